@@ -1,0 +1,112 @@
+package tenants
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Engine runs containers. Names are unique within an engine; every method is safe to repeat after a crash.
+// It answers ErrNotFound for what is not there and ErrUnavailable when the engine itself does not answer.
+type Engine interface {
+	// Create makes a container. A container of that name with the same labels and image is success; another is ErrConflict.
+	Create(ctx context.Context, spec ContainerSpec) error
+	// Start starts it; a running one is success.
+	Start(ctx context.Context, name string) error
+	// Stop stops it within grace, then kills; a stopped or absent one is success.
+	Stop(ctx context.Context, name string, grace time.Duration) error
+	// Remove removes it, running or not, with its anonymous volumes; an absent one is success.
+	Remove(ctx context.Context, name string) error
+	Inspect(ctx context.Context, name string) (Container, error)
+	// List returns all containers, running or not, that bear every given label ("" as value: any value).
+	List(ctx context.Context, labels map[string]string) ([]Container, error)
+	// Exec runs a command in a running container and waits for it. The command is ended in the container when the
+	// time is over, since a cancelled request does not end it.
+	Exec(ctx context.Context, name string, e Exec) (ExecResult, error)
+	// RunOnce makes a container, runs it to its end, removes it, and returns what it said.
+	RunOnce(ctx context.Context, spec ContainerSpec, stdout io.Writer) (ExecResult, error)
+	// ImageID returns the content id ("sha256:…") of a reference.
+	ImageID(ctx context.Context, ref string) (string, error)
+	// Build builds an image from a tar of its context and tags it; progress gets the builder's lines.
+	Build(ctx context.Context, tag string, context io.Reader, args map[string]string, progress io.Writer) (id string, err error)
+	Info(ctx context.Context) (EngineInfo, error)
+}
+
+// ContainerSpec says how a container is made.
+type ContainerSpec struct {
+	Name          string
+	Image         string // content id or reference
+	Entrypoint    []string
+	Command       []string
+	User          string // "uid:gid"
+	Env           []string
+	Labels        map[string]string
+	Mounts        []Mount
+	Tmpfs         map[string]string // path → options
+	Network       string            // "none", or a network's name
+	Sysctls       map[string]string
+	ReadOnlyRoot  bool
+	MemoryBytes   int64
+	PidsLimit     int64
+	NanoCPUs      int64
+	RestartPolicy string // "no", "unless-stopped"
+	StopSignal    string
+}
+
+// Mount binds a path of the host into a container.
+type Mount struct {
+	Source, Target string
+	ReadOnly       bool
+}
+
+// Container is what the engine says of one.
+type Container struct {
+	ID, Name     string
+	ImageID      string
+	Labels       map[string]string
+	State        string // "created", "running", "restarting", "exited", "paused", "dead"
+	Health       string // "", "starting", "healthy", "unhealthy"
+	ExitCode     int
+	RestartCount int
+	OOMKilled    bool
+	StartedAt    time.Time
+	Pid          int
+}
+
+// Running reports whether its main process runs.
+func (c Container) Running() bool { return c.State == "running" }
+
+// Exec is a command inside a container.
+type Exec struct {
+	Command []string
+	Env     []string
+	User    string
+	Timeout time.Duration
+	Stdin   io.Reader
+	Stdout  io.Writer // nil: kept in ExecResult.Output
+}
+
+// ExecResult is how a command ended.
+type ExecResult struct {
+	ExitCode int
+	Output   string // stdout unless it was sent elsewhere; at most 64 KiB
+	Stderr   string // at most 64 KiB
+}
+
+// EngineInfo describes the engine, for the doctor.
+type EngineInfo struct {
+	Version, APIVersion string
+	LiveRestore         bool
+	CgroupVersion       string
+	Root                string // where it keeps images and containers
+}
+
+// Labels on everything the worker makes.
+const (
+	LabelInstance    = "chatiere.instance"
+	LabelRole        = "chatiere.role"
+	LabelSite        = "chatiere.site"
+	LabelAssociation = "chatiere.association"
+	LabelTemplate    = "chatiere.template"
+	LabelOperation   = "chatiere.operation"
+)

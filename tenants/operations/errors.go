@@ -1,0 +1,68 @@
+package operations
+
+import "errors"
+
+var (
+	// ErrUnknownPlan: this binary does not know the plan's version; a newer one made the operation.
+	ErrUnknownPlan = errors.New("unknown plan")
+	// ErrFenced: another worker has claimed the operation since; whoever sees this stops at once.
+	ErrFenced = errors.New("lease lost")
+	// ErrBusy: the subject has a live operation.
+	ErrBusy = errors.New("subject is busy")
+	// ErrNotFound: no such operation.
+	ErrNotFound = errors.New("operation not found")
+	// ErrTooLate: past the pivot, or ended, cancelling is not possible.
+	ErrTooLate = errors.New("too late to cancel")
+)
+
+// Cause is why an operation failed for good or needs a person. The table is short on purpose: a crash is never in it.
+type Cause string
+
+// The causes.
+const (
+	CauseCancelled     Cause = "cancelled"
+	CauseDiskFull      Cause = "disk_full"
+	CauseRefused       Cause = "credentials_refused"
+	CauseContradiction Cause = "contradiction" // records and reality contradict each other
+	CauseUnknownPlan   Cause = "unknown_plan"
+	CauseExhausted     Cause = "retries_exhausted"
+	CauseTemplate      Cause = "template" // the application's own hook or probe says no
+	CauseNameTaken     Cause = "name_taken"
+)
+
+// classified carries what kind of failure an error is.
+type classified struct {
+	class class
+	cause Cause
+	err   error
+}
+
+type class int
+
+const (
+	transient class = iota
+	permanent
+	waiting
+	person
+)
+
+func (c *classified) Error() string { return c.err.Error() }
+func (c *classified) Unwrap() error { return c.err }
+
+// Permanent marks an error that no retry can mend: before the pivot the operation is undone, after it a person is needed.
+func Permanent(cause Cause, err error) error { return &classified{permanent, cause, err} }
+
+// NeedsPerson marks an error that stops the operation where it is until somebody acts and retries it.
+func NeedsPerson(cause Cause, err error) error { return &classified{person, cause, err} }
+
+// Waits marks an error that passes when something outside changes (room on the disk): the operation tries again every
+// half minute, for as long as it takes, and shows the cause meanwhile.
+func Waits(cause Cause, err error) error { return &classified{waiting, cause, err} }
+
+func classify(err error) (class, Cause) {
+	var c *classified
+	if errors.As(err, &c) {
+		return c.class, c.cause
+	}
+	return transient, CauseExhausted
+}

@@ -1,0 +1,159 @@
+package provision
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"chatiere/tenants"
+	"chatiere/tenants/operations"
+)
+
+// Kinds of operations, as stored. They never change; a changed plan gets a new version.
+const (
+	KindAssociationCreate = "association.create"
+	KindSiteProvision     = "site.provision"
+	KindSiteSuspend       = "site.suspend"
+	KindSiteResume        = "site.resume"
+	KindSiteDelete        = "site.delete"
+	KindSiteRestore       = "site.restore"
+	KindSitePurge         = "site.purge"
+	KindSiteRepair        = "site.repair" // asked by the reconciler: a ready site's container is gone or stopped
+	KindSiteRest          = "site.rest"   // asked by the reconciler: a closed site's container runs
+)
+
+// Plans carries the ports that the steps act through.
+type Plans struct {
+	Instance  string
+	Language  string // locale of new sites' language, such as "fr"
+	Records   Records
+	Databases Databases
+	Disk      Disk
+	Groups    Groups
+	Routes    Routes
+	Egress    Egress
+	Engine    tenants.Engine
+	Templates Templates
+	Private   Prober // over the site's own socket
+	Public    Prober // through the proxy, as a visitor would
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Wish is the stored form of what an operation is about. Old rows are read by new binaries: fields are only ever added.
+type Wish struct {
+	AssociationID string `json:"association,omitempty"`
+	SiteID        string `json:"site,omitempty"`
+	AdminUser     string `json:"admin_user,omitempty"`
+	// Was is the site's state when the wish was made, for undoing.
+	Was tenants.SiteState `json:"was,omitempty"`
+}
+
+// Registry returns every plan in every version this binary can finish.
+func (p *Plans) Registry() *operations.Registry {
+	return operations.NewRegistry(
+		p.associationCreate(),
+		p.siteProvision(),
+		p.siteSuspend(),
+		p.siteResume(),
+		p.siteDelete(),
+		p.siteRestore(),
+		p.sitePurge(),
+		p.siteRepair(),
+		p.siteRest(),
+	)
+}
+
+func (p *Plans) associationCreate() operations.Plan {
+	return operations.Plan{
+		Kind: KindAssociationCreate, Version: 1,
+		Steps:  []operations.Step{p.stepGroups()},
+		Finish: p.associationActive,
+		Revert: p.associationGone,
+	}
+}
+
+func (p *Plans) siteProvision() operations.Plan {
+	open := p.stepOpen()
+	open.Pivot = true // from here on visitors see the site
+	return operations.Plan{
+		Kind: KindSiteProvision, Version: 1,
+		Steps: []operations.Step{
+			p.stepImage(), p.stepFiles(), p.stepDatabase(), p.stepEgress(), p.stepContainer(), p.stepStart(),
+			p.stepInstall(), p.stepReady(), open,
+		},
+		Revert: p.siteState(tenants.StateAborted),
+	}
+}
+
+func (p *Plans) siteSuspend() operations.Plan {
+	return operations.Plan{
+		Kind: KindSiteSuspend, Version: 1,
+		Steps: []operations.Step{p.stepClose(tenants.StateSuspended, tenants.StateReady), p.stepStop()},
+	}
+}
+
+func (p *Plans) siteResume() operations.Plan {
+	open := p.stepOpen()
+	open.Pivot = true
+	return operations.Plan{
+		Kind: KindSiteResume, Version: 1,
+		Steps: []operations.Step{p.stepContainerKept(), p.stepStart(), p.stepReady(), open},
+	}
+}
+
+func (p *Plans) siteDelete() operations.Plan {
+	return operations.Plan{
+		Kind: KindSiteDelete, Version: 1,
+		Steps: []operations.Step{
+			p.stepClose(tenants.StateBinned, ""), p.stepStop(), p.stepWithdraw(), p.stepUnmake(),
+		},
+	}
+}
+
+func (p *Plans) siteRestore() operations.Plan {
+	open := p.stepOpen()
+	open.Pivot = true
+	return operations.Plan{
+		Kind: KindSiteRestore, Version: 1,
+		Steps: []operations.Step{p.stepEgress(), p.stepContainer(), p.stepStart(), p.stepReady(), open},
+	}
+}
+
+func (p *Plans) sitePurge() operations.Plan {
+	first := p.stepErase("container", func(ctx context.Context, s tenants.Site) error {
+		return p.Engine.Remove(ctx, p.containerName(s.ID))
+	})
+	first.Pivot = true // nothing that follows can be taken back
+	return operations.Plan{
+		Kind: KindSitePurge, Version: 1,
+		Steps: []operations.Step{
+			first,
+			p.stepErase("egress", func(ctx context.Context, s tenants.Site) error { return p.Egress.Withdraw(ctx, s.ID) }),
+			p.stepErase("database", func(ctx context.Context, s tenants.Site) error { return p.Databases.Drop(ctx, s.Database()) }),
+			p.stepErase("files", func(ctx context.Context, s tenants.Site) error { return p.Disk.Remove(ctx, s.ID) }),
+			p.stepForget(),
+		},
+	}
+}
+
+// siteRepair brings back what the records say should run. Its steps have no undo: all they make is there by right.
+func (p *Plans) siteRepair() operations.Plan {
+	steps := []operations.Step{p.stepEgress(), p.stepContainer(), p.stepStart(), p.stepReady()}
+	for i := range steps {
+		steps[i].Undo = nil
+	}
+	return operations.Plan{Kind: KindSiteRepair, Version: 1, Steps: steps}
+}
+
+func (p *Plans) siteRest() operations.Plan {
+	stop := p.stepStop()
+	stop.Undo = nil
+	return operations.Plan{Kind: KindSiteRest, Version: 1, Steps: []operations.Step{stop}}
+}
+
+// containerName is deterministic, so that a step finds its own work again.
+func (p *Plans) containerName(siteID string) string { return ContainerName(p.Instance, siteID) }
+
+// ContainerName returns the name of a site's container.
+func ContainerName(instance, siteID string) string { return "chatiere-" + instance + "-" + siteID }

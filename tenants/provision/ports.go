@@ -1,0 +1,118 @@
+// Package provision holds the use cases that bring associations and sites into being and out of it again: what a person
+// asks for (Desk) and the durable plans that carry it out (Plans). It declares the ports it needs and knows no adapter.
+package provision
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"chatiere/tenants"
+)
+
+// Records is the part of the database the use cases need. Methods called with the context that Transact passes on take
+// part in its transaction.
+type Records interface {
+	Transact(ctx context.Context, fn func(ctx context.Context) error) error
+	// CreateAssociation inserts it; ErrConflict when the slug was ever used.
+	CreateAssociation(ctx context.Context, a tenants.Association) error
+	UpdateAssociation(ctx context.Context, a tenants.Association) error
+	Association(ctx context.Context, id string) (tenants.Association, error)
+	AssociationBySlug(ctx context.Context, slug string) (tenants.Association, error)
+	// CreateSite inserts it and sets its UID from the sequence that never goes back; ErrConflict when a live site has the host.
+	CreateSite(ctx context.Context, s *tenants.Site) error
+	UpdateSite(ctx context.Context, s tenants.Site) error
+	Site(ctx context.Context, id string) (tenants.Site, error)
+	// LiveSites returns every site whose state is live.
+	LiveSites(ctx context.Context) ([]tenants.Site, error)
+	// HostTaken reports whether a live site answers at host.
+	HostTaken(ctx context.Context, host string) (bool, error)
+	// Audit appends to the audit trail, in the same transaction as what it tells.
+	Audit(ctx context.Context, e tenants.AuditEntry) error
+}
+
+// Databases makes and removes the sites' databases and their users.
+type Databases interface {
+	// Ensure makes the database and its user with that password and rights on it alone, or puts them right.
+	Ensure(ctx context.Context, name, operation, password string) error
+	// Exists reports database and user apart.
+	Exists(ctx context.Context, name string) (database, user bool, err error)
+	// Drop removes both and ends their connections; absent ones are success.
+	Drop(ctx context.Context, name string) error
+	// Size returns the bytes of the database's tables and indexes.
+	Size(ctx context.Context, name string) (int64, error)
+}
+
+// Disk makes and removes what a site has on the data root.
+type Disk interface {
+	// Ensure makes the site's directories with their owners, and the secrets that do not exist yet.
+	Ensure(ctx context.Context, s tenants.Site) error
+	// Ready reports whether everything Ensure makes is there.
+	Ready(ctx context.Context, s tenants.Site) (bool, error)
+	// Remove removes everything of the site; absent is success.
+	Remove(ctx context.Context, siteID string) error
+	// Secret reads one of the site's secrets.
+	Secret(ctx context.Context, siteID, name string) (string, error)
+	// Usage returns the bytes the site's files take.
+	Usage(ctx context.Context, siteID string) (int64, error)
+	// Room returns ErrDiskFull (wrapped, saying how much is missing) when less than need bytes are free above the reserve.
+	Room(ctx context.Context, need int64) error
+}
+
+// Groups is the part of Keycloak's groups the use cases need.
+type Groups interface {
+	// EnsureAssociation makes /assos/<slug> with its two groups and returns its id.
+	EnsureAssociation(ctx context.Context, slug, operation string) (id string, err error)
+	// AssociationExists reports whether all three groups are there.
+	AssociationExists(ctx context.Context, slug string) (id string, ok bool, err error)
+	// RemoveAssociation removes the group and what is below it; absent is success.
+	RemoveAssociation(ctx context.Context, slug string) error
+}
+
+// Routes publishes which host leads where.
+type Routes interface {
+	// Publish writes the table from the records as they are now, if it differs from the one in force.
+	Publish(ctx context.Context) error
+	// Published returns the state of a host's route, "" when it has none.
+	Published(ctx context.Context, host string) (state string, err error)
+}
+
+// Egress publishes what a site may reach.
+type Egress interface {
+	Publish(ctx context.Context, s tenants.Site) error
+	Withdraw(ctx context.Context, siteID string) error
+	Published(ctx context.Context, siteID string) (bool, error)
+}
+
+// Template is what the use cases need to know of one version of a template.
+type Template interface {
+	// Container returns how the site's container is made.
+	Container(s tenants.Site) (tenants.ContainerSpec, error)
+	// Hook returns a hook's command for this site; false when the template has none of that name.
+	Hook(s tenants.Site, name string) (Hook, bool, error)
+	// ReadyPath is what a probe asks for, and Expect what the answer's status must be.
+	ReadyPath() (path string, expect int)
+	// DiskNeed is how many bytes a fresh site takes, at most.
+	DiskNeed() int64
+}
+
+// Hook is one command of a template.
+type Hook struct {
+	Command []string
+	Env     []string
+	Timeout time.Duration
+}
+
+// Templates resolves a template's name and version.
+type Templates interface {
+	// Latest returns the version a new site gets; tenants.ErrNotFound when there is no such template.
+	Latest(name string) (version string, err error)
+	Template(name, version string) (Template, error)
+	// Image returns the content id of the version's image, building it when it is not there.
+	Image(ctx context.Context, name, version string, progress io.Writer) (id string, err error)
+}
+
+// Prober asks a site for a page on the private side, as the proxy would.
+type Prober interface {
+	Get(ctx context.Context, s tenants.Site, path string) (status int, err error)
+}

@@ -1,0 +1,291 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"chatiere/tenants"
+	"chatiere/tenants/operations"
+)
+
+const (
+	// stopGrace lets php-fpm finish the request it serves.
+	stopGrace = 10 * time.Second
+	// readyTime is how long a started site may take to answer before the try counts as failed.
+	readyTime = 20 * time.Second
+	readyPoll = 50 * time.Millisecond
+)
+
+// effect is a step's function that works on the operation's site.
+type effect func(ctx context.Context, r *operations.Run, s tenants.Site) error
+
+// on loads the site an operation is about.
+func (p *Plans) on(fn effect) func(context.Context, *operations.Run) error {
+	return func(ctx context.Context, r *operations.Run) error {
+		s, err := p.site(ctx, r)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, r, s)
+	}
+}
+
+func (p *Plans) see(fn func(ctx context.Context, s tenants.Site) (bool, error)) func(context.Context, *operations.Run) (bool, error) {
+	return func(ctx context.Context, r *operations.Run) (bool, error) {
+		s, err := p.site(ctx, r)
+		if err != nil {
+			return false, err
+		}
+		return fn(ctx, s)
+	}
+}
+
+func (p *Plans) site(ctx context.Context, r *operations.Run) (tenants.Site, error) {
+	var w Wish
+	if err := r.Spec(&w); err != nil {
+		return tenants.Site{}, err
+	}
+	s, err := p.Records.Site(ctx, w.SiteID)
+	if errors.Is(err, tenants.ErrNotFound) {
+		return s, operations.Permanent(operations.CauseContradiction, fmt.Errorf("finding the site of operation %s: %w", r.Op.ID, err))
+	}
+	return s, err
+}
+
+// stepImage makes sure the release's image is here and that the disk has room, and pins the site to the image.
+// The image stays when the operation is undone: all sites of the template share it.
+func (p *Plans) stepImage() operations.Step {
+	return operations.Step{
+		Name: "image",
+		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			t, err := p.template(s)
+			if err != nil {
+				return err
+			}
+			if err := p.Disk.Room(ctx, t.DiskNeed()); err != nil {
+				return roomError(err)
+			}
+			if s.ImageID != "" {
+				return nil
+			}
+			if s.ImageID, err = p.Templates.Image(ctx, s.Template, s.Version, io.Discard); err != nil {
+				return fmt.Errorf("finding the image: %w", err)
+			}
+			return p.Records.UpdateSite(ctx, s)
+		}),
+	}
+}
+
+func roomError(err error) error {
+	if errors.Is(err, tenants.ErrDiskFull) {
+		return operations.Waits(operations.CauseDiskFull, err)
+	}
+	return err
+}
+
+func (p *Plans) template(s tenants.Site) (Template, error) {
+	t, err := p.Templates.Template(s.Template, s.Version)
+	if errors.Is(err, tenants.ErrNotFound) {
+		return nil, operations.Permanent(operations.CauseTemplate, err)
+	}
+	return t, err
+}
+
+func (p *Plans) stepFiles() operations.Step {
+	return operations.Step{
+		Name:    "files",
+		Observe: p.see(p.Disk.Ready),
+		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			return roomError(p.Disk.Ensure(ctx, s))
+		}),
+		Undo: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return p.Disk.Remove(ctx, s.ID) }),
+	}
+}
+
+func (p *Plans) stepDatabase() operations.Step {
+	return operations.Step{
+		Name: "database",
+		// No Observe: that both exist does not tell whether the rights were granted before a kill; Ensure is cheap and repeats.
+		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			password, err := p.Disk.Secret(ctx, s.ID, "db_password")
+			if err != nil {
+				return fmt.Errorf("reading the site's database password: %w", err)
+			}
+			return p.Databases.Ensure(ctx, s.Database(), r.Op.ID, password)
+		}),
+		Undo: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			return p.Databases.Drop(ctx, s.Database())
+		}),
+	}
+}
+
+func (p *Plans) stepEgress() operations.Step {
+	return operations.Step{
+		Name:    "egress",
+		Observe: p.see(func(ctx context.Context, s tenants.Site) (bool, error) { return p.Egress.Published(ctx, s.ID) }),
+		Do:      p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return p.Egress.Publish(ctx, s) }),
+		Undo: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			return p.Egress.Withdraw(ctx, s.ID)
+		}),
+	}
+}
+
+func (p *Plans) stepWithdraw() operations.Step {
+	return operations.Step{
+		Name: "egress",
+		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			return p.Egress.Withdraw(ctx, s.ID)
+		}),
+		Undo: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return p.Egress.Publish(ctx, s) }),
+	}
+}
+
+func (p *Plans) stepContainer() operations.Step {
+	return operations.Step{
+		Name: "container",
+		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			return p.createContainer(ctx, r.Op.ID, s)
+		}),
+		Undo: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			return p.Engine.Remove(ctx, p.containerName(s.ID))
+		}),
+	}
+}
+
+// stepContainerKept makes the container again if it is missing; undoing leaves it, since it was there before by right.
+func (p *Plans) stepContainerKept() operations.Step {
+	step := p.stepContainer()
+	step.Undo = nil
+	return step
+}
+
+func (p *Plans) stepUnmake() operations.Step {
+	made := p.stepContainer()
+	return operations.Step{Name: "container", Do: made.Undo, Undo: made.Do}
+}
+
+func (p *Plans) createContainer(ctx context.Context, opID string, s tenants.Site) error {
+	t, err := p.template(s)
+	if err != nil {
+		return err
+	}
+	spec, err := t.Container(s)
+	if err != nil {
+		return operations.Permanent(operations.CauseTemplate, err)
+	}
+	name := p.containerName(s.ID)
+	if have, err := p.Engine.Inspect(ctx, name); err == nil {
+		if have.ImageID == s.ImageID && have.Labels[tenants.LabelSite] == s.ID {
+			return nil
+		}
+		if have.Labels[tenants.LabelInstance] != p.Instance {
+			return operations.Permanent(operations.CauseContradiction, fmt.Errorf("container %s belongs to another instance", name))
+		}
+		if err := p.Engine.Remove(ctx, name); err != nil {
+			return fmt.Errorf("removing an outdated container: %w", err)
+		}
+	} else if !errors.Is(err, tenants.ErrNotFound) {
+		return err
+	}
+	spec.Name, spec.Image = name, s.ImageID
+	spec.Labels = map[string]string{
+		tenants.LabelInstance: p.Instance, tenants.LabelSite: s.ID, tenants.LabelAssociation: s.AssociationID,
+		tenants.LabelTemplate: s.Template, tenants.LabelOperation: opID,
+	}
+	return p.Engine.Create(ctx, spec)
+}
+
+func (p *Plans) stepStart() operations.Step {
+	return operations.Step{
+		Name: "start",
+		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			return p.Engine.Start(ctx, p.containerName(s.ID))
+		}),
+		Undo: p.on(p.stopContainer),
+	}
+}
+
+func (p *Plans) stepStop() operations.Step {
+	start := p.stepStart()
+	return operations.Step{Name: "stop", Do: p.on(p.stopContainer), Undo: start.Do}
+}
+
+func (p *Plans) stopContainer(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+	return p.Engine.Stop(ctx, p.containerName(s.ID), stopGrace)
+}
+
+// stepReady waits until the site answers on its own socket.
+func (p *Plans) stepReady() operations.Step {
+	return operations.Step{
+		Name: "ready",
+		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			t, err := p.template(s)
+			if err != nil {
+				return err
+			}
+			path, want := t.ReadyPath()
+			return p.await(ctx, p.Private, s, path, want)
+		}),
+	}
+}
+
+// await asks until the answer is the wanted one or readyTime is over.
+func (p *Plans) await(ctx context.Context, from Prober, s tenants.Site, path string, want int) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	for {
+		status, err := from.Get(ctx, s, path)
+		if err == nil && status == want {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s%s to answer %d: last status %d, %w", s.Host, path, want, status, errors.Join(err, ctx.Err()))
+		case <-time.After(readyPoll):
+		}
+	}
+}
+
+// stepOpen lets visitors in: the record says ready, the table follows, and the proxy is seen to answer.
+func (p *Plans) stepOpen() operations.Step {
+	return operations.Step{
+		Name: "open",
+		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			s.State, s.BinnedAt = tenants.StateReady, nil
+			s.Probe = tenants.Probe{At: p.Now().UTC(), Health: tenants.HealthUp}
+			if err := p.Records.UpdateSite(ctx, s); err != nil {
+				return err
+			}
+			return p.Routes.Publish(ctx)
+		}),
+		Verify: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			return p.await(ctx, p.Public, s, "/", http.StatusOK)
+		}),
+		Undo: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			s.State = stateBefore(r.Op.Kind)
+			if s.State == tenants.StateBinned {
+				now := p.Now().UTC()
+				s.BinnedAt = &now
+			}
+			if err := p.Records.UpdateSite(ctx, s); err != nil {
+				return err
+			}
+			return p.Routes.Publish(ctx)
+		}),
+	}
+}
+
+// stateBefore is what a site was before an operation that ends by opening it.
+func stateBefore(kind string) tenants.SiteState {
+	switch kind {
+	case KindSiteResume:
+		return tenants.StateSuspended
+	case KindSiteRestore:
+		return tenants.StateBinned
+	}
+	return tenants.StateCreating
+}

@@ -1,0 +1,188 @@
+package provision
+
+import (
+	"context"
+	"fmt"
+
+	"chatiere/tenants"
+	"chatiere/tenants/operations"
+)
+
+// stepClose shuts the door to visitors: the record first, then the table. The site's state before is in the wish's
+// record (Wish.Was), because a site may be binned while ready or suspended.
+func (p *Plans) stepClose(to, from tenants.SiteState) operations.Step {
+	return operations.Step{
+		Name: "close",
+		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			s.State = to
+			if to == tenants.StateBinned && s.BinnedAt == nil {
+				now := p.Now().UTC()
+				s.BinnedAt = &now
+			}
+			if err := p.Records.UpdateSite(ctx, s); err != nil {
+				return err
+			}
+			return p.Routes.Publish(ctx)
+		}),
+		Undo: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			var w Wish
+			if err := r.Spec(&w); err != nil {
+				return err
+			}
+			s.State, s.BinnedAt = w.Was, nil
+			if from != "" {
+				s.State = from
+			}
+			if err := p.Records.UpdateSite(ctx, s); err != nil {
+				return err
+			}
+			return p.Routes.Publish(ctx)
+		}),
+	}
+}
+
+// stepErase is a step of a purge: it repeats freely and is never undone.
+func (p *Plans) stepErase(name string, fn func(ctx context.Context, s tenants.Site) error) operations.Step {
+	return operations.Step{
+		Name: name,
+		Do:   p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return fn(ctx, s) }),
+	}
+}
+
+// stepForget frees the host name: the record says purged, and the table loses the bin's page.
+func (p *Plans) stepForget() operations.Step {
+	return operations.Step{
+		Name: "forget",
+		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			s.State = tenants.StatePurged
+			if err := p.Records.UpdateSite(ctx, s); err != nil {
+				return err
+			}
+			return p.Routes.Publish(ctx)
+		}),
+	}
+}
+
+// siteState returns an outcome that leaves the site in a state.
+func (p *Plans) siteState(state tenants.SiteState) func(context.Context, *operations.Run) error {
+	return p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		s.State = state
+		return p.Records.UpdateSite(ctx, s)
+	})
+}
+
+// stepInstall runs the template's own installer, which is idempotent and locks against itself.
+func (p *Plans) stepInstall() operations.Step {
+	return operations.Step{
+		Name: "install",
+		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			var w Wish
+			if err := r.Spec(&w); err != nil {
+				return err
+			}
+			env := []string{
+				"SITE_TITLE=" + s.Name, "SITE_LOCALE=" + locale(p.Language), "SITE_TIMEZONE=Europe/Paris",
+				"ADMIN_USER=" + w.AdminUser, "ADMIN_EMAIL=" + s.AdminEmail,
+			}
+			return p.runHook(ctx, s, "install", env)
+		}),
+		Verify: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			return p.runHook(ctx, s, "installed", nil)
+		}),
+	}
+}
+
+// runHook runs a hook in the site's running container; a template without that hook is success.
+func (p *Plans) runHook(ctx context.Context, s tenants.Site, name string, env []string) error {
+	t, err := p.template(s)
+	if err != nil {
+		return err
+	}
+	hook, ok, err := t.Hook(s, name)
+	if err != nil {
+		return operations.Permanent(operations.CauseTemplate, err)
+	}
+	if !ok {
+		return nil
+	}
+	res, err := p.Engine.Exec(ctx, p.containerName(s.ID), tenants.Exec{
+		Command: hook.Command, Env: append(hook.Env, env...), Timeout: hook.Timeout,
+	})
+	if err != nil {
+		return fmt.Errorf("running hook %s: %w", name, err)
+	}
+	if res.ExitCode != 0 {
+		return fmt.Errorf("hook %s ended with %d: %s%s", name, res.ExitCode, tail(res.Output), tail(res.Stderr))
+	}
+	return nil
+}
+
+// locale maps a language to the locale that applications expect.
+func locale(language string) string {
+	if language == "en" {
+		return "en_GB"
+	}
+	return "fr_FR"
+}
+
+// tail keeps the end of a hook's output, where the reason stands.
+func tail(s string) string {
+	const keep = 400
+	if len(s) > keep {
+		return "…" + s[len(s)-keep:]
+	}
+	return s
+}
+
+type groupResult struct {
+	ID string `json:"id"`
+}
+
+// stepGroups makes the association's groups in Keycloak.
+func (p *Plans) stepGroups() operations.Step {
+	return operations.Step{
+		Name: "groups",
+		Do: p.onAssociation(func(ctx context.Context, r *operations.Run, a tenants.Association) error {
+			id, err := p.Groups.EnsureAssociation(ctx, a.Slug, r.Op.ID)
+			if err != nil {
+				return err
+			}
+			return r.SetResult(groupResult{ID: id})
+		}),
+		Undo: p.onAssociation(func(ctx context.Context, _ *operations.Run, a tenants.Association) error {
+			return p.Groups.RemoveAssociation(ctx, a.Slug)
+		}),
+	}
+}
+
+func (p *Plans) onAssociation(fn func(context.Context, *operations.Run, tenants.Association) error) func(context.Context, *operations.Run) error {
+	return func(ctx context.Context, r *operations.Run) error {
+		var w Wish
+		if err := r.Spec(&w); err != nil {
+			return err
+		}
+		a, err := p.Records.Association(ctx, w.AssociationID)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, r, a)
+	}
+}
+
+func (p *Plans) associationActive(ctx context.Context, r *operations.Run) error {
+	return p.onAssociation(func(ctx context.Context, r *operations.Run, a tenants.Association) error {
+		var g groupResult
+		if _, err := r.Result("groups", &g); err != nil {
+			return err
+		}
+		a.GroupID, a.State = g.ID, tenants.AssociationActive
+		return p.Records.UpdateAssociation(ctx, a)
+	})(ctx, r)
+}
+
+func (p *Plans) associationGone(ctx context.Context, r *operations.Run) error {
+	return p.onAssociation(func(ctx context.Context, _ *operations.Run, a tenants.Association) error {
+		a.State = tenants.AssociationDeleted
+		return p.Records.UpdateAssociation(ctx, a)
+	})(ctx, r)
+}

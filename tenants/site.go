@@ -1,0 +1,74 @@
+package tenants
+
+import "time"
+
+// Site is one application of one association at one host name.
+type Site struct {
+	ID            string // see NewSiteID
+	AssociationID string
+	Template      string // name in the catalogue, such as "wordpress"
+	Version       string // version in the template
+	ImageID       string // the release's image, by content ("sha256:…"); empty until resolved
+	Name          string // the title visitors see; chosen by the association
+	Host          string // canonical host name, lower-case, ASCII
+	UID           int    // user and group id of its processes; never reused
+	State         SiteState
+	AdminEmail    string
+	CreatedAt     time.Time
+	BinnedAt      *time.Time // set while the site lies in the bin
+	Probe         Probe
+	DiskBytes     int64 // files and database, as last measured
+}
+
+// SiteState is what the records want a site to be; Probe says what it was seen to be.
+type SiteState string
+
+// The states of a site. Only sites in StateReady are served; StateSuspended answers a page that says so.
+const (
+	StateCreating  SiteState = "creating"
+	StateReady     SiteState = "ready"
+	StateSuspended SiteState = "suspended"
+	StateBinned    SiteState = "binned" // stopped, its data kept, restorable until BinPeriod is over
+	StatePurged    SiteState = "purged" // nothing of it is left but this row
+	StateAborted   SiteState = "aborted"
+)
+
+// Live reports whether the site still holds its host name and its data.
+func (s SiteState) Live() bool {
+	return s == StateCreating || s == StateReady || s == StateSuspended || s == StateBinned
+}
+
+// BinPeriod is how long a deleted site can be brought back.
+const BinPeriod = 30 * 24 * time.Hour
+
+// PurgeableAt returns when the bin may be emptied of the site by itself, and false when it is not in the bin.
+func (s Site) PurgeableAt() (time.Time, bool) {
+	if s.BinnedAt == nil {
+		return time.Time{}, false
+	}
+	return s.BinnedAt.Add(BinPeriod), true
+}
+
+// Probe is the last look at a site from outside its records.
+type Probe struct {
+	At     time.Time // zero: never looked
+	Health Health
+	Detail string // for volunteers, not for members
+}
+
+// Health is what a probe saw.
+type Health string
+
+// What a probe may see.
+const (
+	HealthUnknown Health = ""
+	HealthUp      Health = "up"
+	HealthDown    Health = "down"
+	HealthAsleep  Health = "asleep"
+)
+
+// Database returns the name of the site's database and of its database user, which are the same.
+func (s Site) Database() string { return DatabaseName(s.ID) }
+
+// DatabaseName returns the database (and database user) of a site id.
+func DatabaseName(siteID string) string { return "site_" + siteID }

@@ -182,7 +182,8 @@ func (d *Desk) checkHost(ctx context.Context, typed, name string) (string, *tena
 		}
 		fault = &tenants.Fault{Field: "host", Code: "taken"}
 	}
-	wish := strings.TrimSuffix(strings.ToLower(strings.TrimSpace(typed)), "."+d.Hosts.Domain)
+	wish := strings.Trim(strings.ToLower(typed), " .")
+	wish = strings.TrimSuffix(wish, "."+d.Hosts.Domain)
 	if wish == "" {
 		wish = name
 	}

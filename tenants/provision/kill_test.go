@@ -1,0 +1,174 @@
+package provision_test
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"chatiere/tenants"
+	"chatiere/tenants/operations"
+	"chatiere/tenants/provision"
+)
+
+// TestEveryPlanSurvivesAKillAtEveryPoint enumerates every step of every registered plan and every failure point, going
+// forward and being undone, kills the runner there, and asks of its successor an end that leaves nothing over.
+func TestEveryPlanSurvivesAKillAtEveryPoint(t *testing.T) {
+	for _, plan := range newHouse(t).registry.All() {
+		for _, step := range plan.Steps {
+			for _, point := range operations.Points() {
+				for _, cancel := range []bool{false, true} {
+					name := fmt.Sprintf("%s/%s/%s/cancelled=%v", plan.Kind, step.Name, point, cancel)
+					t.Run(name, func(t *testing.T) { t.Parallel(); kill(t, plan.Kind, step.Name, point, cancel) })
+				}
+			}
+		}
+	}
+}
+
+func kill(t *testing.T, kind, step string, point operations.Point, cancel bool) {
+	h := newHouse(t)
+	start, forward, undone := h.begin(t, kind)
+	op, err := start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := op.Steps[len(op.Steps)-1].Name
+	dead, over := make(chan struct{}), make(chan struct{})
+	victim := &operations.Runner{
+		Store: h.records, Registry: h.registry, Owner: "victim", Log: quiet(), Slots: 1, Idle: 5 * time.Millisecond,
+		Ended: func(operations.Operation) { close(over) },
+		At: func(ctx context.Context, op operations.Operation, s string, p operations.Point) {
+			if s == step && p == point {
+				close(dead)
+				select {} // as dead as a killed process
+			}
+			if cancel && s == last && p == operations.BeforeDo {
+				// Fails the last step for good by cancelling before it is done: the whole plan is undone from its far end,
+				// unless it lies behind the pivot.
+				_ = h.records.Cancel(ctx, op.ID)
+			}
+		},
+	}
+	if cancel && len(op.Steps) == 1 {
+		_ = h.records.Cancel(t.Context(), op.ID)
+	}
+	go victim.Run(t.Context())
+	select {
+	case <-dead:
+	case <-over: // the point does not lie on this operation's way
+	case <-time.After(30 * time.Second):
+		t.Fatal("neither killed nor ended")
+	}
+	if _, err := h.records.Void(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.run(t, nil)
+	got := h.wait(t, op.ID)
+	want := forward
+	if got.State == operations.Undone {
+		want = undone
+	}
+	if got.State == operations.Stuck {
+		t.Fatalf("needs a person: %s %s", got.Problem, got.Detail)
+	}
+	if inventory := h.world.Inventory(); !reflect.DeepEqual(inventory, want()) {
+		t.Errorf("%s: there is %v, want %v", got.State, inventory, want())
+	}
+}
+
+// begin brings the house into the state the kind starts from, and returns how to ask for it and what must exist
+// when it is done and when it is undone.
+func (h *house) begin(t *testing.T, kind string) (start func() (operations.Operation, error), done, undone func() []string) {
+	t.Helper()
+	ctx := t.Context()
+	if kind == provision.KindAssociationCreate {
+		start := func() (operations.Operation, error) {
+			return h.desk.CreateAssociation(ctx, h.admin, provision.NewAssociation{Name: "Chorale"})
+		}
+		return start, fixed([]string{"group:chorale"}), fixed(nil)
+	}
+	if kind == provision.KindSiteProvision {
+		start := func() (operations.Operation, error) { return h.desk.CreateSite(ctx, h.admin, h.wish()) }
+		return start, func() []string { return h.expect(t, "running", "serving") }, fixed(nil)
+	}
+	s := h.provisioned(t)
+	ask := func(fn func(context.Context, provision.Request, string) (operations.Operation, error)) func() (operations.Operation, error) {
+		return func() (operations.Operation, error) { return fn(ctx, h.admin, s.ID) }
+	}
+	through := func(fn func(context.Context, provision.Request, string) (operations.Operation, error)) {
+		stop := h.run(t, nil)
+		defer stop()
+		op, err := fn(ctx, h.admin, s.ID)
+		h.want(t, operations.Done, op, err)
+	}
+	ready := func() []string { return h.expect(t, "running", "serving") }
+	suspended := func() []string { return h.expect(t, "exited", "refused") }
+	binned := func() []string { return h.expect(t, "", "refused") }
+	switch kind {
+	case provision.KindSiteSuspend:
+		return ask(h.desk.SuspendSite), suspended, ready
+	case provision.KindSiteResume:
+		through(h.desk.SuspendSite)
+		return ask(h.desk.ResumeSite), ready, suspended
+	case provision.KindSiteDelete:
+		return ask(h.desk.DeleteSite), binned, ready
+	case provision.KindSiteRestore:
+		through(h.desk.DeleteSite)
+		return ask(h.desk.RestoreSite), ready, binned
+	case provision.KindSitePurge:
+		through(h.desk.DeleteSite)
+		return ask(h.desk.PurgeSite), fixed(nil), binned
+	case provision.KindSiteRepair, provision.KindSiteRest:
+		return h.byReconciler(t, kind, s, through), func() []string {
+			if kind == provision.KindSiteRest {
+				return suspended()
+			}
+			return ready()
+		}, func() []string { return h.world.Inventory() } // cancelled repairs may leave either state; the next round settles it
+	}
+	t.Fatalf("plan %s has no case here: say what it starts from and what it leaves", kind)
+	return nil, nil, nil
+}
+
+func (h *house) byReconciler(t *testing.T, kind string, s tenants.Site, through func(func(context.Context, provision.Request, string) (operations.Operation, error))) func() (operations.Operation, error) {
+	return func() (operations.Operation, error) {
+		if kind == provision.KindSiteRest {
+			through(h.desk.SuspendSite)
+			h.world.StartContainer(s.ID)
+		} else {
+			h.world.RemoveContainer(s.ID)
+		}
+		r := &provision.Reconciler{Plans: h.plans, Queue: h.records, Registry: h.registry, Nudge: func() {}}
+		if err := r.Reconcile(t.Context()); err != nil {
+			return operations.Operation{}, err
+		}
+		ops, err := h.records.Operations(t.Context(), operations.Filter{SiteID: s.ID, LiveOnly: true})
+		if err != nil || len(ops) != 1 || ops[0].Kind != kind {
+			t.Fatalf("the reconciler asked for %v, %v; want one %s", ops, err, kind)
+		}
+		return ops[0], nil
+	}
+}
+
+// expect lists what one whole site is made of; container "" means that it has none.
+func (h *house) expect(t *testing.T, container, route string) []string {
+	t.Helper()
+	sites, err := h.records.LiveSites(t.Context())
+	if err != nil || len(sites) != 1 {
+		t.Fatalf("%d live sites, %v", len(sites), err)
+	}
+	s := sites[0]
+	var out []string
+	if container != "" {
+		out = append(out, "container:"+provision.ContainerName("test", s.ID)+":"+container)
+	}
+	out = append(out, "database:"+s.Database())
+	if container != "" {
+		out = append(out, "egress:"+s.ID)
+	}
+	return append(out, "files:"+s.ID, "route:"+s.Host+":"+route)
+}
+
+func fixed(list []string) func() []string { return func() []string { return list } }

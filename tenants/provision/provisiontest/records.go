@@ -1,0 +1,188 @@
+// Package provisiontest holds stateful in-memory fakes of the ports of provision, for tests. It is never imported by the
+// program.
+package provisiontest
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"chatiere/tenants"
+	"chatiere/tenants/operations"
+	"chatiere/tenants/operations/operationstest"
+	"chatiere/tenants/provision"
+)
+
+// Records keeps associations, sites and the audit trail in memory, and the operations beside them.
+type Records struct {
+	*operationstest.Store
+
+	tx           sync.Mutex // one transaction at a time
+	mu           sync.Mutex
+	associations map[string]tenants.Association
+	sites        map[string]tenants.Site
+	nextUID      int
+	Trail        []tenants.AuditEntry
+}
+
+var _ provision.Records = (*Records)(nil)
+
+// NewRecords returns empty records.
+func NewRecords(now func() time.Time) *Records {
+	return &Records{
+		Store: operationstest.NewStore(now), associations: map[string]tenants.Association{}, sites: map[string]tenants.Site{},
+		nextUID: 200000,
+	}
+}
+
+type inTransaction struct{ inserted []string }
+
+type txKey struct{}
+
+// Transact implements provision.Records: an error brings back what was before.
+func (r *Records) Transact(ctx context.Context, fn func(context.Context) error) error {
+	r.tx.Lock()
+	defer r.tx.Unlock()
+	r.mu.Lock()
+	associations, sites, trail := maps.Clone(r.associations), maps.Clone(r.sites), len(r.Trail)
+	r.mu.Unlock()
+	tx := &inTransaction{}
+	err := fn(context.WithValue(ctx, txKey{}, tx))
+	if err != nil {
+		r.mu.Lock()
+		r.associations, r.sites, r.Trail = associations, sites, r.Trail[:trail]
+		r.mu.Unlock()
+		for _, id := range tx.inserted {
+			r.Forget(id)
+		}
+	}
+	return err
+}
+
+// Insert implements operations.Queue with Transact's way back.
+func (r *Records) Insert(ctx context.Context, op operations.Operation) (operations.Operation, error) {
+	got, err := r.Store.Insert(ctx, op)
+	if tx, ok := ctx.Value(txKey{}).(*inTransaction); ok && err == nil && got.ID == op.ID {
+		tx.inserted = append(tx.inserted, op.ID)
+	}
+	return got, err
+}
+
+// Claim implements operations.Store: what a running transaction has inserted is not seen before it is over.
+func (r *Records) Claim(ctx context.Context, owner string, ttl time.Duration) (operations.Operation, error) {
+	r.tx.Lock()
+	defer r.tx.Unlock()
+	return r.Store.Claim(ctx, owner, ttl)
+}
+
+// CreateAssociation implements provision.Records.
+func (r *Records) CreateAssociation(_ context.Context, a tenants.Association) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, o := range r.associations {
+		if o.Slug == a.Slug && o.State != tenants.AssociationDeleted {
+			return tenants.ErrConflict
+		}
+	}
+	r.associations[a.ID] = a
+	return nil
+}
+
+// UpdateAssociation implements provision.Records.
+func (r *Records) UpdateAssociation(_ context.Context, a tenants.Association) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.associations[a.ID] = a
+	return nil
+}
+
+// Association implements provision.Records.
+func (r *Records) Association(_ context.Context, id string) (tenants.Association, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a, ok := r.associations[id]
+	if !ok {
+		return a, tenants.ErrNotFound
+	}
+	return a, nil
+}
+
+// AssociationBySlug implements provision.Records.
+func (r *Records) AssociationBySlug(_ context.Context, slug string) (tenants.Association, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.associations {
+		if a.Slug == slug && a.State != tenants.AssociationDeleted {
+			return a, nil
+		}
+	}
+	return tenants.Association{}, tenants.ErrNotFound
+}
+
+// CreateSite implements provision.Records.
+func (r *Records) CreateSite(_ context.Context, s *tenants.Site) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, o := range r.sites {
+		if o.Host == s.Host && o.State.Live() {
+			return tenants.ErrConflict
+		}
+	}
+	s.UID = r.nextUID
+	r.nextUID++
+	r.sites[s.ID] = *s
+	return nil
+}
+
+// UpdateSite implements provision.Records.
+func (r *Records) UpdateSite(_ context.Context, s tenants.Site) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sites[s.ID] = s
+	return nil
+}
+
+// Site implements provision.Records.
+func (r *Records) Site(_ context.Context, id string) (tenants.Site, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, ok := r.sites[id]
+	if !ok {
+		return s, tenants.ErrNotFound
+	}
+	return s, nil
+}
+
+// LiveSites implements provision.Records.
+func (r *Records) LiveSites(context.Context) ([]tenants.Site, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []tenants.Site
+	for _, s := range r.sites {
+		if s.State.Live() {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+// HostTaken implements provision.Records.
+func (r *Records) HostTaken(_ context.Context, host string) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.sites {
+		if s.Host == host && s.State.Live() {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Audit implements provision.Records.
+func (r *Records) Audit(_ context.Context, e tenants.AuditEntry) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Trail = append(r.Trail, e)
+	return nil
+}

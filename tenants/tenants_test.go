@@ -1,0 +1,160 @@
+package tenants_test
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+
+	"chatiere/tenants"
+)
+
+func TestIDsAreFreshAndWellFormed(t *testing.T) {
+	form := regexp.MustCompile(`^[sa][0-9a-hj-km-np-tv-z]{9}$`)
+	seen := map[string]bool{}
+	for range 1000 {
+		for _, id := range []string{tenants.NewSiteID(), tenants.NewAssociationID()} {
+			if !form.MatchString(id) || seen[id] {
+				t.Fatalf("id %q is malformed or repeated", id)
+			}
+			seen[id] = true
+		}
+	}
+}
+
+func TestHostNamesAreNormalizedOrExplained(t *testing.T) {
+	h := tenants.Hosts{Domain: "lilas.coop", Platform: []string{"panel.lilas.coop", "tableau.lilas.coop"}}
+	for _, c := range []struct{ typed, want, code string }{
+		{"amap", "amap.lilas.coop", ""},
+		{" AMAP ", "amap.lilas.coop", ""},
+		{"amap.lilas.coop.", "amap.lilas.coop", ""},
+		{"a-1", "a-1.lilas.coop", ""},
+		{"", "", "missing"},
+		{".", "", "missing"},
+		{"-amap", "", "malformed"},
+		{"amap-", "", "malformed"},
+		{"am ap", "", "malformed"},
+		{"amap\x00", "", "malformed"},
+		{"été", "", "malformed"},
+		{"аmap", "", "malformed"}, // a Cyrillic а, the oldest homograph
+		{"xn--amp-5cd", "", "malformed"},
+		{"a.b.lilas.coop", "", "malformed"},
+		{strings.Repeat("a", 64), "", "malformed"},
+		{"panel", "", "reserved"},
+		{"WWW", "", "reserved"},
+		{"tableau", "", "reserved"},
+		{"amap.example.org", "", "foreign"},
+		{"lilas.coop", "", "foreign"},
+		{"amap.evil-lilas.coop", "", "foreign"},
+	} {
+		got, fault := h.Normalize(c.typed)
+		code := ""
+		if fault != nil {
+			code = fault.Code
+		}
+		if got != c.want || code != c.code {
+			t.Errorf("Normalize(%q) = %q, fault %q; want %q, %q", c.typed, got, code, c.want, c.code)
+		}
+	}
+}
+
+func TestProposalIsFreeAndWellFormed(t *testing.T) {
+	h := tenants.Hosts{Domain: "lilas.coop"}
+	taken := map[string]bool{"amap-du-puy.lilas.coop": true, "amap-du-puy-2.lilas.coop": true}
+	got, err := h.Propose("Amap du Puy !", func(host string) (bool, error) { return taken[host], nil })
+	if err != nil || got != "amap-du-puy-3.lilas.coop" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got, _ := h.Propose("www", func(string) (bool, error) { return false, nil }); got != "www-2.lilas.coop" {
+		t.Errorf("a reserved wish gave %q", got)
+	}
+	broken := errors.New("database is down")
+	if _, err := h.Propose("amap", func(string) (bool, error) { return false, broken }); !errors.Is(err, broken) {
+		t.Errorf("the question's failure is lost: %v", err)
+	}
+}
+
+func TestSlugsLoseAccentsAndSigns(t *testing.T) {
+	for in, want := range map[string]string{
+		"Théâtre du Lac": "theatre-du-lac", "L’Œuvre d’Été": "l-oeuvre-d-ete", "  Ça & là  ": "ca-la", "123": "123",
+		"---": "", "日本": "", strings.Repeat("ab", 40): strings.Repeat("ab", 20),
+	} {
+		if got := tenants.Slugify(in); got != want {
+			t.Errorf("Slugify(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// The table says for every action what each principal is told, on an association of their own and on another's.
+func TestAuthorizeEveryActionForEveryPrincipal(t *testing.T) {
+	person := func(role tenants.Role, admin, second bool) tenants.Principal {
+		p := tenants.Principal{Kind: tenants.KindPerson, CoopAdmin: admin, SecondFact: second}
+		if role != "" {
+			p.Memberships = map[string]tenants.Role{"own": role}
+		}
+		return p
+	}
+	reader := person(tenants.RoleManager, true, true)
+	reader.Kind, reader.Scopes = tenants.KindToken, []tenants.Scope{tenants.ScopeRead}
+	principals := map[string]tenants.Principal{
+		"admin": person("", true, true), "admin without": person("", true, false), "manager": person(tenants.RoleManager, false, false),
+		"member": person(tenants.RoleMember, false, false), "anonymous": tenants.Anonymous(), "read token": reader, "local": tenants.Local(),
+	}
+	order := []string{"admin", "admin without", "manager", "member", "anonymous", "read token", "local"}
+	// + allowed, 2 second factor, - forbidden, ? not found, ! sign in; own association then foreign.
+	want := map[tenants.Action][2]string{
+		tenants.ActAssociationsList:  {"+2--!++", "+2??!++"},
+		tenants.ActAssociationCreate: {"+2--!-+", "+2??!-+"},
+		tenants.ActAssociationShow:   {"+2++!++", "+2??!++"},
+		tenants.ActSitesListAll:      {"+2--!++", "+2??!++"},
+		tenants.ActSiteShow:          {"+2++!++", "+2??!++"},
+		tenants.ActSiteCreate:        {"+2--!-+", "+2??!-+"},
+		tenants.ActSiteSuspend:       {"+2--!-+", "+2??!-+"},
+		tenants.ActSiteResume:        {"+2--!-+", "+2??!-+"},
+		tenants.ActSiteDelete:        {"+2+-!-+", "+2??!-+"},
+		tenants.ActSiteRestore:       {"+2+-!-+", "+2??!-+"},
+		tenants.ActSitePurge:         {"+2--!-+", "+2??!-+"},
+		tenants.ActOperationShow:     {"+2++!++", "+2??!++"},
+		tenants.ActOperationCancel:   {"+2+-!-+", "+2??!-+"},
+		tenants.ActTemplatesList:     {"++++!++", "++??!++"},
+		tenants.ActTokensOwn:         {"++++!-+", "++??!-+"},
+		tenants.ActAccount:           {"++++!++", "++??!++"},
+		tenants.ActDoctor:            {"+2--!++", "+2??!++"},
+		tenants.ActAuditRead:         {"+2--!++", "+2??!++"},
+	}
+	for _, a := range tenants.Actions() {
+		if _, ok := want[a]; !ok {
+			t.Errorf("action %s is missing from this table", a)
+		}
+	}
+	for a, row := range want {
+		for i, slug := range []string{"own", "foreign"} {
+			got := ""
+			for _, name := range order {
+				got += sign(tenants.Authorize(principals[name], a, slug))
+			}
+			if got != row[i] {
+				t.Errorf("%s on %s association: %q, want %q (%v)", a, slug, got, row[i], order)
+			}
+		}
+	}
+	if err := tenants.Authorize(tenants.Local(), "something.new", ""); !errors.Is(err, tenants.ErrForbidden) {
+		t.Errorf("an action without a rule: %v, want ErrForbidden", err)
+	}
+}
+
+func sign(err error) string {
+	switch {
+	case err == nil:
+		return "+"
+	case errors.Is(err, tenants.ErrStepUp):
+		return "2"
+	case errors.Is(err, tenants.ErrForbidden):
+		return "-"
+	case errors.Is(err, tenants.ErrNotFound):
+		return "?"
+	case errors.Is(err, tenants.ErrUnauthenticated):
+		return "!"
+	}
+	return "x"
+}

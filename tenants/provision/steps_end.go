@@ -92,6 +92,11 @@ func (p *Plans) stepInstall() operations.Step {
 	}
 }
 
+// RunHook runs a hook of the site's template outside an operation, such as its scheduled tasks.
+func (p *Plans) RunHook(ctx context.Context, s tenants.Site, name string) error {
+	return p.runHook(ctx, s, name, nil)
+}
+
 // runHook runs a hook in the site's running container; a template without that hook is success.
 func (p *Plans) runHook(ctx context.Context, s tenants.Site, name string, env []string) error {
 	t, err := p.template(s)

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"chatiere/cmd/internal/remote"
+	"chatiere/panel/api"
+)
+
+// client connects to the panel that the environment, the flags or this machine names.
+func (p *program) client() (*remote.Client, error) {
+	hint := ""
+	if self, err := os.Executable(); err == nil {
+		hint = filepath.Join(filepath.Dir(filepath.Dir(self)), ".demo", "socket")
+	}
+	return remote.Connect(remote.Place{
+		Socket: p.variable("CHATIERE_SOCKET"), URL: p.variable("CHATIERE_URL"), Token: p.variable("CHATIERE_TOKEN"),
+		CA: p.variable("CHATIERE_CA"), Config: p.configPath, Hint: hint,
+	})
+}
+
+// variable returns the last value the environment gives a name, "" for none.
+func (p *program) variable(name string) string {
+	for _, v := range slices.Backward(p.env) {
+		if value, ok := strings.CutPrefix(v, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// with runs fn with a client.
+func (p *program) with(fn func(ctx context.Context, c *remote.Client, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		c, err := p.client()
+		if err != nil {
+			return err
+		}
+		return fn(cmd.Context(), c, args)
+	}
+}
+
+// outcomeError is an operation that ended otherwise than wished.
+type outcomeError struct{ op api.Operation }
+
+func (e outcomeError) Error() string {
+	text := fmt.Sprintf("operation %s ended %s", e.op.ID, e.op.State)
+	if e.op.State == "stuck" {
+		text = fmt.Sprintf("operation %s needs a person", e.op.ID)
+	}
+	if e.op.Problem != "" {
+		text += " (" + e.op.Problem + ")"
+	}
+	if e.op.Detail != "" {
+		text += ": " + e.op.Detail
+	}
+	return text
+}
+
+func (e outcomeError) code() int {
+	if e.op.State == "stuck" {
+		return api.ExitStuck
+	}
+	return api.ExitFailed
+}
+
+// remoteCode returns the exit code of what a panel answered; false when the error is another.
+func remoteCode(err error) (int, bool) {
+	var outcome outcomeError
+	if errors.As(err, &outcome) {
+		return outcome.code(), true
+	}
+	var told *api.Error
+	if errors.As(err, &told) {
+		return api.Exit(told.Code), true
+	}
+	if errors.Is(err, remote.ErrNoPanel) {
+		return api.ExitUnavailable, true
+	}
+	return 0, false
+}
+
+// explain adds the fields at fault to an error's own sentence.
+func explain(err error) string {
+	var told *api.Error
+	if !errors.As(err, &told) {
+		return err.Error()
+	}
+	lines := []string{told.Message}
+	for _, f := range told.Faults {
+		line := "  " + f.Field + ": " + f.Code
+		if f.Proposal != "" {
+			line += " (free: " + f.Proposal + ")"
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// await polls an operation to its end, telling each step as it is done.
+func (p *program) await(ctx context.Context, c *remote.Client, op api.Operation) (api.Operation, error) {
+	told := 0
+	for {
+		told = p.tell(op, told)
+		if op.Ended() {
+			break
+		}
+		if err := c.Get(ctx, api.Item(api.PathOperations, op.ID)+"?wait=30s", &op); err != nil {
+			return op, err
+		}
+	}
+	if op.State != "done" {
+		return op, outcomeError{op}
+	}
+	return op, nil
+}
+
+// tell prints the steps that were done since the last look to stderr; not in JSON, which is for programs.
+func (p *program) tell(op api.Operation, told int) int {
+	done := 0
+	for _, s := range op.Steps {
+		if s.State != "done" {
+			continue
+		}
+		if done++; done > told && !p.json {
+			_, _ = fmt.Fprintf(p.stderr, "  %s (%d/%d)\n", s.Name, done, len(op.Steps))
+		}
+	}
+	return max(done, told)
+}
+
+// table prints rows under a header, in aligned columns.
+func (p *program) table(v any, header string, rows [][]string) error {
+	if p.json {
+		return p.answer(v, "")
+	}
+	w := tabwriter.NewWriter(p.stdout, 0, 4, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, header)
+	for _, r := range rows {
+		_, _ = fmt.Fprintln(w, strings.Join(r, "\t"))
+	}
+	return w.Flush()
+}
+
+// when prints an instant in the machine's time zone.
+func when(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }

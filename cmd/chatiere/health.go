@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"chatiere/cmd/internal/config"
+)
+
+const healthTimeout = 3 * time.Second
+
+// errUnhealthy is a role that answers, but not well.
+var errUnhealthy = errors.New("not healthy")
+
+func (p *program) healthCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:       "health panel|worker|proxy",
+		Short:     "Ask a role beside this process whether it is well (for the containers' health checks)",
+		ValidArgs: []string{"panel", "worker", "proxy"},
+		Args:      usage(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), healthTimeout)
+			defer cancel()
+			return p.health(ctx, args[0])
+		},
+	}
+}
+
+func (p *program) health(ctx context.Context, role string) error {
+	c, err := p.load()
+	if err != nil {
+		return err
+	}
+	switch role {
+	case "panel":
+		return askHealth(ctx, c.Paths().PanelSocket())
+	case "worker":
+		return askHealth(ctx, c.Paths().WorkerSocket())
+	}
+	return shakeHands(ctx, c)
+}
+
+// askHealth wants a 200 for /health on a unix socket.
+func askHealth(ctx context.Context, socket string) error {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/health", nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return fmt.Errorf("asking %s: %w", socket, err)
+	}
+	_, err = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<16))
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		return fmt.Errorf("asking %s: %w", socket, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s: %w", socket, response.Status, errUnhealthy)
+	}
+	return nil
+}
+
+// shakeHands wants a TLS handshake for the panel's name on the proxy's socket.
+func shakeHands(ctx context.Context, c config.Config) error {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		return err
+	}
+	if pem, err := os.ReadFile(c.Paths().CA()); err == nil {
+		roots.AppendCertsFromPEM(pem)
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", c.Paths().EdgeSocket())
+	if err != nil {
+		return fmt.Errorf("asking the proxy: %w", err)
+	}
+	session := tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: c.Panel.Host, MinVersion: tls.VersionTLS12})
+	if err := session.HandshakeContext(ctx); err != nil {
+		return errors.Join(fmt.Errorf("asking the proxy: %w", err), conn.Close())
+	}
+	return session.Close()
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"chatiere/cmd/internal/remote"
+	"chatiere/panel/api"
+)
+
+func (p *program) operationCommand() *cobra.Command {
+	group := &cobra.Command{Use: "operation", Short: "Operations: the long work, past and present", Args: usage(cobra.NoArgs)}
+	group.AddCommand(p.operationList(), p.operationShow(), p.operationWatch(),
+		p.operationAct("cancel", "Stop an operation and take back what it did so far"),
+		p.operationAct("retry", "Set an operation going again that needs a person"))
+	return group
+}
+
+func (p *program) operationList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List operations, newest first", Args: usage(cobra.NoArgs),
+		RunE: p.with(func(ctx context.Context, c *remote.Client, _ []string) error {
+			var l api.List[api.Operation]
+			if err := c.Get(ctx, api.PathOperations, &l); err != nil {
+				return err
+			}
+			var rows [][]string
+			for _, o := range l.Items {
+				rows = append(rows, []string{o.ID, o.Kind, o.State, strconv.Itoa(o.Done) + "/" + strconv.Itoa(o.Total), o.Site, when(o.CreatedAt), o.CreatedBy})
+			}
+			return p.table(l, "ID\tKIND\tSTATE\tSTEPS\tSITE\tCREATED\tBY", rows)
+		}),
+	}
+}
+
+func (p *program) operationShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show ID", Short: "Show an operation and its steps", Args: usage(cobra.ExactArgs(1)),
+		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+			var op api.Operation
+			if err := c.Get(ctx, api.Item(api.PathOperations, args[0]), &op); err != nil {
+				return err
+			}
+			return p.showOperation(op)
+		}),
+	}
+}
+
+func (p *program) showOperation(op api.Operation) error {
+	var rows [][]string
+	for _, s := range op.Steps {
+		rows = append(rows, []string{s.Name, s.State, strconv.Itoa(s.Attempt)})
+	}
+	header := fmt.Sprintf("%s  %s  %s %s\nSTEP\tSTATE\tFAILURES", op.ID, op.Kind, op.State, op.Problem)
+	return p.table(op, header, rows)
+}
+
+func (p *program) operationWatch() *cobra.Command {
+	return &cobra.Command{
+		Use: "watch ID", Short: "Follow an operation to its end", Args: usage(cobra.ExactArgs(1)),
+		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+			var op api.Operation
+			if err := c.Get(ctx, api.Item(api.PathOperations, args[0]), &op); err != nil {
+				return err
+			}
+			op, err := p.await(ctx, c, op)
+			if err != nil {
+				return err
+			}
+			return p.showOperation(op)
+		}),
+	}
+}
+
+func (p *program) operationAct(act, short string) *cobra.Command {
+	return &cobra.Command{
+		Use: act + " ID", Short: short, Args: usage(cobra.ExactArgs(1)),
+		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+			var op api.Operation
+			if err := c.Post(ctx, api.Item(api.PathOperations, args[0], act), nil, "", &op); err != nil {
+				return err
+			}
+			return p.answer(op, fmt.Sprintf("operation %s: %s\n", op.ID, op.State))
+		}),
+	}
+}

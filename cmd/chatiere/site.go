@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"chatiere/cmd/internal/remote"
+	"chatiere/panel/api"
+)
+
+func (p *program) siteCommand() *cobra.Command {
+	group := &cobra.Command{Use: "site", Short: "Sites", Args: usage(cobra.NoArgs)}
+	group.AddCommand(p.siteCreate(), p.siteList(), p.siteShow(),
+		p.siteChange("suspend", "Close a site to visitors and stop it; its data stays"),
+		p.siteChange("resume", "Open a suspended site again"),
+		p.siteChange("delete", "Put a site into the bin, from which it can be restored for 30 days"),
+		p.siteChange("restore", "Bring a site back from the bin"),
+		p.siteChange("purge", "Destroy a site in the bin and its data, for good"))
+	return group
+}
+
+// siteAnswer is a site and the operation that brought it where it is.
+type siteAnswer struct {
+	api.Site
+	Operation string `json:"operation,omitempty"`
+}
+
+func (p *program) siteCreate() *cobra.Command {
+	var wish api.NewSite
+	var wait bool
+	var key string
+	cmd := &cobra.Command{
+		Use: "create", Short: "Create a site", Args: usage(cobra.NoArgs),
+		Example: "  chatiere site create --association amap --template wordpress --name \"Amap du Puy\" --host amap --wait",
+		RunE: p.with(func(ctx context.Context, c *remote.Client, _ []string) error {
+			var op api.Operation
+			if err := c.Post(ctx, api.PathSites, wish, key, &op); err != nil {
+				return err
+			}
+			return p.follow(ctx, c, op, wait)
+		}),
+	}
+	f := cmd.Flags()
+	f.StringVar(&wish.Association, "association", "", "the association's short name (needed)")
+	f.StringVar(&wish.Template, "template", "", "template, see 'template list' (needed)")
+	f.StringVar(&wish.Name, "name", "", "title that visitors see (needed)")
+	f.StringVar(&wish.Host, "host", "", "address: a word below the co-op's domain, or the full name (needed)")
+	f.StringVar(&wish.AdminEmail, "admin-email", "", "e-mail address of the site's first account")
+	f.StringVar(&key, "key", "", "idempotency key: the same wish sent twice with it is one site")
+	f.BoolVar(&wait, "wait", false, "return when it is done")
+	return cmd
+}
+
+func (p *program) siteChange(act, short string) *cobra.Command {
+	var wait bool
+	cmd := &cobra.Command{
+		Use: act + " ID", Short: short, Args: usage(cobra.ExactArgs(1)),
+		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+			var op api.Operation
+			if err := c.Post(ctx, api.Item(api.PathSites, args[0], act), nil, "", &op); err != nil {
+				return err
+			}
+			return p.follow(ctx, c, op, wait)
+		}),
+	}
+	cmd.Flags().BoolVar(&wait, "wait", false, "return when it is done")
+	return cmd
+}
+
+// follow prints the operation, or waits for it and prints the site as it then is.
+func (p *program) follow(ctx context.Context, c *remote.Client, op api.Operation, wait bool) error {
+	if !wait {
+		return p.answer(op, fmt.Sprintf("operation %s: %s\n", op.ID, op.State))
+	}
+	op, err := p.await(ctx, c, op)
+	if err != nil {
+		return err
+	}
+	var s api.Site
+	if err := c.Get(ctx, api.Item(api.PathSites, op.Site), &s); err != nil {
+		return err
+	}
+	return p.answer(siteAnswer{s, op.ID}, fmt.Sprintf("%s  %s  %s\n", s.ID, s.State, s.URL))
+}
+
+func (p *program) siteList() *cobra.Command {
+	var association, state, search string
+	cmd := &cobra.Command{
+		Use: "list", Short: "List sites", Args: usage(cobra.NoArgs),
+		RunE: p.with(func(ctx context.Context, c *remote.Client, _ []string) error {
+			q := url.Values{}
+			for name, value := range map[string]string{"association": association, "state": state, "q": search} {
+				if value != "" {
+					q.Set(name, value)
+				}
+			}
+			var l api.List[api.Site]
+			if err := c.Get(ctx, api.PathSites+"?"+q.Encode(), &l); err != nil {
+				return err
+			}
+			var rows [][]string
+			for _, s := range l.Items {
+				rows = append(rows, []string{s.ID, s.Host, s.Association, s.Template + " " + s.Version, s.State, s.Health})
+			}
+			return p.table(l, "ID\tHOST\tASSOCIATION\tTEMPLATE\tSTATE\tHEALTH", rows)
+		}),
+	}
+	cmd.Flags().StringVar(&association, "association", "", "only those of an association")
+	cmd.Flags().StringVar(&state, "state", "", "only those in a state: creating, ready, suspended, binned")
+	cmd.Flags().StringVar(&search, "search", "", "only those whose name or address contains this")
+	return cmd
+}
+
+func (p *program) siteShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show ID", Short: "Show a site", Args: usage(cobra.ExactArgs(1)),
+		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+			var s api.Site
+			if err := c.Get(ctx, api.Item(api.PathSites, args[0]), &s); err != nil {
+				return err
+			}
+			rows := [][]string{
+				{"id", s.ID}, {"name", s.Name}, {"address", s.URL}, {"association", s.Association}, {"template", s.Template + " " + s.Version},
+				{"state", s.State}, {"health", s.Health}, {"disk", strconv.FormatInt(s.DiskBytes, 10) + " bytes"},
+			}
+			if s.RequestsToday != nil {
+				rows = append(rows, []string{"requests today", strconv.FormatInt(*s.RequestsToday, 10)})
+			}
+			return p.table(s, "SITE\t", rows)
+		}),
+	}
+}

@@ -1,0 +1,36 @@
+package config_test
+
+import (
+	"testing"
+
+	"chatiere/cmd/internal/config"
+)
+
+func TestPathsAreThoseOfTheDataRoot(t *testing.T) {
+	p := config.PathsBelow("/r/oot")
+	for got, want := range map[string]string{
+		p.Routes():             "/r/oot/routes/routes.json",
+		p.WildcardKey():        "/r/oot/certs/wildcard-key.pem",
+		p.CAKey():              "/r/oot/ca/ca-key.pem",
+		p.Egress("s1"):         "/r/oot/egress/s1.json",
+		p.SiteData("s1"):       "/r/oot/sites/s1/data",
+		p.SiteSecrets("s1"):    "/r/oot/sites/s1/secrets",
+		p.AppSocket("s1"):      "/r/oot/run/app/s1/http/http.sock",
+		p.EgressSocket("s1"):   "/r/oot/run/app/s1/gate/egress.sock",
+		p.SMTPSocket("s1"):     "/r/oot/run/app/s1/gate/smtp.sock",
+		p.MariaDBSocket():      "/r/oot/run/mariadb/mysqld.sock",
+		p.SitesMariaDBSocket(): "/r/oot/run/mariadb-sites/mysqld.sock",
+		p.KeycloakSocket():     "/r/oot/run/keycloak/keycloak.sock",
+		p.EdgeSocket():         "/r/oot/run/proxy/edge.sock",
+		p.PanelSocket():        "/r/oot/run/panel/panel.sock",
+		p.PanelEdgeSocket():    "/r/oot/run/panel/edge.sock",
+		p.CLISocket():          "/r/oot/run/cli/panel.sock",
+		p.WorkerSocket():       "/r/oot/run/worker/worker.sock",
+		p.GatewaySpool():       "/r/oot/spool/gateway",
+		p.Secret("db_root"):    "/r/oot/secrets/db_root",
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}

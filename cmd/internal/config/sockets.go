@@ -1,0 +1,99 @@
+package config
+
+// maxSocket is what sockaddr_un holds, less the byte that ends it.
+const maxSocket = 107
+
+// specimen is a site id as long as any; it stands in for all of them where lengths are checked.
+const specimen = "s000000000"
+
+// RunDir holds every socket.
+func (p Paths) RunDir() string { return p.at("run") }
+
+// AppDir holds the sockets of all sites.
+func (p Paths) AppDir() string { return p.at("run", "app") }
+
+// App holds the sockets of one site.
+func (p Paths) App(id string) string { return p.at("run", "app", id) }
+
+// AppHTTPDir is where a site's web server makes its socket.
+func (p Paths) AppHTTPDir(id string) string { return p.at("run", "app", id, "http") }
+
+// AppSocket is where a site answers.
+func (p Paths) AppSocket(id string) string { return p.at("run", "app", id, "http", "http.sock") }
+
+// AppGateDir is where the gateway makes a site's ways out.
+func (p Paths) AppGateDir(id string) string { return p.at("run", "app", id, "gate") }
+
+// EgressSocket is a site's way out.
+func (p Paths) EgressSocket(id string) string { return p.at("run", "app", id, "gate", "egress.sock") }
+
+// SMTPSocket is where a site's mail goes.
+func (p Paths) SMTPSocket(id string) string { return p.at("run", "app", id, "gate", "smtp.sock") }
+
+// MariaDBDir holds the socket of the panel's database.
+func (p Paths) MariaDBDir() string { return p.at("run", "mariadb") }
+
+// MariaDBSocket is the panel's database.
+func (p Paths) MariaDBSocket() string { return p.at("run", "mariadb", "mysqld.sock") }
+
+// SitesMariaDBDir holds the socket of the sites' database; it is mounted in sites.
+func (p Paths) SitesMariaDBDir() string { return p.at("run", "mariadb-sites") }
+
+// SitesMariaDBSocket is the sites' database.
+func (p Paths) SitesMariaDBSocket() string { return p.at("run", "mariadb-sites", "mysqld.sock") }
+
+// KeycloakDir holds Keycloak's socket.
+func (p Paths) KeycloakDir() string { return p.at("run", "keycloak") }
+
+// KeycloakSocket is where the proxy finds Keycloak.
+func (p Paths) KeycloakSocket() string { return p.at("run", "keycloak", "keycloak.sock") }
+
+// ProxyDir holds the proxy's listeners for gateway and worker.
+func (p Paths) ProxyDir() string { return p.at("run", "proxy") }
+
+// EdgeSocket is the proxy's TLS listener for gateway and worker.
+func (p Paths) EdgeSocket() string { return p.at("run", "proxy", "edge.sock") }
+
+// PanelDir holds what panel and proxy have for each other.
+func (p Paths) PanelDir() string { return p.at("run", "panel") }
+
+// PanelSocket is where the proxy finds the panel.
+func (p Paths) PanelSocket() string { return p.at("run", "panel", "panel.sock") }
+
+// PanelEdgeSocket is the proxy's TLS listener for the panel.
+func (p Paths) PanelEdgeSocket() string { return p.at("run", "panel", "edge.sock") }
+
+// CLIDir holds the panel's listener for the machine's root.
+func (p Paths) CLIDir() string { return p.at("run", "cli") }
+
+// CLISocket is the panel's listener for the machine's root.
+func (p Paths) CLISocket() string { return p.at("run", "cli", "panel.sock") }
+
+// WorkerDir holds the worker's socket and its lock.
+func (p Paths) WorkerDir() string { return p.at("run", "worker") }
+
+// WorkerSocket is where the worker is nudged.
+func (p Paths) WorkerSocket() string { return p.at("run", "worker", "worker.sock") }
+
+// WorkerLock is held by the one worker at work.
+func (p Paths) WorkerLock() string { return p.at("run", "worker", "worker.lock") }
+
+// sockets lists every socket below the root, with one site standing for all.
+func (p Paths) sockets() []string {
+	return []string{
+		p.AppSocket(specimen), p.EgressSocket(specimen), p.SMTPSocket(specimen),
+		p.MariaDBSocket(), p.SitesMariaDBSocket(), p.KeycloakSocket(), p.EdgeSocket(),
+		p.PanelSocket(), p.PanelEdgeSocket(), p.CLISocket(), p.WorkerSocket(),
+	}
+}
+
+// longestSocket returns the longest of them.
+func (p Paths) longestSocket() string {
+	longest := ""
+	for _, s := range p.sockets() {
+		if len(s) > len(longest) {
+			longest = s
+		}
+	}
+	return longest
+}

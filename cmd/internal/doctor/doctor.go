@@ -1,0 +1,201 @@
+// Package doctor looks the platform over: each check says what it found, and each that is not green says what to do.
+// It only looks; whatever it finds is for the reconciler or for a person to mend.
+package doctor
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"chatiere/panel/api"
+	"chatiere/tenants"
+)
+
+// Doctor holds what is looked at.
+type Doctor struct {
+	Root   string // data root
+	Engine interface {
+		Info(ctx context.Context) (tenants.EngineInfo, error)
+	}
+	// Database tells its own time.
+	Database interface {
+		Clock(ctx context.Context) (time.Time, error)
+	}
+	SitesDatabase interface {
+		Ping(ctx context.Context) error
+	}
+	Identity interface {
+		Ping(ctx context.Context) error
+	}
+	// Certificate is the path of the chain that the proxy shows.
+	Certificate string
+	// Names are the addresses that must lead to us; Resolve looks one up.
+	Names   []string
+	Resolve func(ctx context.Context, name string) ([]string, error)
+	// Local is true where names end in .localhost, which no resolver needs to know.
+	Local  bool
+	Permit []string // egress.permit, shown because each entry opens something inside
+	Now    func() time.Time
+}
+
+// each bounds one check, so that one dead service does not keep the others from being told.
+const each = 5 * time.Second
+
+// Examine makes every check; it fails only when ctx ends.
+func (d Doctor) Examine(ctx context.Context) (api.Diagnosis, error) {
+	var out api.Diagnosis
+	for _, check := range []func(context.Context) []api.Check{
+		d.engine, d.databases, d.identity, d.disk, d.clock, d.certificate, d.names, d.permits,
+	} {
+		bounded, cancel := context.WithTimeout(ctx, each)
+		out.Checks = append(out.Checks, check(bounded)...)
+		cancel()
+	}
+	return out, ctx.Err()
+}
+
+func green(name, found string) api.Check {
+	return api.Check{Name: name, State: api.CheckGreen, Found: found}
+}
+
+func red(name, found, advice string) api.Check {
+	return api.Check{Name: name, State: api.CheckRed, Found: found, Advice: advice}
+}
+
+func amber(name, found, advice string) api.Check {
+	return api.Check{Name: name, State: api.CheckAmber, Found: found, Advice: advice}
+}
+
+func (d Doctor) engine(ctx context.Context) []api.Check {
+	info, err := d.Engine.Info(ctx)
+	if err != nil {
+		return []api.Check{red("docker", err.Error(), "Start Docker on the server: systemctl start docker. The sites go on meanwhile.")}
+	}
+	checks := []api.Check{green("docker", "engine "+info.Version+", API "+info.APIVersion+", cgroup v"+info.CgroupVersion)}
+	if !info.LiveRestore {
+		return append(checks, red("live-restore", "off: restarting Docker would stop every site",
+			`Put {"live-restore": true} into /etc/docker/daemon.json, then: systemctl reload docker`))
+	}
+	return append(checks, green("live-restore", "on"))
+}
+
+func (d Doctor) databases(ctx context.Context) []api.Check {
+	var checks []api.Check
+	if _, err := d.Database.Clock(ctx); err != nil {
+		checks = append(checks, red("database", err.Error(), "See why its container is not well: docker logs --tail 50 chatiere-…-mariadb"))
+	} else {
+		checks = append(checks, green("database", "answers"))
+	}
+	if err := d.SitesDatabase.Ping(ctx); err != nil {
+		return append(checks, red("sites-database", err.Error(), "See why its container is not well: docker logs --tail 50 chatiere-…-mariadb-sites"))
+	}
+	return append(checks, green("sites-database", "answers"))
+}
+
+func (d Doctor) identity(ctx context.Context) []api.Check {
+	if err := d.Identity.Ping(ctx); err != nil {
+		return []api.Check{red("keycloak", err.Error(),
+			"Nobody can sign in until it answers; chatiere break-glass lets an admin in. See docker logs --tail 50 chatiere-…-keycloak")}
+	}
+	return []api.Check{green("keycloak", "answers")}
+}
+
+const (
+	lowDisk  = 0.10 // of the file system: time to act
+	fullDisk = 0.03
+	mebibyte = 1 << 20
+)
+
+func (d Doctor) disk(context.Context) []api.Check {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(d.Root, &fs); err != nil {
+		return []api.Check{red("disk", err.Error(), "Look whether the data root is mounted.")}
+	}
+	return append([]api.Check{share("disk", "MiB free", fs.Bavail*uint64(fs.Bsize)/mebibyte, fs.Blocks*uint64(fs.Bsize)/mebibyte)},
+		share("inodes", "inodes free", fs.Ffree, fs.Files))
+}
+
+func share(name, unit string, free, total uint64) api.Check {
+	if total == 0 {
+		return green(name, "not counted by this file system")
+	}
+	part := float64(free) / float64(total)
+	found := fmt.Sprintf("%d %s of %d (%.0f %%)", free, unit, total, 100*part)
+	switch {
+	case part < fullDisk:
+		return red(name, found, "Make room now: docker image prune, older files below the data root, or a larger disk.")
+	case part < lowDisk:
+		return amber(name, found, "Make room soon: see which sites grow in the panel's list.")
+	}
+	return green(name, found)
+}
+
+// maxSkew is what leases and sign-in stand without harm.
+const maxSkew = 5 * time.Second
+
+func (d Doctor) clock(ctx context.Context) []api.Check {
+	theirs, err := d.Database.Clock(ctx)
+	if err != nil {
+		return []api.Check{amber("clock", "cannot be compared: "+err.Error(), "Mend the database first.")}
+	}
+	if skew := d.Now().Sub(theirs).Abs(); skew > maxSkew {
+		return []api.Check{red("clock", fmt.Sprintf("%s apart from the database", skew.Round(time.Second)), "Set the server's clock: timedatectl set-ntp true")}
+	}
+	return []api.Check{green("clock", "agrees with the database")}
+}
+
+func (d Doctor) certificate(context.Context) []api.Check {
+	leaf, err := readLeaf(d.Certificate)
+	if err != nil {
+		return []api.Check{red("certificate", err.Error(), "Run chatiere setup again; it mends what is missing.")}
+	}
+	left := leaf.NotAfter.Sub(d.Now())
+	found := fmt.Sprintf("%v, until %s", leaf.DNSNames, leaf.NotAfter.Format("2006-01-02"))
+	switch life := leaf.NotAfter.Sub(leaf.NotBefore); {
+	case left <= 0:
+		return []api.Check{red("certificate", found+": over", "Look in the worker's log why it was not renewed, or bring a new file and run chatiere setup.")}
+	case left < life/4: // renewed at a third: past a quarter, renewal has been failing for a while
+		return []api.Check{amber("certificate", found, "Look in the worker's log why it was not renewed.")}
+	}
+	return []api.Check{green("certificate", found)}
+}
+
+func readLeaf(path string) (*x509.Certificate, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return nil, errors.New(path + " holds no certificate")
+	}
+	return x509.ParseCertificate(block.Bytes)
+}
+
+func (d Doctor) names(ctx context.Context) []api.Check {
+	if d.Local {
+		return []api.Check{green("names", "below .localhost: every browser finds them by itself")}
+	}
+	var checks []api.Check
+	for _, name := range d.Names {
+		found, err := d.Resolve(ctx, name)
+		if err != nil || len(found) == 0 {
+			checks = append(checks, red("name "+name, fmt.Sprint(errors.Join(err, ctx.Err())), "Add a DNS record for "+name+" (and *."+name+" for the domain) that leads to this server."))
+			continue
+		}
+		checks = append(checks, green("name "+name, fmt.Sprint(found[:min(4, len(found))])))
+	}
+	return checks
+}
+
+func (d Doctor) permits(context.Context) []api.Check {
+	if len(d.Permit) == 0 {
+		return []api.Check{green("egress.permit", "empty: sites reach no private address")}
+	}
+	return []api.Check{amber("egress.permit", fmt.Sprintf("sites may reach %v", d.Permit), "Take away from chatiere.yaml what is no longer needed.")}
+}

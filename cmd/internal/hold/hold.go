@@ -1,0 +1,41 @@
+// Package hold stops operations at failure points, so that a test can kill the worker there. It does nothing unless the
+// environment names a directory, which no installation does.
+//
+// A test arms a point by making the file <kind>~<step>~<point> in the directory. The first operation that reaches the
+// point renames the file to <kind>~<step>~<point>~<operation>.held and stands still until its context ends: it must be
+// killed. Points that are not armed cost one look at a directory.
+package hold
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"chatiere/tenants/operations"
+)
+
+// Variable is the environment variable that names the directory.
+const Variable = "CHATIERE_HOLD_DIR"
+
+// slots is how many operations may stand still beside each other, so that one kill serves many points.
+const slots = 64
+
+// FromEnvironment returns the function for operations.Runner.At and the slots a runner then needs; nil in any
+// installation.
+func FromEnvironment(getenv func(string) string, log *slog.Logger) (at func(context.Context, operations.Operation, string, operations.Point), n int) {
+	dir := getenv(Variable)
+	if dir == "" {
+		return nil, 0
+	}
+	log.Warn("failure points may hold operations: this is a test", "directory", dir)
+	return func(ctx context.Context, op operations.Operation, step string, p operations.Point) {
+		armed := filepath.Join(dir, Name(op.Kind, step, p))
+		if os.Rename(armed, armed+"~"+op.ID+".held") == nil {
+			<-ctx.Done()
+		}
+	}, slots
+}
+
+// Name returns the file that arms a point.
+func Name(kind, step string, p operations.Point) string { return kind + "~" + step + "~" + string(p) }

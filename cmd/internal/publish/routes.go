@@ -1,0 +1,120 @@
+// Package publish turns the records into the files that the proxy and the gateway read: the route table and the egress
+// lists. Both are always derived whole from the records, so that writing them again is how they are repaired.
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"sync"
+	"time"
+
+	"chatiere/reverseproxy"
+	"chatiere/tenants"
+)
+
+// Routes writes the route table.
+type Routes struct {
+	Path       string // of the table
+	PublicPort int
+	Language   string
+	// Platform are the routes that exist whatever the records say: the panel, Keycloak.
+	Platform []reverseproxy.Route
+	Sites    interface {
+		LiveSites(ctx context.Context) ([]tenants.Site, error)
+	}
+	Socket func(siteID string) string
+	// Refuse returns the paths a site's template refuses.
+	Refuse func(s tenants.Site) ([]string, error)
+	Now    func() time.Time
+
+	mu sync.Mutex
+}
+
+// Publish writes the table from the records as they are now, if it differs from the one in force.
+func (r *Routes) Publish(ctx context.Context) error {
+	r.mu.Lock() // two writers that read in one order and wrote in the other would bring an old table back
+	defer r.mu.Unlock()
+	sites, err := r.Sites.LiveSites(ctx)
+	if err != nil {
+		return fmt.Errorf("listing sites for the route table: %w", err)
+	}
+	routes, err := r.routes(sites)
+	if err != nil {
+		return err
+	}
+	old, err := r.inForce()
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		old = reverseproxy.Table{} // a damaged table is replaced, like a missing one
+	}
+	next := reverseproxy.Table{Version: old.Version + 1, Written: r.Now().UTC(), PublicPort: r.PublicPort, Routes: routes}
+	if err == nil && sameRoutes(old, next) {
+		return nil
+	}
+	return reverseproxy.WriteTable(r.Path, next)
+}
+
+func (r *Routes) inForce() (reverseproxy.Table, error) {
+	data, err := os.ReadFile(r.Path)
+	if err != nil {
+		return reverseproxy.Table{}, err
+	}
+	return reverseproxy.DecodeTable(data)
+}
+
+// sameRoutes compares what the encoding keeps, since it sorts.
+func sameRoutes(old, next reverseproxy.Table) bool {
+	next.Version, next.Written = old.Version, old.Written
+	data, err := reverseproxy.EncodeTable(next)
+	if err != nil {
+		return false
+	}
+	decoded, err := reverseproxy.DecodeTable(data)
+	return err == nil && decoded.PublicPort == old.PublicPort && reflect.DeepEqual(decoded.Routes, old.Routes)
+}
+
+func (r *Routes) routes(sites []tenants.Site) ([]reverseproxy.Route, error) {
+	out := append([]reverseproxy.Route(nil), r.Platform...)
+	for _, s := range sites {
+		state, routed := routeState(s.State)
+		if !routed {
+			continue
+		}
+		refuse, err := r.Refuse(s)
+		if err != nil {
+			return nil, fmt.Errorf("finding the refused paths of site %s: %w", s.ID, err)
+		}
+		out = append(out, reverseproxy.Route{
+			Host: s.Host, Site: s.ID, State: state, Upstream: "unix:" + r.Socket(s.ID), Lang: r.Language, Refuse: refuse,
+		})
+	}
+	return out, nil
+}
+
+// routeState says what visitors of a site in a state meet; a site that is still being made has no route, since an
+// installer's page must never be public.
+func routeState(s tenants.SiteState) (reverseproxy.State, bool) {
+	switch s {
+	case tenants.StateReady:
+		return reverseproxy.StateServing, true
+	case tenants.StateSuspended, tenants.StateBinned:
+		return reverseproxy.StateRefused, true
+	}
+	return "", false
+}
+
+// Published returns the state of a host's route in the table in force, "" when it has none.
+func (r *Routes) Published(_ context.Context, host string) (string, error) {
+	t, err := r.inForce()
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	for _, route := range t.Routes {
+		if route.Host == host {
+			return string(route.State), nil
+		}
+	}
+	return "", err
+}

@@ -1,0 +1,80 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"chatiere/cmd/internal/config"
+)
+
+// Place says where to look for the panel; the first that is set counts. When nothing is, the panel that runs on this
+// machine is found by its socket.
+type Place struct {
+	Socket string // of the panel ($CHATIERE_SOCKET)
+	URL    string // of the panel ($CHATIERE_URL), with Token ($CHATIERE_TOKEN)
+	Token  string
+	CA     string // certificate authority to trust besides the system's ($CHATIERE_CA)
+	Config string // the instance's configuration file
+	Roots  string // pattern of data roots to look in; "" is DefaultRoots
+	Hint   string // file that names the socket, such as the demo leaves beside the program
+}
+
+// DefaultRoots are where data roots lie unless somebody chose another place.
+const DefaultRoots = config.DefaultRoot + "*"
+
+// Connect returns a client of the panel that the place names.
+func Connect(p Place) (*Client, error) {
+	switch {
+	case p.Socket != "":
+		return OverSocket(p.Socket), nil
+	case p.URL != "":
+		return OverHTTPS(p.URL, p.Token, p.CA)
+	case p.Config != "":
+		c, err := config.Load(p.Config, os.Environ())
+		if err != nil {
+			return nil, err
+		}
+		return OverSocket(c.Paths().CLISocket()), nil
+	}
+	if hint, err := os.ReadFile(p.Hint); err == nil && answers(strings.TrimSpace(string(hint))) {
+		return OverSocket(strings.TrimSpace(string(hint))), nil
+	}
+	return found(p.Roots)
+}
+
+func found(pattern string) (*Client, error) {
+	if pattern == "" {
+		pattern = DefaultRoots
+	}
+	roots, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("looking for data roots: %w", err)
+	}
+	var running []string
+	for _, root := range roots {
+		if socket := config.PathsBelow(root).CLISocket(); answers(socket) {
+			running = append(running, socket)
+		}
+	}
+	switch len(running) {
+	case 0:
+		return nil, fmt.Errorf("%w on this machine: start the platform, run as root, or set CHATIERE_URL and CHATIERE_TOKEN", ErrNoPanel)
+	case 1:
+		return OverSocket(running[0]), nil
+	}
+	return nil, fmt.Errorf("%w: set CHATIERE_SOCKET to one of %s", ErrManyPanels, strings.Join(running, ", "))
+}
+
+// answers reports whether somebody listens at a socket; one left over by a dead panel refuses.
+func answers(socket string) bool {
+	conn, err := net.DialTimeout("unix", socket, time.Second)
+	if err != nil {
+		return false
+	}
+	return !errors.Is(conn.Close(), net.ErrClosed)
+}

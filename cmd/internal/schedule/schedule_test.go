@@ -1,0 +1,53 @@
+package schedule_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"chatiere/cmd/internal/schedule"
+)
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+func TestJobsRunAtOnceAndAgainAfterAPanicOrAnError(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var panics, errs atomic.Int32
+	both := func() {
+		if panics.Load() >= 2 && errs.Load() >= 2 {
+			cancel()
+		}
+	}
+	schedule.Run(ctx, quiet(),
+		schedule.Job{Name: "panics", Every: time.Second, Run: func(context.Context) error { panics.Add(1); both(); panic("boom") }},
+		schedule.Job{Name: "fails", Every: time.Second, Run: func(context.Context) error { errs.Add(1); both(); return errors.New("no") }},
+	)
+	if panics.Load() < 2 || errs.Load() < 2 {
+		t.Errorf("runs: %d that panic, %d that fail; want at least 2 each", panics.Load(), errs.Load())
+	}
+}
+
+func TestAJobNeverRunsBesideItselfAndStoppingWaitsForIt(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var now, most, runs atomic.Int32
+	ended := false
+	time.AfterFunc(2500*time.Millisecond, cancel) // long enough for two more starts to be due
+	schedule.Run(ctx, quiet(), schedule.Job{Name: "slow", Every: time.Second, Run: func(ctx context.Context) error {
+		runs.Add(1)
+		if n := now.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		<-ctx.Done()
+		now.Add(-1)
+		ended = true
+		return nil
+	}})
+	if most.Load() != 1 || runs.Load() != 1 || !ended {
+		t.Errorf("at most %d at a time in %d runs, ended %v; want one run, waited for", most.Load(), runs.Load(), ended)
+	}
+}

@@ -1,0 +1,122 @@
+package setup
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"chatiere/cmd/internal/config"
+)
+
+// fresh is what a new configuration file looks like. It holds what differs from one co-op to the next; the other keys
+// have defaults, which may improve from one release to the next only where nobody froze them.
+var fresh = template.Must(template.New("chatiere.yaml").Funcs(template.FuncMap{"quote": strconv.Quote}).Parse(
+	`# Chatière's configuration. "chatiere config check" says what is wrong with it, and where.
+# Keys that are left out have defaults; each can be overridden by a variable, such as CHATIERE_PUBLIC_PORT.
+# It holds no secrets: those are in the directory beside it.
+instance: {{quote .Instance}}
+root: {{quote .Root}}
+
+# Sites live below this name, on this port of https.
+domain: {{quote .Domain}}
+public_port: {{.PublicPort}}
+language: {{.Language}}
+
+coop:
+  name: {{quote .CoopName}}
+  contact: {{quote .Contact}}
+
+# Where the proxy listens; plain http only sends people to https.
+proxy:
+  https: ":{{.HTTPSPort}}"
+  http: ":{{.HTTPPort}}"
+`))
+
+// configuration writes the file if there is none, and reads it in any case.
+func (r *run) configuration() error {
+	_, err := os.Stat(r.paths.Config())
+	if errors.Is(err, fs.ErrNotExist) {
+		err = r.writeConfiguration()
+	}
+	if err != nil {
+		return err
+	}
+	r.config, err = config.Load(r.paths.Config(), r.tools.Environ)
+	if err != nil {
+		return err
+	}
+	return r.contradictions()
+}
+
+func (r *run) writeConfiguration() error {
+	o := r.options.filled()
+	var text bytes.Buffer
+	if err := fresh.Execute(&text, o); err != nil {
+		return err
+	}
+	// Checked before it is written: a file that is refused would stand in the way of the next try.
+	if _, err := config.Parse("command line", text.Bytes(), r.tools.Environ); err != nil {
+		return err
+	}
+	changed, err := place{path: r.paths.Config(), mode: 0o644}.write(text.Bytes())
+	r.note(r.paths.Config(), changed)
+	return err
+}
+
+// filled sets what was left open for a new file.
+func (o Options) filled() Options {
+	o.Instance = or(o.Instance, "main")
+	o.Language = or(o.Language, "fr")
+	o.CoopName = or(o.CoopName, "Chatière")
+	o.HTTPSPort = or(o.HTTPSPort, 443)
+	o.HTTPPort = or(o.HTTPPort, 80)
+	o.PublicPort = or(o.PublicPort, o.HTTPSPort)
+	return o
+}
+
+func or[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+// contradictions compares what was asked for with an existing file, and names every difference.
+func (r *run) contradictions() error {
+	o, c := r.options, r.config
+	var differ []string
+	for _, w := range []struct{ key, asked, has string }{
+		{"instance", o.Instance, c.Instance},
+		{"root", o.Root, c.Root},
+		{"domain", o.Domain, c.Domain},
+		{"language", o.Language, c.Language},
+		{"coop.name", o.CoopName, c.Coop.Name},
+		{"coop.contact", o.Contact, c.Coop.Contact},
+		{"proxy.https", portText(o.HTTPSPort), portOf(c.Proxy.HTTPS)},
+		{"proxy.http", portText(o.HTTPPort), portOf(c.Proxy.HTTP)},
+		{"public_port", portText(o.PublicPort), strconv.Itoa(c.PublicPort)},
+	} {
+		if w.asked != "" && w.asked != w.has {
+			differ = append(differ, fmt.Sprintf("%s is %q, %q was asked for", w.key, w.has, w.asked))
+		}
+	}
+	if differ == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: in %s, %s; change it there, or leave the flag out", ErrDiffers, r.paths.Config(), strings.Join(differ, "; "))
+}
+
+func portText(port int) string {
+	if port == 0 {
+		return ""
+	}
+	return strconv.Itoa(port)
+}
+
+func portOf(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }

@@ -1,0 +1,46 @@
+package wire
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+
+	"chatiere/cmd/internal/catalogue"
+	"chatiere/reverseproxy/egress"
+	"chatiere/templates"
+	"chatiere/tenants"
+)
+
+// usualPort is what a name without a port means.
+const usualPort = 443
+
+// allowedNames reads the configuration's "name" and "name:port".
+func allowedNames(entries []string) ([]templates.Name, error) {
+	var out []templates.Name
+	for _, e := range entries {
+		name, port := e, usualPort
+		if host, text, err := net.SplitHostPort(e); err == nil {
+			if port, err = strconv.Atoi(text); err != nil {
+				return nil, fmt.Errorf("reading the allowed name %q: %w", e, err)
+			}
+			name = host
+		}
+		out = append(out, templates.Name{Name: name, Ports: []int{port}})
+	}
+	return out, nil
+}
+
+// allowLists gives the gateway's form to what the catalogue allows.
+func allowLists(c *catalogue.Catalogue) func(tenants.Site) ([]egress.Allow, error) {
+	return func(s tenants.Site) ([]egress.Allow, error) {
+		names, err := c.Allow(s)
+		if err != nil {
+			return nil, err
+		}
+		var out []egress.Allow
+		for _, n := range names {
+			out = append(out, egress.Allow{Name: n.Name, Ports: n.Ports})
+		}
+		return out, nil
+	}
+}

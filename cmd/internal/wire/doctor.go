@@ -1,0 +1,89 @@
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"chatiere/cmd/internal/config"
+	"chatiere/cmd/internal/doctor"
+	"chatiere/panel/api"
+)
+
+// doctor looks from the worker's place, which alone sees engine and data root.
+func (w *Worker) doctor() doctor.Doctor {
+	c := w.config
+	return doctor.Doctor{
+		Root: c.Root, Engine: w.engine, Database: w.store, SitesDatabase: w.databases, Identity: w.keycloak,
+		Certificate: c.Paths().Wildcard(), Names: append([]string{c.Domain}, c.PlatformHosts()...),
+		Resolve: net.DefaultResolver.LookupHost, Local: strings.HasSuffix(c.Domain, ".localhost"), Permit: c.Egress.Permit, Now: time.Now,
+	}
+}
+
+// examine answers the panel's question how the platform is.
+func (w *Worker) examine(rw http.ResponseWriter, r *http.Request) {
+	found, err := w.doctor().Examine(r.Context())
+	if err != nil {
+		return // the asker is gone
+	}
+	rw.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(rw).Encode(found); err != nil {
+		w.log.Warn("telling the panel what the doctor found failed", "error", err)
+	}
+}
+
+// worker is the worker as the panel reaches it.
+type worker struct {
+	client *http.Client
+}
+
+func newWorkerClient(c config.Config) worker {
+	socket := c.Paths().WorkerSocket()
+	return worker{&http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}}
+}
+
+// nudgeTime bounds a nudge; one that is lost only costs the worker's next look.
+const nudgeTime = time.Second
+
+// Nudge tells the worker that something is due.
+func (w worker) Nudge() {
+	ctx, cancel := context.WithTimeout(context.Background(), nudgeTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://worker/nudge", nil)
+	if err != nil {
+		return
+	}
+	if res, err := w.client.Do(req); err == nil {
+		_ = res.Body.Close() // the answer is empty
+	}
+}
+
+// Examine asks the worker's doctor; a worker that does not answer is itself what was found.
+func (w worker) Examine(ctx context.Context) (api.Diagnosis, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://worker/doctor", nil)
+	if err != nil {
+		return api.Diagnosis{}, err
+	}
+	res, err := w.client.Do(req)
+	if err != nil {
+		return api.Diagnosis{Checks: []api.Check{{
+			Name: "worker", State: api.CheckRed, Found: err.Error(),
+			Advice: "The worker does not answer: sites go on, but nothing is made, changed or repaired. Start it: docker start chatiere-…-worker, or run make demo again.",
+		}}}, nil
+	}
+	defer res.Body.Close()
+	var d api.Diagnosis
+	if err := json.NewDecoder(res.Body).Decode(&d); err != nil {
+		return d, fmt.Errorf("reading what the doctor found: %w", err)
+	}
+	d.Checks = append([]api.Check{{Name: "worker", State: api.CheckGreen, Found: "answers"}}, d.Checks...)
+	return d, nil
+}

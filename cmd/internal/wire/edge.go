@@ -1,0 +1,46 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"chatiere/cmd/internal/config"
+	"chatiere/reverseproxy"
+	"chatiere/reverseproxy/edge"
+	"chatiere/reverseproxy/egress"
+	"chatiere/reverseproxy/pages"
+)
+
+// Proxy runs the edge until ctx ends.
+func Proxy(ctx context.Context, c config.Config, log *slog.Logger) error {
+	p := c.Paths()
+	inherited, err := edge.Inherited(os.Getenv, os.Getpid())
+	if err != nil {
+		return fmt.Errorf("taking over listeners: %w", err)
+	}
+	cert, key := p.Wildcard(), p.WildcardKey()
+	return reverseproxy.Run(ctx, reverseproxy.Options{
+		Routes: p.Routes(), Cert: cert, Key: key, Spool: p.ProxySpool(), HTTPS: c.Proxy.HTTPS, HTTP: c.Proxy.HTTP,
+		Inherited: inherited, Contact: pages.Contact{Name: c.Coop.Name, Email: c.Coop.Contact}, Access: log.With("log", "access"),
+		Sockets: []edge.Socket{
+			// The groups come from the directories (setgid): without capabilities we could not give them away.
+			{Path: p.EdgeSocket(), Mode: 0o660},
+			{Path: p.PanelEdgeSocket(), Mode: 0o666}, // only panel and proxy may enter its directory
+		},
+	}, log)
+}
+
+// Gateway runs the sites' only way out until ctx ends.
+func Gateway(ctx context.Context, c config.Config, log *slog.Logger) error {
+	permit, err := egress.ParsePermits(c.Egress.Permit)
+	if err != nil {
+		return fmt.Errorf("reading egress.permit: %w", err)
+	}
+	p := c.Paths()
+	return egress.Run(ctx, egress.Options{
+		ListDir: p.EgressDir(), RunDir: p.AppDir(), EdgeSocket: p.EdgeSocket(), SpoolDir: p.GatewaySpool(),
+		PublicPort: c.PublicPort, Permit: permit,
+	}, log)
+}

@@ -1,0 +1,109 @@
+package wire
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"chatiere/cmd/internal/catalogue"
+	"chatiere/cmd/internal/config"
+	"chatiere/panel"
+	"chatiere/panel/assets"
+	"chatiere/panel/auth"
+	panelmysql "chatiere/panel/mysql"
+	"chatiere/panel/views"
+	"chatiere/tenants"
+	"chatiere/tenants/mysql"
+	"chatiere/tenants/provision"
+)
+
+// Panel runs what people talk to until ctx ends. It starts whatever is down.
+func Panel(ctx context.Context, c config.Config, log *slog.Logger) error {
+	store, err := openStore(ctx, c, c.Database.PanelUser, c.Secret(config.SecretDBPanel), log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = store.Close() }()
+	o, err := panelOptions(c, store, log)
+	if err != nil {
+		return err
+	}
+	s, err := panel.New(o)
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}
+
+func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.Options, error) {
+	own, err := panelmysql.New(store.Pool(), log)
+	if err != nil {
+		return panel.Options{}, err
+	}
+	identity, err := panelIdentity(c)
+	if err != nil {
+		return panel.Options{}, err
+	}
+	key, err := c.Secret(config.SecretSessionKey).Reveal()
+	if err != nil {
+		return panel.Options{}, err
+	}
+	known, err := loadCatalogue(c, nil)
+	if err != nil {
+		return panel.Options{}, err
+	}
+	static, err := assets.Load()
+	if err != nil {
+		return panel.Options{}, err
+	}
+	pages, err := views.New(static, time.Now)
+	if err != nil {
+		return panel.Options{}, err
+	}
+	w := newWorkerClient(c)
+	desk := &provision.Desk{
+		Records: store, Queue: store, Registry: (&provision.Plans{}).Registry(), Catalogue: known, Hosts: hosts(c),
+		Now: time.Now, Nudge: w.Nudge,
+	}
+	return panel.Options{
+		PublicURL: c.PanelURL(), SitesDomain: c.Domain, SitesPort: c.PublicPort,
+		Coop: panel.Coop{Name: c.Coop.Name, Contact: c.Coop.Contact}, EdgeSocket: c.Paths().PanelSocket(),
+		LocalSocket: c.Paths().CLISocket(), Identity: identity, AccountURL: c.Identity.Issuer + "/account", SessionKey: []byte(key),
+		Records: records{store}, People: store, Store: own, Desk: desk, Catalogue: shelf{known}, Doctor: w,
+		Views: pages, Assets: static, Log: log,
+	}, nil
+}
+
+func panelIdentity(c config.Config) (auth.Identity, error) {
+	secret, err := c.Secret(config.SecretOIDCPanel).Reveal()
+	if err != nil {
+		return auth.Identity{}, err
+	}
+	return auth.Identity{
+		Issuer: c.Identity.Issuer, ClientID: c.Identity.ClientID, ClientSecret: secret,
+		Client: edgeClient(c, c.Paths().PanelEdgeSocket()),
+	}, nil
+}
+
+// records gives the panel's list of sites its plain form.
+type records struct{ *mysql.Store }
+
+func (r records) Sites(ctx context.Context, associationIDs []string, states []tenants.SiteState, search string) ([]tenants.Site, error) {
+	return r.Store.Sites(ctx, mysql.SiteFilter{AssociationIDs: associationIDs, States: states, Search: search})
+}
+
+// shelf shows the catalogue to people.
+type shelf struct{ *catalogue.Catalogue }
+
+// Templates lists what a new site can be made of. A template that cannot be read is left out: the worker's log has it.
+func (s shelf) Templates() []panel.Template {
+	var out []panel.Template
+	for _, name := range s.Names() {
+		m, err := s.Manifest(name)
+		if err != nil {
+			continue
+		}
+		out = append(out, panel.Template{Name: name, Title: m.Title[views.French], Version: m.Default, Summary: m.Description})
+	}
+	return out
+}

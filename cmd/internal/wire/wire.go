@@ -1,0 +1,115 @@
+// Package wire builds each role's object graph from the configuration. It is the only place that knows every room; what
+// is longer than an adapter belongs into a room of its own. Start reading at the role you look for: worker.go, panel.go,
+// edge.go (proxy and gateway).
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"chatiere/cmd/internal/catalogue"
+	"chatiere/cmd/internal/config"
+	"chatiere/templates"
+	"chatiere/tenants"
+	"chatiere/tenants/mysql"
+)
+
+// clientTime bounds one request to Keycloak.
+const clientTime = 15 * time.Second
+
+// roots returns the system's authorities and our local one, if there is one. It reads anew each time, since the local
+// authority may be made after we started.
+func roots(c config.Config) *x509.CertPool {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if c.TLS.Mode != config.TLSLocalCA {
+		return pool
+	}
+	if pem, err := os.ReadFile(c.Paths().CA()); err == nil {
+		pool.AppendCertsFromPEM(pem)
+	}
+	return pool
+}
+
+// edgeClient returns an HTTP client that reaches the platform's own names through the proxy's unix socket, with TLS
+// verified as any visitor's, and everything else over the network.
+func edgeClient(c config.Config, socket string) *http.Client {
+	ours := c.PlatformHosts()
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, _, err := net.SplitHostPort(address)
+		if err == nil && slices.Contains(ours, host) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	transport := &http.Transport{
+		DialContext: dial, MaxIdleConns: 8, IdleConnTimeout: 30 * time.Second,
+		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			host, _, err := net.SplitHostPort(address)
+			if err != nil {
+				host = address
+			}
+			secure := tls.Client(conn, &tls.Config{ServerName: host, RootCAs: roots(c), MinVersion: tls.VersionTLS12})
+			if err := secure.HandshakeContext(ctx); err != nil {
+				_ = conn.Close() // the handshake's error is the one that tells
+				return nil, err
+			}
+			return secure, nil
+		},
+	}
+	return &http.Client{Transport: transport, Timeout: clientTime}
+}
+
+// openStore opens the panel's database as one of its users.
+func openStore(ctx context.Context, c config.Config, user string, password config.Secret, log *slog.Logger) (*mysql.Store, error) {
+	settings, err := databaseConfig(c, user, password, log)
+	if err != nil {
+		return nil, err
+	}
+	return mysql.Open(ctx, settings)
+}
+
+func databaseConfig(c config.Config, user string, password config.Secret, log *slog.Logger) (mysql.Config, error) {
+	secret, err := password.Reveal()
+	if err != nil {
+		return mysql.Config{}, err
+	}
+	return mysql.Config{
+		Socket: c.Database.Socket, Database: c.Database.Name, User: user, Password: secret,
+		FirstUID: c.Sites.FirstUID, LastUID: c.Sites.LastUID, Log: log,
+	}, nil
+}
+
+// loadCatalogue reads the templates of the program; engine is nil where no image is ever asked for.
+func loadCatalogue(c config.Config, engine tenants.Engine) (*catalogue.Catalogue, error) {
+	loaded, err := templates.Load(templates.Embedded())
+	if err != nil {
+		return nil, fmt.Errorf("loading the templates: %w", err)
+	}
+	allow, err := allowedNames(c.Egress.Allow)
+	if err != nil {
+		return nil, err
+	}
+	return catalogue.New(loaded, catalogue.Settings{
+		Root: c.Root, Language: c.Language, URL: c.SiteURL, Allow: allow,
+		Limits: templates.Limits{Memory: templates.Size(c.Sites.MemoryMiB) << 20, Pids: c.Sites.Pids, CPUs: c.Sites.CPUs},
+	}, engine), nil
+}
+
+func hosts(c config.Config) tenants.Hosts {
+	return tenants.Hosts{Domain: c.Domain, Platform: c.PlatformHosts()}
+}

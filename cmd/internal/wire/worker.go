@@ -1,0 +1,188 @@
+package wire
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"chatiere/cmd/internal/catalogue"
+	"chatiere/cmd/internal/config"
+	"chatiere/cmd/internal/hold"
+	"chatiere/cmd/internal/publish"
+	"chatiere/tenants"
+	"chatiere/tenants/disk"
+	"chatiere/tenants/docker"
+	"chatiere/tenants/keycloak"
+	"chatiere/tenants/mysql"
+	"chatiere/tenants/operations"
+	"chatiere/tenants/probe"
+	"chatiere/tenants/provision"
+	"chatiere/tenants/sitedb"
+	"chatiere/tenants/upkeep"
+)
+
+// Worker is what carries things out: it alone holds Docker's socket and the data root.
+type Worker struct {
+	config     config.Config
+	log        *slog.Logger
+	store      *mysql.Store
+	engine     *docker.Engine
+	databases  *sitedb.Server
+	keycloak   *keycloak.Client
+	catalogue  *catalogue.Catalogue
+	disk       *disk.Disk
+	plans      *provision.Plans
+	registry   *operations.Registry
+	runner     *operations.Runner
+	reconciler *provision.Reconciler
+	upkeep     *upkeep.Upkeep
+	desk       *provision.Desk
+}
+
+// reserve is what no work of ours may eat of the data root, in bytes: room for databases and logs to go on.
+const reserve = 1 << 30
+
+// NewWorker builds the graph. It connects to nothing yet.
+func NewWorker(ctx context.Context, c config.Config, log *slog.Logger) (*Worker, error) {
+	w := &Worker{config: c, log: log}
+	for _, build := range []func(context.Context) error{w.openDatabases, w.openEngine, w.openKeycloak, w.plan} {
+		if err := build(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+func (w *Worker) openDatabases(ctx context.Context) (err error) {
+	c := w.config
+	if w.store, err = openStore(ctx, c, c.Database.WorkerUser, c.Secret(config.SecretDBWorker), w.log); err != nil {
+		return err
+	}
+	password, err := c.Secret(config.SecretDBSites).Reveal()
+	if err != nil {
+		return err
+	}
+	w.databases, err = sitedb.Open(sitedb.Options{
+		Socket: c.SitesDatabase.Socket, User: c.SitesDatabase.AdminUser, Password: password, Instance: c.Instance, Log: w.log,
+	})
+	return err
+}
+
+func (w *Worker) openEngine(context.Context) (err error) {
+	w.engine, err = docker.New(docker.Options{Host: w.config.Docker.Host, Instance: w.config.Instance, Log: w.log})
+	if err != nil {
+		return err
+	}
+	w.disk = disk.New(disk.Options{
+		Root: w.config.Root, ProxyGID: config.ProxyGID, GatewayUID: config.GatewayUID, Reserve: reserve,
+	})
+	w.catalogue, err = loadCatalogue(w.config, w.engine)
+	return err
+}
+
+func (w *Worker) openKeycloak(context.Context) (err error) {
+	w.keycloak, err = keycloakClient(w.config)
+	return err
+}
+
+func (w *Worker) plan(context.Context) error {
+	c, p := w.config, w.config.Paths()
+	w.plans = &provision.Plans{
+		Instance: c.Instance, Language: c.Language, Records: w.store, Databases: w.databases, Disk: w.disk,
+		Groups: groups{w.keycloak}, Engine: w.engine, Templates: w.catalogue,
+		Private: probe.Private{Socket: p.AppSocket, Port: c.PublicPort},
+		Public:  probe.Public{Edge: p.EdgeSocket(), Port: c.PublicPort, Roots: func() *x509.CertPool { return roots(c) }},
+		Routes: &publish.Routes{
+			Path: p.Routes(), PublicPort: c.PublicPort, Language: c.Language, Platform: platformRoutes(c), Sites: w.store,
+			Socket: p.AppSocket, Refuse: w.catalogue.Refuse, Now: time.Now,
+		},
+		Egress: &publish.Egress{Dir: p.EgressDir(), Allow: allowLists(w.catalogue), Site: w.store.Site},
+		Now:    time.Now, Log: w.log,
+	}
+	w.registry = w.plans.Registry()
+	owner, err := os.Hostname()
+	if err != nil {
+		owner = "worker"
+	}
+	w.runner = &operations.Runner{Store: w.store, Registry: w.registry, Owner: owner, Log: w.log}
+	if at, slots := hold.FromEnvironment(os.Getenv, w.log); at != nil {
+		w.runner.At, w.runner.Slots = at, slots
+	}
+	w.reconciler = &provision.Reconciler{Plans: w.plans, Queue: w.store, Registry: w.registry, Nudge: w.runner.Nudge}
+	w.desk = &provision.Desk{
+		Records: w.store, Queue: w.store, Registry: w.registry, Catalogue: w.catalogue, Hosts: hosts(c), Now: time.Now,
+		Nudge: w.runner.Nudge,
+	}
+	w.upkeep = w.newUpkeep()
+	return nil
+}
+
+func (w *Worker) newUpkeep() *upkeep.Upkeep {
+	return &upkeep.Upkeep{
+		Records: w.store, Private: w.plans.Private, Files: w.disk, Databases: w.databases, Directory: groups{w.keycloak},
+		Hooks: w.plans, Bin: w.desk, Now: time.Now, Log: w.log,
+		ReadyPath: func(s tenants.Site) (string, int, error) {
+			t, err := w.catalogue.Template(s.Template, s.Version)
+			if err != nil {
+				return "", 0, err
+			}
+			path, status := t.ReadyPath()
+			return path, status, nil
+		},
+	}
+}
+
+// Run works until ctx ends, then gives its leases back. It waits for the file lock that keeps a second worker from the
+// same data root, and for the database.
+func (w *Worker) Run(ctx context.Context) error {
+	unlock, err := w.alone(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := w.prepare(ctx); err != nil {
+		return err
+	}
+	listener, err := w.listen()
+	if err != nil {
+		return err
+	}
+	var parts sync.WaitGroup
+	parts.Go(func() { w.serve(ctx, listener) })
+	parts.Go(func() { w.runner.Run(ctx) })
+	parts.Go(func() { w.repeat(ctx) })
+	w.log.Info("worker ready")
+	parts.Wait()
+	return nil
+}
+
+// prepare brings schema, certificate and tables up to date, and takes over from a predecessor.
+func (w *Worker) prepare(ctx context.Context) error {
+	if err := w.platformFiles(); err != nil {
+		return err
+	}
+	if err := w.migrate(ctx); err != nil {
+		return err
+	}
+	n, err := w.store.Void(ctx)
+	if err != nil {
+		return fmt.Errorf("voiding a predecessor's leases: %w", err)
+	}
+	if n > 0 {
+		w.log.Warn("a predecessor left operations unfinished; taking over", "operations", n)
+	}
+	return w.plans.Routes.Publish(ctx)
+}
+
+// Work runs the worker until ctx ends.
+func Work(ctx context.Context, c config.Config, log *slog.Logger) error {
+	w, err := NewWorker(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	return w.Run(ctx)
+}

@@ -1,0 +1,93 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"chatiere/cmd/internal/config"
+	"chatiere/cmd/internal/schedule"
+	"chatiere/reverseproxy/certs"
+	"chatiere/reverseproxy/traffic"
+	"chatiere/tenants/mysql"
+)
+
+// serve answers the panel's nudges until ctx ends.
+func (w *Worker) serve(ctx context.Context, l net.Listener) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /nudge", func(rw http.ResponseWriter, _ *http.Request) {
+		w.runner.Nudge()
+		rw.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /doctor", w.examine)
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	stop := context.AfterFunc(ctx, func() { _ = srv.Close() }) // a nudge lost at the end is found by the next worker
+	defer stop()
+	if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		w.log.Error("the worker's socket broke; operations now wait for the next look", "error", err)
+	}
+}
+
+// repeat runs everything that recurs.
+func (w *Worker) repeat(ctx context.Context) {
+	jobs := []schedule.Job{
+		{Name: "heartbeat", Every: 20 * time.Second, Run: w.heartbeat},
+		{Name: "reconcile", Every: time.Minute, Run: w.reconciler.Reconcile},
+		{Name: "traffic", Every: 3 * time.Second, Run: w.ingest},
+		{Name: "probe", Every: 30 * time.Second, Run: w.upkeep.Probe},
+		{Name: "cron", Every: 5 * time.Minute, Run: w.upkeep.Cron},
+		{Name: "members", Every: 5 * time.Minute, Run: w.upkeep.Mirror},
+		{Name: "measure", Every: 10 * time.Minute, Run: w.upkeep.Measure},
+		{Name: "bin", Every: time.Hour, Run: w.upkeep.EmptyBin},
+		{Name: "certificate", Every: time.Hour, Run: w.certificate},
+	}
+	schedule.Run(ctx, w.log, jobs...)
+}
+
+func (w *Worker) heartbeat(ctx context.Context) error { return w.store.Heartbeat(ctx, w.runner.Owner) }
+
+// certificate renews what the local authority signed.
+func (w *Worker) certificate(context.Context) error {
+	if w.config.TLS.Mode != config.TLSLocalCA {
+		return nil
+	}
+	p := w.config.Paths()
+	changed, err := certs.EnsureLocal(certs.Dirs{CA: p.CADir(), Leaf: p.CertsDir(), Group: config.ProxyGID},
+		w.config.CertificateDomains(), time.Now)
+	if changed {
+		w.log.Info("certificate renewed")
+	}
+	return err
+}
+
+// batchMemory is how long a batch is remembered, so that a crash between counting and deleting does not count it twice.
+const batchMemory = 7 * 24 * time.Hour
+
+// ingest takes the proxy's counts into the database.
+func (w *Worker) ingest(ctx context.Context) error {
+	err := traffic.Ingest(ctx, w.config.Paths().ProxySpool(), func(records []traffic.Record) error {
+		if len(records) == 0 {
+			return nil
+		}
+		_, err := w.store.AddTraffic(ctx, records[0].Batch, trafficRows(records))
+		return err
+	})
+	return errors.Join(err, w.store.ForgetBatches(ctx, time.Now().Add(-batchMemory)))
+}
+
+func trafficRows(records []traffic.Record) []mysql.TrafficRow {
+	rows := make([]mysql.TrafficRow, 0, len(records))
+	for _, r := range records {
+		row := mysql.TrafficRow{
+			SiteID: r.Site, At: r.From, Requests: int64(r.Requests), BytesIn: int64(r.BytesIn), BytesOut: int64(r.BytesOut),
+		}
+		for class := 1; class < len(row.Status); class++ {
+			row.Status[class] = int64(r.Status[string(rune('0'+class))+"xx"])
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}

@@ -1,0 +1,128 @@
+package wire
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"chatiere/cmd/internal/config"
+	"chatiere/migrations"
+	"chatiere/templates"
+	"chatiere/tenants/mysql"
+)
+
+const (
+	lockPoll  = time.Second
+	startPoll = time.Second
+)
+
+// alone takes the data root's worker lock; while another worker holds it, it says so once and waits.
+func (w *Worker) alone(ctx context.Context) (unlock func(), err error) {
+	path := w.config.Paths().WorkerLock()
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the worker's lock: %w", err)
+	}
+	for said := false; ; {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil // closing gives the lock back
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, errors.Join(fmt.Errorf("taking the worker's lock: %w", err), f.Close())
+		}
+		if !said {
+			w.log.Warn("another worker works on this data root; waiting for it to end", "lock", path)
+			said = true
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), f.Close())
+		case <-time.After(lockPoll):
+		}
+	}
+}
+
+// migrate waits for the database, brings the schema up to date and grants each role what it needs.
+func (w *Worker) migrate(ctx context.Context) error {
+	c := w.config
+	settings, err := databaseConfig(c, c.Database.MigrateUser, c.Secret(config.SecretDBMigrate), w.log)
+	if err != nil {
+		return err
+	}
+	pool, err := mysql.Connect(settings)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = pool.Close() }() // nothing is written through it after Grant
+	if err := w.awaitDatabase(ctx, pool); err != nil {
+		return err
+	}
+	if err := migrations.Up(ctx, pool, w.log); err != nil {
+		return fmt.Errorf("migrating the database: %w", err)
+	}
+	users := migrations.Users{Panel: c.Database.PanelUser, Worker: c.Database.WorkerUser}
+	if err := migrations.Grant(ctx, pool, c.Database.Name, users); err != nil {
+		return fmt.Errorf("granting rights: %w", err)
+	}
+	return nil
+}
+
+func (w *Worker) awaitDatabase(ctx context.Context, pool *sql.DB) error {
+	for said := false; ; {
+		err := pool.PingContext(ctx)
+		if err == nil {
+			return nil
+		}
+		if !said {
+			w.log.Warn("the database does not answer yet; waiting for it", "error", err)
+			said = true
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(startPoll):
+		}
+	}
+}
+
+// platformFiles puts there what every site's container mounts.
+func (w *Worker) platformFiles() error {
+	paths := templates.PathsUnder(w.config.Root, "")
+	for path, text := range map[string]string{paths.Resolv: templates.ResolvConf, paths.Hosts: templates.HostsFile} {
+		if have, err := os.ReadFile(path); err == nil && string(have) == text {
+			continue
+		}
+		// Written in place when it is there: containers hold the file itself, a rename would leave them the old one.
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("making %s: %w", filepath.Dir(path), err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return fmt.Errorf("writing %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// listen opens the socket on which the panel nudges us. Its group comes from the directory (setgid): the panel's.
+func (w *Worker) listen() (net.Listener, error) {
+	path := w.config.Paths().WorkerSocket()
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("removing a stale socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listening for the panel: %w", err)
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the worker's socket to the panel: %w", err), l.Close())
+	}
+	return l, nil
+}

@@ -1,0 +1,110 @@
+// Package probe asks sites for a page: on the private side over the site's own socket, and on the public side through the
+// proxy, as a visitor would.
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"chatiere/tenants"
+)
+
+const (
+	// answerTime bounds one question: a fresh PHP process compiles a whole application on its first page.
+	answerTime = 15 * time.Second
+	// readLimit is how much of an answer is read; a probe needs its status, and the rest only so that the backend is not cut.
+	readLimit = 1 << 20
+)
+
+// Private asks over the site's own socket, with the headers that our proxy would send.
+type Private struct {
+	Socket func(siteID string) string // path of the site's HTTP socket
+	Port   int                        // public HTTPS port, part of the Host header unless 443
+}
+
+// Get returns the status of path. Redirects are not followed: where a site sends people is an answer in itself.
+func (p Private) Get(ctx context.Context, s tenants.Site, path string) (int, error) {
+	socket := p.Socket(s.ID)
+	client := newClient(&http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	})
+	req, err := request(ctx, "http://"+authority(s.Host, p.Port)+path)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("X-Forwarded-Proto", "https")
+	req.Header.Set("X-Forwarded-Host", authority(s.Host, p.Port))
+	req.Header.Set("X-Forwarded-For", "127.0.0.1")
+	req.Header.Set("X-Real-IP", "127.0.0.1")
+	return status(client, req)
+}
+
+// Public asks through the proxy's inner TLS socket, with the site's name as server name and as Host.
+type Public struct {
+	Edge  string                // path of the proxy's socket
+	Port  int                   // public HTTPS port
+	Roots func() *x509.CertPool // who may have signed the certificate; nil: the system's
+}
+
+// Get returns the status of path as the proxy answers it.
+func (p Public) Get(ctx context.Context, s tenants.Site, path string) (int, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if p.Roots != nil {
+		config.RootCAs = p.Roots()
+	}
+	client := newClient(&http.Transport{
+		DisableKeepAlives: true, TLSClientConfig: config,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", p.Edge)
+		},
+	})
+	req, err := request(ctx, "https://"+authority(s.Host, p.Port)+path)
+	if err != nil {
+		return 0, err
+	}
+	return status(client, req)
+}
+
+func newClient(t *http.Transport) *http.Client {
+	return &http.Client{
+		Transport: t, Timeout: answerTime,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func authority(host string, port int) string {
+	if port == 443 || port == 0 {
+		return host
+	}
+	return fmt.Sprintf("%s:%d", host, port)
+}
+
+func request(ctx context.Context, url string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, fmt.Errorf("making a probe's request: %w", err)
+	}
+	req.Header.Set("User-Agent", "chatiere-probe")
+	return req, nil
+}
+
+func status(client *http.Client, req *http.Request) (int, error) {
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("probing: %w", err)
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, io.LimitReader(res.Body, readLimit)); err != nil {
+		return 0, fmt.Errorf("reading a probe's answer: %w", err)
+	}
+	return res.StatusCode, nil
+}

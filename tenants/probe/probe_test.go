@@ -1,0 +1,66 @@
+package probe_test
+
+import (
+	"crypto/x509"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"chatiere/tenants"
+	"chatiere/tenants/probe"
+)
+
+func TestPrivateAsksAsTheProxyWould(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "http.sock")
+	ln, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != "amap.lilas.coop:8443" || r.Header.Get("X-Forwarded-Proto") != "https" || r.URL.Path != "/ready" {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		http.Redirect(w, r, "https://elsewhere.example/", http.StatusFound)
+	})}
+	go srv.Serve(ln)
+	t.Cleanup(func() { srv.Close() })
+	p := probe.Private{Socket: func(string) string { return socket }, Port: 8443}
+	got, err := p.Get(t.Context(), tenants.Site{ID: "s1", Host: "amap.lilas.coop"}, "/ready")
+	if err != nil || got != http.StatusFound {
+		t.Errorf("got %d, %v; want the redirect itself", got, err)
+	}
+	srv.Close()
+	if _, err := p.Get(t.Context(), tenants.Site{ID: "s1", Host: "amap.lilas.coop"}, "/ready"); err == nil {
+		t.Error("a dead socket gave no error")
+	}
+}
+
+func TestPublicVerifiesTheCertificateForTheSitesName(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "edge.sock")
+	ln, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS.ServerName != "example.com" {
+			w.WriteHeader(http.StatusTeapot)
+		}
+	}))
+	srv.Listener.Close()
+	srv.Listener = ln
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(srv.Certificate())
+	p := probe.Public{Edge: socket, Port: 8443, Roots: func() *x509.CertPool { return roots }}
+	// httptest's certificate is made out to example.com.
+	if got, err := p.Get(t.Context(), tenants.Site{Host: "example.com"}, "/"); err != nil || got != http.StatusOK {
+		t.Errorf("got %d, %v; want 200", got, err)
+	}
+	if _, err := p.Get(t.Context(), tenants.Site{Host: "other.example.org"}, "/"); err == nil {
+		t.Error("a certificate for another name was accepted")
+	}
+}

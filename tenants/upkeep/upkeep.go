@@ -1,0 +1,184 @@
+// Package upkeep is the recurring care of sites and associations: probes, the applications' own scheduled tasks, disk
+// measurements, the mirror of members, the end of the bin. Each round repeats freely; one site's trouble never keeps the
+// others from their turn. It changes no site by itself: whatever must be repaired is the reconciler's.
+package upkeep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"chatiere/tenants"
+	"chatiere/tenants/operations"
+	"chatiere/tenants/provision"
+)
+
+// Records is what upkeep reads and notes.
+type Records interface {
+	LiveSites(ctx context.Context) ([]tenants.Site, error)
+	SaveProbe(ctx context.Context, siteID string, p tenants.Probe) error
+	SaveDiskUsage(ctx context.Context, siteID string, bytes int64) error
+	Associations(ctx context.Context) ([]tenants.Association, error)
+	SaveMembers(ctx context.Context, associationID string, members []tenants.Member) error
+}
+
+// Sizes measures what a site takes.
+type Sizes interface {
+	Usage(ctx context.Context, siteID string) (int64, error)
+}
+
+// Directory tells who belongs to an association.
+type Directory interface {
+	Members(ctx context.Context, slug string) ([]tenants.Member, error)
+}
+
+// Hooks runs a hook of a site's template in its running container; a template without that hook is success.
+type Hooks interface {
+	RunHook(ctx context.Context, s tenants.Site, name string) error
+}
+
+// Bin empties the bin of one site.
+type Bin interface {
+	PurgeSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
+}
+
+// Upkeep holds the ports.
+type Upkeep struct {
+	Records   Records
+	Private   provision.Prober
+	Files     Sizes
+	Databases interface {
+		Size(ctx context.Context, name string) (int64, error)
+	}
+	Directory Directory
+	Hooks     Hooks
+	Bin       Bin
+	ReadyPath func(s tenants.Site) (path string, status int, err error)
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Abreast bounds how many sites are looked at at a time: probes and cron wake PHP processes, and servers are small.
+const abreast = 4
+
+// Probe asks every ready site for its page and notes what it saw and when.
+func (u *Upkeep) Probe(ctx context.Context) error {
+	return u.each(ctx, tenants.StateReady, func(ctx context.Context, s tenants.Site) error {
+		p := u.look(ctx, s)
+		if ctx.Err() != nil {
+			return nil // cut short by our own end: that says nothing of the site
+		}
+		if p.Health != s.Probe.Health && s.Probe.Health != tenants.HealthUnknown {
+			u.Log.Warn("a site's health changed", "site", s.ID, "host", s.Host, "from", s.Probe.Health, "to", p.Health, "detail", p.Detail)
+		}
+		return u.Records.SaveProbe(ctx, s.ID, p)
+	})
+}
+
+func (u *Upkeep) look(ctx context.Context, s tenants.Site) tenants.Probe {
+	p := tenants.Probe{At: u.Now().UTC(), Health: tenants.HealthUp}
+	path, want, err := u.ReadyPath(s)
+	if err == nil {
+		var status int
+		if status, err = u.Private.Get(ctx, s, path); err == nil && status != want {
+			err = fmt.Errorf("%s answered %d %s, want %d", path, status, http.StatusText(status), want)
+		}
+	}
+	if err != nil {
+		p.Health, p.Detail = tenants.HealthDown, err.Error()
+	}
+	return p
+}
+
+// Cron runs the applications' scheduled tasks, so that no visitor has to.
+func (u *Upkeep) Cron(ctx context.Context) error {
+	return u.each(ctx, tenants.StateReady, func(ctx context.Context, s tenants.Site) error {
+		return u.Hooks.RunHook(ctx, s, "cron")
+	})
+}
+
+// Measure notes how many bytes each site takes, files and database together.
+func (u *Upkeep) Measure(ctx context.Context) error {
+	return u.each(ctx, "", func(ctx context.Context, s tenants.Site) error {
+		files, err := u.Files.Usage(ctx, s.ID)
+		if err != nil {
+			return err
+		}
+		database, err := u.Databases.Size(ctx, s.Database())
+		if err != nil {
+			return err
+		}
+		return u.Records.SaveDiskUsage(ctx, s.ID, files+database)
+	})
+}
+
+// Mirror copies who belongs to each association from the directory.
+func (u *Upkeep) Mirror(ctx context.Context) error {
+	all, err := u.Records.Associations(ctx)
+	if err != nil {
+		return fmt.Errorf("listing associations: %w", err)
+	}
+	var faults []error
+	for _, a := range all {
+		if a.State != tenants.AssociationActive {
+			continue
+		}
+		members, err := u.Directory.Members(ctx, a.Slug)
+		if err == nil {
+			err = u.Records.SaveMembers(ctx, a.ID, members)
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("mirroring the members of %s: %w", a.Slug, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// EmptyBin asks for the end of every site whose time in the bin is over.
+func (u *Upkeep) EmptyBin(ctx context.Context) error {
+	return u.each(ctx, tenants.StateBinned, func(ctx context.Context, s tenants.Site) error {
+		due, binned := s.PurgeableAt()
+		if !binned || u.Now().Before(due) {
+			return nil
+		}
+		_, err := u.Bin.PurgeSite(ctx, provision.Request{Principal: tenants.System(), Key: "bin:" + s.ID}, s.ID)
+		if errors.Is(err, operations.ErrBusy) {
+			return nil
+		}
+		return err
+	})
+}
+
+// each calls fn for every live site in the state ("" for all but those still being made), a few at a time.
+func (u *Upkeep) each(ctx context.Context, state tenants.SiteState, fn func(context.Context, tenants.Site) error) error {
+	sites, err := u.Records.LiveSites(ctx)
+	if err != nil {
+		return fmt.Errorf("listing live sites: %w", err)
+	}
+	var (
+		mu     sync.Mutex
+		faults []error
+		wg     sync.WaitGroup
+		slots  = make(chan struct{}, abreast)
+	)
+	for _, s := range sites {
+		if s.State == tenants.StateCreating || state != "" && s.State != state {
+			continue
+		}
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if err := fn(ctx, s); err != nil {
+				mu.Lock()
+				faults = append(faults, fmt.Errorf("site %s: %w", s.ID, err))
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(faults...)
+}

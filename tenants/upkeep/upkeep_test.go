@@ -1,0 +1,142 @@
+package upkeep_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"chatiere/tenants"
+	"chatiere/tenants/operations"
+	"chatiere/tenants/provision"
+	"chatiere/tenants/upkeep"
+)
+
+// fakes answers every port of upkeep from maps.
+type fakes struct {
+	mu      sync.Mutex
+	sites   []tenants.Site
+	probes  map[string]tenants.Probe
+	disk    map[string]int64
+	members map[string][]tenants.Member
+	crons   []string
+	purged  []string
+	down    map[string]error
+}
+
+func (f *fakes) LiveSites(context.Context) ([]tenants.Site, error) { return f.sites, nil }
+func (f *fakes) SaveProbe(_ context.Context, id string, p tenants.Probe) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.probes[id] = p
+	return nil
+}
+func (f *fakes) SaveDiskUsage(_ context.Context, id string, n int64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.disk[id] = n
+	return nil
+}
+func (f *fakes) Associations(context.Context) ([]tenants.Association, error) {
+	return []tenants.Association{
+		{ID: "a1", Slug: "amap", State: tenants.AssociationActive}, {ID: "a2", Slug: "broken", State: tenants.AssociationActive},
+		{ID: "a3", Slug: "gone", State: tenants.AssociationDeleted}, {ID: "a4", Slug: "rugby", State: tenants.AssociationActive},
+	}, nil
+}
+func (f *fakes) SaveMembers(_ context.Context, id string, m []tenants.Member) error {
+	f.members[id] = m
+	return nil
+}
+func (f *fakes) Usage(_ context.Context, id string) (int64, error) { return 1000, f.down[id] }
+func (f *fakes) Size(context.Context, string) (int64, error)       { return 24, nil }
+func (f *fakes) Members(_ context.Context, slug string) ([]tenants.Member, error) {
+	return []tenants.Member{{Subject: "of-" + slug}}, f.down[slug]
+}
+func (f *fakes) RunHook(_ context.Context, s tenants.Site, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.crons = append(f.crons, s.ID+" "+name)
+	return f.down[s.ID]
+}
+func (f *fakes) PurgeSite(_ context.Context, r provision.Request, id string) (operations.Operation, error) {
+	if r.Principal.Kind != tenants.KindSystem {
+		return operations.Operation{}, tenants.ErrForbidden
+	}
+	f.purged = append(f.purged, id)
+	return operations.Operation{}, nil
+}
+func (f *fakes) Get(_ context.Context, s tenants.Site, path string) (int, error) {
+	if path != "/ready" {
+		return 0, errors.New("asked for " + path)
+	}
+	return 200, f.down[s.ID]
+}
+
+func setUp(now time.Time, sites ...tenants.Site) (*fakes, *upkeep.Upkeep) {
+	f := &fakes{
+		sites: sites, probes: map[string]tenants.Probe{}, disk: map[string]int64{}, members: map[string][]tenants.Member{},
+		down: map[string]error{},
+	}
+	return f, &upkeep.Upkeep{
+		Records: f, Private: f, Files: f, Databases: f, Directory: f, Hooks: f, Bin: f,
+		ReadyPath: func(tenants.Site) (string, int, error) { return "/ready", 200, nil },
+		Now:       func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+}
+
+func TestProbeNotesWhatItSawOfEachReadySiteAlone(t *testing.T) {
+	now := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
+	f, u := setUp(now, tenants.Site{ID: "s1", State: tenants.StateReady}, tenants.Site{ID: "s2", State: tenants.StateReady},
+		tenants.Site{ID: "s3", State: tenants.StateSuspended})
+	f.down["s2"] = errors.New("connection refused")
+	if err := u.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]tenants.Probe{
+		"s1": {At: now, Health: tenants.HealthUp}, "s2": {At: now, Health: tenants.HealthDown, Detail: "connection refused"},
+	}
+	if !reflect.DeepEqual(f.probes, want) {
+		t.Errorf("noted %+v, want %+v", f.probes, want)
+	}
+}
+
+func TestOneSitesTroubleKeepsNobodyFromTheirTurn(t *testing.T) {
+	f, u := setUp(time.Now(), tenants.Site{ID: "s1", State: tenants.StateReady}, tenants.Site{ID: "s2", State: tenants.StateReady},
+		tenants.Site{ID: "s3", State: tenants.StateBinned})
+	f.down["s1"] = errors.New("no")
+	if err := u.Cron(t.Context()); err == nil || len(f.crons) != 2 {
+		t.Errorf("ran %v with error %v; want both ready sites and the first one's error", f.crons, err)
+	}
+	if err := u.Measure(t.Context()); err == nil || !reflect.DeepEqual(f.disk, map[string]int64{"s2": 1024, "s3": 1024}) {
+		t.Errorf("measured %v with error %v; want files and database of the two that answer", f.disk, err)
+	}
+}
+
+func TestMirrorGoesOnAfterAGroupThatFails(t *testing.T) {
+	f, u := setUp(time.Now())
+	f.down["broken"] = errors.New("no such group")
+	if err := u.Mirror(t.Context()); err == nil {
+		t.Error("the failure is not reported")
+	}
+	want := map[string][]tenants.Member{"a1": {{Subject: "of-amap"}}, "a4": {{Subject: "of-rugby"}}}
+	if !reflect.DeepEqual(f.members, want) {
+		t.Errorf("mirrored %v, want %v", f.members, want)
+	}
+}
+
+func TestOnlyWhatHasLainInTheBinLongEnoughIsPurged(t *testing.T) {
+	now := time.Now()
+	old, young := now.Add(-tenants.BinPeriod-time.Minute), now.Add(-tenants.BinPeriod+time.Minute)
+	f, u := setUp(now, tenants.Site{ID: "s1", State: tenants.StateBinned, BinnedAt: &old},
+		tenants.Site{ID: "s2", State: tenants.StateBinned, BinnedAt: &young}, tenants.Site{ID: "s3", State: tenants.StateReady})
+	if err := u.EmptyBin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(f.purged, []string{"s1"}) {
+		t.Errorf("purged %v, want s1 alone", f.purged)
+	}
+}

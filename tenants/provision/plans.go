@@ -49,7 +49,8 @@ type Wish struct {
 	Was tenants.SiteState `json:"was,omitempty"`
 }
 
-// Registry returns every plan in every version this binary can finish.
+// Registry returns every plan in every version this binary can finish. The ports may be nil where plans are only named,
+// as in the panel.
 func (p *Plans) Registry() *operations.Registry {
 	return operations.NewRegistry(
 		p.associationCreate(),

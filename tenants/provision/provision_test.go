@@ -291,3 +291,10 @@ func TestReconcilerRepairsByOperationsAndLeavesStrangersAlone(t *testing.T) {
 		t.Errorf("there is %v, want %v", got, want)
 	}
 }
+
+func TestPlansCanBeNamedWithoutPorts(t *testing.T) {
+	named, carried := (&provision.Plans{}).Registry().All(), newHouse(t).registry.All()
+	if len(named) != len(carried) || len(named) == 0 {
+		t.Errorf("%d plans without ports, %d with", len(named), len(carried))
+	}
+}

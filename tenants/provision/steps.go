@@ -98,7 +98,7 @@ func (p *Plans) template(s tenants.Site) (Template, error) {
 func (p *Plans) stepFiles() operations.Step {
 	return operations.Step{
 		Name:    "files",
-		Observe: p.see(p.Disk.Ready),
+		Observe: p.see(func(ctx context.Context, s tenants.Site) (bool, error) { return p.Disk.Ready(ctx, s) }),
 		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			return roomError(p.Disk.Ensure(ctx, s))
 		}),

@@ -3,7 +3,8 @@
 //
 // A test arms a point by making the file <kind>~<step>~<point> in the directory. The first operation that reaches the
 // point renames the file to <kind>~<step>~<point>~<operation>.held and stands still until its context ends: it must be
-// killed. Points that are not armed cost one look at a directory.
+// killed. A file with ".all" behind its name holds every operation that comes by. Points that are not armed cost two
+// looks at a directory.
 package hold
 
 import (
@@ -31,7 +32,8 @@ func FromEnvironment(getenv func(string) string, log *slog.Logger) (at func(cont
 	log.Warn("failure points may hold operations: this is a test", "directory", dir)
 	return func(ctx context.Context, op operations.Operation, step string, p operations.Point) {
 		armed := filepath.Join(dir, Name(op.Kind, step, p))
-		if os.Rename(armed, armed+"~"+op.ID+".held") == nil {
+		held := armed + "~" + op.ID + ".held"
+		if os.Rename(armed, held) == nil || os.Link(armed+".all", held) == nil {
 			<-ctx.Done()
 		}
 	}, slots

@@ -42,6 +42,9 @@ func keycloakClient(c config.Config) (*keycloak.Client, error) {
 	})
 }
 
+// Keycloak speaks to the realm as the worker does, for tests that look at what is there.
+func Keycloak(c config.Config) (*keycloak.Client, error) { return keycloakClient(c) }
+
 // groups adapts Keycloak's groups to the use cases.
 type groups struct{ client *keycloak.Client }
 

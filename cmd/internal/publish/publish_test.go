@@ -1,0 +1,150 @@
+package publish_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"chatiere/cmd/internal/publish"
+	"chatiere/reverseproxy"
+	"chatiere/reverseproxy/egress"
+	"chatiere/tenants"
+)
+
+type sites struct {
+	list []tenants.Site
+	err  error
+}
+
+func (s *sites) LiveSites(context.Context) ([]tenants.Site, error) { return s.list, s.err }
+
+func newRoutes(t *testing.T, s *sites) *publish.Routes {
+	t.Helper()
+	return &publish.Routes{
+		Path: filepath.Join(t.TempDir(), "routes.json"), PublicPort: 8443, Language: "fr", Sites: s, Now: time.Now,
+		Platform: []reverseproxy.Route{{Host: "panel.lilas.coop", Site: "panel", State: reverseproxy.StateServing, Upstream: "unix:/run/panel.sock"}},
+		Socket:   func(id string) string { return "/run/app/" + id + "/http.sock" },
+		Refuse:   func(tenants.Site) ([]string, error) { return []string{"^/secret"}, nil },
+	}
+}
+
+func table(t *testing.T, r *publish.Routes) reverseproxy.Table {
+	t.Helper()
+	data, err := os.ReadFile(r.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := reverseproxy.DecodeTable(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestTableFollowsTheRecords(t *testing.T) {
+	s := &sites{list: []tenants.Site{
+		{ID: "s000000001", Host: "ready.lilas.coop", State: tenants.StateReady},
+		{ID: "s000000002", Host: "new.lilas.coop", State: tenants.StateCreating},
+		{ID: "s000000003", Host: "closed.lilas.coop", State: tenants.StateSuspended},
+		{ID: "s000000004", Host: "bin.lilas.coop", State: tenants.StateBinned},
+	}}
+	r := newRoutes(t, s)
+	if err := r.Publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, route := range table(t, r).Routes {
+		got[route.Host] = string(route.State) + " " + route.Upstream
+	}
+	want := map[string]string{
+		"panel.lilas.coop":  "serving unix:/run/panel.sock",
+		"ready.lilas.coop":  "serving unix:/run/app/s000000001/http.sock",
+		"closed.lilas.coop": "refused unix:/run/app/s000000003/http.sock",
+		"bin.lilas.coop":    "refused unix:/run/app/s000000004/http.sock",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("table %v, want %v: a site that is still being made must not be public", got, want)
+	}
+	for host, state := range map[string]string{"ready.lilas.coop": "serving", "new.lilas.coop": "", "closed.lilas.coop": "refused"} {
+		if have, err := r.Published(t.Context(), host); err != nil || have != state {
+			t.Errorf("Published(%s) = %q, %v; want %q", host, have, err, state)
+		}
+	}
+}
+
+func TestSameRecordsLeaveTheTableAloneAndChangedOnesRaiseItsVersion(t *testing.T) {
+	s := &sites{list: []tenants.Site{{ID: "s000000001", Host: "a.lilas.coop", State: tenants.StateReady}}}
+	r := newRoutes(t, s)
+	for range 3 {
+		if err := r.Publish(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v := table(t, r).Version; v != 1 {
+		t.Errorf("version %d after three publications of the same, want 1", v)
+	}
+	s.list[0].State = tenants.StateSuspended
+	if err := r.Publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if v := table(t, r).Version; v != 2 {
+		t.Errorf("version %d after a change, want 2", v)
+	}
+}
+
+func TestDamagedTableIsReplacedAndUnreadableRecordsLeaveItAlone(t *testing.T) {
+	s := &sites{}
+	r := newRoutes(t, s)
+	if err := os.WriteFile(r.Path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := table(t, r)
+	s.err = errors.New("database is down")
+	if err := r.Publish(t.Context()); err == nil {
+		t.Error("publishing without records gave no error")
+	}
+	if after := table(t, r); !reflect.DeepEqual(before, after) {
+		t.Error("the table changed although the records could not be read")
+	}
+}
+
+func TestEgressListIsPublishedAsTheRecordsAsk(t *testing.T) {
+	site := tenants.Site{ID: "s000000001", UID: 200001, Host: "a.lilas.coop"}
+	allow := []egress.Allow{{Name: "api.wordpress.org", Ports: []int{443}}}
+	e := &publish.Egress{
+		Dir:   t.TempDir(),
+		Allow: func(tenants.Site) ([]egress.Allow, error) { return allow, nil },
+		Site:  func(context.Context, string) (tenants.Site, error) { return site, nil },
+	}
+	ask := func(want bool, when string) {
+		t.Helper()
+		if got, err := e.Published(t.Context(), site.ID); err != nil || got != want {
+			t.Errorf("%s: published %v, %v; want %v", when, got, err, want)
+		}
+	}
+	ask(false, "at first")
+	if err := e.Publish(t.Context(), site); err != nil {
+		t.Fatal(err)
+	}
+	ask(true, "after publishing")
+	allow = append(allow, egress.Allow{Name: "example.org", Ports: []int{443}})
+	ask(false, "after a grant")
+	if err := e.Publish(t.Context(), site); err != nil {
+		t.Fatal(err)
+	}
+	ask(true, "after publishing the grant")
+	if err := e.Withdraw(t.Context(), site.ID); err != nil {
+		t.Fatal(err)
+	}
+	ask(false, "after withdrawing")
+	if err := e.Withdraw(t.Context(), site.ID); err != nil {
+		t.Errorf("withdrawing twice: %v", err)
+	}
+}

@@ -1,0 +1,96 @@
+package wire
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"chatiere/cmd/internal/config"
+	"chatiere/cmd/internal/demo"
+	"chatiere/cmd/internal/remote"
+	"chatiere/tenants"
+	"chatiere/tenants/docker"
+	"chatiere/tenants/keycloak"
+	"chatiere/tenants/provision"
+)
+
+// Demo fills the instance of a configuration and writes the summary to file. It runs as root on the server itself.
+func Demo(ctx context.Context, c config.Config, file string, say func(string)) (demo.Summary, error) {
+	directory, err := keycloakClient(c)
+	if err != nil {
+		return demo.Summary{}, err
+	}
+	engine, err := docker.New(docker.Options{Host: c.Docker.Host, Instance: c.Instance, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err != nil {
+		return demo.Summary{}, err
+	}
+	defer func() { _ = engine.Close() }()
+	ca, err := filepath.Abs(c.Paths().CA())
+	if err != nil {
+		return demo.Summary{}, err
+	}
+	d := demo.Demo{
+		Panel: remote.OverSocket(c.Paths().CLISocket()), Directory: accounts{directory}, Applications: applications{engine, c.Instance},
+		Domain: c.Domain, File: file, Secret: randomPassword, TOTP: randomTOTP, Say: say,
+	}
+	return d.Run(ctx, demo.Summary{PanelURL: c.PanelURL(), KeycloakURL: c.IdentityURL(), CACert: ca})
+}
+
+// randomPassword has 128 bits and passes the realm's policy.
+func randomPassword() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+func randomTOTP() string {
+	var b [20]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:])
+}
+
+// accounts makes the demo's people in Keycloak.
+type accounts struct{ client *keycloak.Client }
+
+func (a accounts) EnsurePerson(ctx context.Context, p demo.Account) error {
+	user, err := a.client.EnsureUser(ctx, keycloak.Account{
+		Username: p.Username, Email: p.Email, FirstName: p.FirstName, LastName: p.LastName,
+		Password: keycloak.Secret(p.Password), OTP: keycloak.Secret(p.TOTPSecret), Operation: "demo",
+	})
+	if err != nil {
+		return err
+	}
+	group, err := a.client.EnsureGroupPath(ctx, p.Group, "demo")
+	if err != nil {
+		return err
+	}
+	return a.client.AddMember(ctx, user.ID, group.ID)
+}
+
+// appTimeout bounds the command that makes an application password.
+const appTimeout = 30 * time.Second
+
+// applications runs commands inside sites.
+type applications struct {
+	engine   tenants.Engine
+	instance string
+}
+
+func (a applications) ApplicationPassword(ctx context.Context, siteID, user, name string) (string, error) {
+	res, err := a.engine.Exec(ctx, provision.ContainerName(a.instance, siteID), tenants.Exec{
+		Command: []string{"php", "/opt/chatiere/hooks/application-password.php", user, name}, Timeout: appTimeout,
+	})
+	if err != nil {
+		return "", err
+	}
+	if res.ExitCode != 0 {
+		return "", fmt.Errorf("the hook ended with %d: %s", res.ExitCode, res.Stderr)
+	}
+	return res.Output, nil
+}

@@ -1,0 +1,111 @@
+package forward
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var (
+	// ErrRefused says that the gateway answered, and not with what was asked for.
+	ErrRefused = errors.New("refused by the gateway")
+	// ErrForbidden is the refusal of a name that the site may not reach.
+	ErrForbidden = fmt.Errorf("%w: not in the list", ErrRefused)
+)
+
+const (
+	dialLimit   = 2 * time.Second
+	answerLimit = 20 * time.Second // longer than the gateway's own limit for reaching a server
+	answerSize  = 1024
+)
+
+// Connect opens a tunnel to name and port through the gateway's socket.
+func Connect(ctx context.Context, socket, name string, port int) (net.Conn, error) {
+	conn, err := dialUnix(ctx, socket)
+	if err != nil {
+		return nil, err
+	}
+	target := net.JoinHostPort(name, strconv.Itoa(port))
+	if err := ask(ctx, conn, "CONNECT "+target, target); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("asking for %s: %w", target, err)
+	}
+	return conn, nil
+}
+
+// Known returns nil if the site may reach the name on any port at all.
+func Known(ctx context.Context, socket, name string) error {
+	conn, err := dialUnix(ctx, socket)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := ask(ctx, conn, "HEAD /"+name, "gateway"); err != nil {
+		return fmt.Errorf("asking about %s: %w", name, err)
+	}
+	return nil
+}
+
+func dialUnix(ctx context.Context, socket string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: dialLimit}
+	conn, err := dialer.DialContext(ctx, "unix", socket)
+	if err != nil {
+		return nil, fmt.Errorf("dialling the gateway: %w", err)
+	}
+	return conn, nil
+}
+
+func ask(ctx context.Context, conn net.Conn, what, host string) error {
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	if err := conn.SetDeadline(time.Now().Add(answerLimit)); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: %s\r\n\r\n", what, host); err != nil {
+		return err
+	}
+	head, err := readHead(conn)
+	if err != nil {
+		return err
+	}
+	if err := accepted(head); err != nil {
+		return err
+	}
+	return conn.SetDeadline(time.Time{})
+}
+
+// readHead reads up to and including the empty line, and not a byte more: what
+// follows belongs to the tunnel, whose raw connection can then be spliced. A
+// read for each byte is dear, but an answer has some fifty of them.
+func readHead(conn net.Conn) (string, error) {
+	head := make([]byte, 0, 128)
+	for len(head) < answerSize {
+		head = append(head, 0)
+		if _, err := io.ReadFull(conn, head[len(head)-1:]); err != nil {
+			return "", fmt.Errorf("reading the gateway's answer: %w", err)
+		}
+		if bytes.HasSuffix(head, []byte("\r\n\r\n")) {
+			return string(head), nil
+		}
+	}
+	return "", fmt.Errorf("%w: its answer is too long", ErrRefused)
+}
+
+func accepted(head string) error {
+	line, _, _ := strings.Cut(head, "\r\n")
+	version, rest, _ := strings.Cut(line, " ")
+	status, _, _ := strings.Cut(rest, " ")
+	switch {
+	case !strings.HasPrefix(version, "HTTP/1."):
+	case status == "200" || status == "204":
+		return nil
+	case status == "403":
+		return ErrForbidden
+	}
+	return fmt.Errorf("%w: %q", ErrRefused, line)
+}

@@ -1,0 +1,88 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+)
+
+// ErrAddress says that an address is not of the form unix:/path or tcp:host:port.
+var ErrAddress = errors.New("expected unix:/path or tcp:host:port")
+
+// socketMode lets the socket directory's group connect, and nobody else.
+const socketMode = 0o660
+
+// Address is where to listen or to dial.
+type Address struct{ Network, Address string }
+
+// ParseAddress reads "unix:/path" or "tcp:host:port".
+func ParseAddress(text string) (Address, error) {
+	network, address, _ := strings.Cut(text, ":")
+	switch {
+	case network == "unix" && strings.HasPrefix(address, "/"):
+		return Address{network, address}, nil
+	case network == "tcp":
+		if _, _, err := net.SplitHostPort(address); err == nil {
+			return Address{network, address}, nil
+		}
+	}
+	return Address{}, fmt.Errorf("reading address %q: %w", text, ErrAddress)
+}
+
+// Listen opens the address. A socket left by a killed predecessor is replaced;
+// anything else at that path is left alone.
+func Listen(ctx context.Context, at Address) (net.Listener, error) {
+	var listen net.ListenConfig
+	if at.Network != "unix" {
+		return listen.Listen(ctx, at.Network, at.Address)
+	}
+	if err := RemoveStale(at.Address); err != nil {
+		return nil, err
+	}
+	listener, err := listen.Listen(ctx, "unix", at.Address)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(at.Address, socketMode); err != nil {
+		_ = listener.Close()
+		return nil, fmt.Errorf("opening socket to its group: %w", err)
+	}
+	return listener, nil
+}
+
+// RemoveStale removes the socket at path, if there is one.
+func RemoveStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking for a stale socket: %w", err)
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("removing stale socket: %s is no socket", path)
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("removing stale socket: %w", err)
+	}
+	return nil
+}
+
+// Plain returns a handler that carries every connection to one address.
+func Plain(to Address, report func(error)) Handler {
+	dialer := net.Dialer{Timeout: dialLimit}
+	return func(ctx context.Context, conn net.Conn) {
+		upstream, err := dialer.DialContext(ctx, to.Network, to.Address)
+		if err != nil {
+			Reset(conn)
+			report(fmt.Errorf("dialling %s: %w", to.Address, err))
+			return
+		}
+		defer context.AfterFunc(ctx, func() { _ = upstream.Close() })()
+		Join(conn, upstream)
+	}
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"chatiere/cmd/siteinit/internal/forward"
+	"chatiere/cmd/siteinit/internal/names"
+	"chatiere/cmd/siteinit/internal/resolver"
+)
+
+const (
+	maxTunnels = 256 // the gateway's own limit per site is lower
+	maxMails   = 16
+	mailPort   = 25
+	// everywhere is 127.66.0.0/16 and the rest of loopback: there is no other
+	// network, and a listener for each name and port would cost more.
+	everywhere = "0.0.0.0"
+)
+
+// defaultPorts are listened on when the environment names none.
+var defaultPorts = []int{80, 443, 465, 587, 993}
+
+// network is the site's resolver, way out and mail port.
+type network struct {
+	settings
+	env  func(string) string
+	log  *slog.Logger
+	book *names.Table
+	stop context.CancelFunc
+	wait sync.WaitGroup
+}
+
+// openNetwork opens what it can. What it cannot is said and left out: a site
+// without a way out still shows its pages.
+func openNetwork(ctx context.Context, s settings, env func(string) string, log *slog.Logger) *network {
+	n := &network{
+		settings: s, env: env, log: log,
+		book: names.NewTable(names.DefaultSize, names.DefaultHold, time.Now),
+	}
+	ctx, n.stop = context.WithCancel(ctx)
+	n.openResolver(ctx)
+	n.openEgress(ctx)
+	n.openMail(ctx)
+	return n
+}
+
+func (n *network) close() {
+	n.stop()
+	n.wait.Wait()
+}
+
+func (n *network) openResolver(ctx context.Context) {
+	var listen net.ListenConfig
+	packets, err := listen.ListenPacket(ctx, "udp", n.dns)
+	if err != nil {
+		n.sayClosed("udp "+n.dns, err)
+	}
+	streams, err := listen.Listen(ctx, "tcp", n.dns)
+	if err != nil {
+		n.sayClosed("tcp "+n.dns, err)
+	}
+	book := listed{n.book, n.env("EGRESS_SOCKET"), n.reporter()}
+	n.wait.Go(func() { resolver.Serve(ctx, packets, streams, book, n.log) })
+}
+
+func (n *network) openEgress(ctx context.Context) {
+	socket := n.env("EGRESS_SOCKET")
+	if socket == "" {
+		return
+	}
+	handle := forward.Egress(socket, ownLoopbackName(n.env("SITE_HOST")), n.book, n.reporter())
+	for _, port := range n.ports() {
+		address := net.JoinHostPort(everywhere, strconv.Itoa(port))
+		n.forward(ctx, "tcp4", address, maxTunnels, handle)
+	}
+}
+
+func (n *network) openMail(ctx context.Context) {
+	if socket := n.env("SMTP_SOCKET"); socket != "" {
+		n.forward(ctx, "tcp", n.mail, maxMails, forward.Mail(socket, n.reporter()))
+	}
+}
+
+func (n *network) forward(ctx context.Context, kind, address string, limit int, handle forward.Handler) {
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, kind, address)
+	if err != nil {
+		n.sayClosed(address, err)
+		return
+	}
+	n.wait.Go(func() { forward.Serve(ctx, listener, limit, handle, n.log) })
+}
+
+func (n *network) sayClosed(address string, err error) {
+	hint := ""
+	if errors.Is(err, os.ErrPermission) {
+		hint = "the container needs the sysctl net.ipv4.ip_unprivileged_port_start=0"
+	}
+	n.log.Error("listening", "address", address, "error", err, "hint", hint)
+}
+
+// reporter says once in ten seconds why connections fail while the gateway is
+// away. What the gateway refuses, it logs itself, with the site's name.
+func (n *network) reporter() func(error) {
+	var mu sync.Mutex
+	var last time.Time
+	return func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if errors.Is(err, forward.ErrRefused) || time.Since(last) < 10*time.Second {
+			return
+		}
+		last = time.Now()
+		n.log.Warn("forwarding to the gateway", "error", err)
+	}
+}
+
+// ports reads the environment's list and adds the port of the site's own
+// address, so that the site reaches itself whatever the list says. Port 25
+// has its own listener.
+func (n *network) ports() []int {
+	var ports []int
+	for text := range strings.SplitSeq(n.env("EGRESS_PORTS"), ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		port, err := strconv.ParseUint(text, 10, 16)
+		if err != nil || port == 0 {
+			n.log.Error("reading EGRESS_PORTS: expected ports such as 80,443", "found", text)
+			continue
+		}
+		ports = append(ports, int(port))
+	}
+	if len(ports) == 0 {
+		ports = slices.Clone(defaultPorts)
+	}
+	ports = append(ports, ownPort(n.env("SITE_URL"))...)
+	slices.Sort(ports)
+	ports = slices.Compact(ports)
+	return slices.DeleteFunc(ports, func(p int) bool { return p == mailPort })
+}
+
+func ownPort(address string) []int {
+	site, err := url.Parse(address)
+	if err != nil || site.Port() == "" {
+		return nil
+	}
+	port, err := strconv.ParseUint(site.Port(), 10, 16)
+	if err != nil || port == 0 {
+		return nil
+	}
+	return []int{int(port)}
+}
+
+// ownLoopbackName is the site's name if libraries take it for loopback without
+// asking (RFC 6761), and nothing otherwise.
+func ownLoopbackName(host string) string {
+	if name, ok := names.Canonical(host); ok && strings.HasSuffix(name, ".localhost") {
+		return name
+	}
+	return ""
+}

@@ -1,0 +1,42 @@
+package views
+
+import "net/url"
+
+// Fixed paths the pages link to; the panel's routes use the same names.
+const (
+	PathHome           = "/"                 // Today for admins, MySites for the others
+	PathSignIn         = "/sign-in"          // GET: SignIn page
+	PathLogin          = "/auth/login"       // GET: starts the sign-in, ?return=path
+	PathStepUp         = "/auth/step-up"     // GET: asks for the second factor, ?return=path
+	PathLogout         = "/auth/logout"      // POST
+	PathBreakGlass     = "/break-glass"      // GET: BreakGlass page (?key=…), POST: field "key"
+	PathSites          = "/sites"            // GET: Sites (?q=), POST: creates (NewSite's form)
+	PathNewSite        = "/sites/new"        // GET: NewSite (?association=&template=&name=&host=)
+	PathAssociations   = "/associations"     // GET: Associations (?q=), POST: creates
+	PathNewAssociation = "/associations/new" // GET (?name=&slug=)
+	PathBin            = "/bin"              // GET
+	PathAccount        = "/account"          // GET
+	PathTokens         = "/account/tokens"   // POST: creates, answers Account with Created
+	PathAccessibility  = "/accessibility"    // GET
+)
+
+// SitePath leads to a site's page. Below it: /suspend and /delete (GET Confirm, POST), /purge (same),
+// /resume and /restore (POST).
+func SitePath(id string) string { return PathSites + "/" + url.PathEscape(id) }
+
+// AssociationPath leads to an association's page.
+func AssociationPath(slug string) string { return PathAssociations + "/" + url.PathEscape(slug) }
+
+// OperationPath leads to an operation's progress. Below it: /events (GET, server-sent events),
+// /cancel and /retry (POST).
+func OperationPath(id string) string { return "/operations/" + url.PathEscape(id) }
+
+// RevokePath leads to the confirmation before revoking a token (GET Confirm, POST).
+func RevokePath(id string) string { return PathTokens + "/" + url.PathEscape(id) + "/revoke" }
+
+func newSitePath(association string) string {
+	if association == "" {
+		return PathNewSite
+	}
+	return PathNewSite + "?" + url.Values{"association": {association}}.Encode()
+}

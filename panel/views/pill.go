@@ -1,0 +1,44 @@
+package views
+
+import "fmt"
+
+// Pill is a state as people see it: an icon, words and a tone; never a colour alone.
+type Pill struct {
+	Tone, Icon, Text string
+}
+
+// look is the tone and the icon of a state.
+type look struct{ tone, icon string }
+
+var looks = map[string]look{
+	string(SiteReady):       {"well", "check"},
+	string(SiteCreating):    {"busy", "dots"},
+	string(SiteChanging):    {"busy", "dots"},
+	string(SiteAsleep):      {"idle", "moon"},
+	string(SiteDown):        {"trouble", "cross"},
+	string(SiteSuspended):   {"idle", "pause"},
+	string(SiteQuarantined): {"attention", "bang"},
+	string(SiteBinned):      {"idle", "bin"},
+	string(SiteUnknown):     {"attention", "question"},
+
+	string(OperationQueued):    {"idle", "dots"},
+	string(OperationRunning):   {"busy", "dots"},
+	string(OperationRetrying):  {"attention", "dots"},
+	string(OperationUndoing):   {"attention", "back"},
+	string(OperationDone):      {"well", "check"},
+	string(OperationUndone):    {"attention", "back"},
+	string(OperationCancelled): {"idle", "back"},
+	string(OperationStuck):     {"trouble", "bang"},
+}
+
+func newPill(words *Catalogue, family string, state any) (Pill, error) {
+	text, err := words.word(family, state)
+	if err != nil {
+		return Pill{}, err
+	}
+	l, ok := looks[fmt.Sprint(state)]
+	if !ok {
+		l = look{"attention", "question"}
+	}
+	return Pill{Tone: l.tone, Icon: l.icon, Text: text}, nil
+}

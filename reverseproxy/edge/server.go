@@ -1,0 +1,185 @@
+package edge
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// NoAddress stands for the client's address on unix sockets, where there is none. It is the dummy
+// address of RFC 7600: no client can have it, and unlike 127.0.0.1 no application trusts it.
+var NoAddress = net.TCPAddrFromAddrPort(netip.MustParseAddrPort("192.0.0.8:0"))
+
+// Server serves TLS and plain listeners.
+type Server struct {
+	opts    Options
+	tls     *tls.Config
+	secure  *http.Server // HTTP/1.1 after a handshake, and the settings of HTTP/2
+	plain   *http.Server
+	h2      *http2.Server
+	tracker *tracker
+	conns   sync.WaitGroup // handshakes and HTTP/2 connections
+}
+
+// New makes a server; Serve starts it.
+func New(opts Options) (*Server, error) {
+	opts = opts.withDefaults()
+	s := &Server{opts: opts, tracker: newTracker()}
+	s.tls = &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: opts.GetCertificate,
+		NextProtos:     []string{http2.NextProtoTLS, "http/1.1"},
+		// Pages are sent in few large writes; small first records would cost a third more.
+		DynamicRecordSizingDisabled: true,
+	}
+	s.secure, s.plain = s.httpServer(opts.Secure), s.httpServer(opts.Plain)
+	//lint:ignore SA1019 net/http's own HTTP/2 insists on a bare *tls.Conn, which would undo the gathering of writes
+	s.h2 = &http2.Server{
+		MaxConcurrentStreams: opts.MaxStreams,
+		IdleTimeout:          opts.IdleTimeout,
+		ReadIdleTimeout:      opts.IdleTimeout,
+		PingTimeout:          opts.HandshakeTimeout,
+		WriteByteTimeout:     opts.WriteTimeout,
+	}
+	//lint:ignore SA1019 it registers HTTP/2 connections for http.Server.Shutdown
+	if err := http2.ConfigureServer(s.secure, s.h2); err != nil {
+		return nil, fmt.Errorf("configuring HTTP/2: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Server) httpServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: s.opts.ReadHeaderTimeout,
+		IdleTimeout:       s.opts.IdleTimeout,
+		MaxHeaderBytes:    s.opts.MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
+
+		DisableGeneralOptionsHandler: true,
+	}
+}
+
+// Serve serves until ctx ends, then drains: listeners close, requests in flight go on for at most
+// DrainTimeout. It returns early only if a listener fails.
+func (s *Server) Serve(parent context.Context, secure, plain []net.Listener) error {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	var loops sync.WaitGroup
+	h1, h0 := newHandoff(NoAddress), newHandoff(NoAddress)
+	for _, l := range secure {
+		loops.Go(func() { cancel(s.accept(ctx, l, func(c *rawConn) { s.serveSecure(ctx, c, h1) })) })
+	}
+	for _, l := range plain {
+		loops.Go(func() { cancel(s.accept(ctx, l, func(c *rawConn) { h0.give(c) })) })
+	}
+	loops.Go(func() { cancel(s.secure.Serve(h1)) })
+	loops.Go(func() { cancel(s.plain.Serve(h0)) })
+	<-ctx.Done()
+	s.drain(slices.Concat(secure, plain))
+	loops.Wait()
+	if parent.Err() != nil {
+		return nil // told to end
+	}
+	return context.Cause(ctx)
+}
+
+// drain ends politely: no new connections, HTTP/1.1 closes after the request in flight, HTTP/2 is told
+// to go away, and what is left after the deadline is cut.
+func (s *Server) drain(listeners []net.Listener) {
+	for _, l := range listeners {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			s.opts.Log.Warn("closing listener", "error", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.opts.DrainTimeout)
+	defer cancel()
+	err := errors.Join(s.secure.Shutdown(ctx), s.plain.Shutdown(ctx), s.tracker.wait(ctx))
+	if err != nil {
+		s.opts.Log.Warn("connections cut at the end of draining", "count", s.tracker.closeAll())
+		err = errors.Join(s.secure.Close(), s.plain.Close())
+	}
+	if err != nil {
+		s.opts.Log.Warn("closing servers", "error", err)
+	}
+	s.conns.Wait()
+}
+
+// accept runs one listener. Running out of file descriptors is waited out, since connections end.
+func (s *Server) accept(ctx context.Context, l net.Listener, serve func(*rawConn)) error {
+	const longest = time.Second
+	pause := 5 * time.Millisecond
+	for {
+		conn, err := l.Accept()
+		switch {
+		case err == nil:
+			pause = 5 * time.Millisecond
+			raw := s.track(conn)
+			s.conns.Go(func() { serve(raw) })
+		case ctx.Err() != nil:
+			return context.Canceled
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("accepting on %s: %w", l.Addr(), err)
+		default:
+			s.opts.Log.Error("accepting connection", "error", err, "pause", pause)
+			if !sleep(ctx, pause) {
+				return context.Canceled
+			}
+			pause = min(2*pause, longest)
+		}
+	}
+}
+
+func (s *Server) track(conn net.Conn) *rawConn {
+	remote := conn.RemoteAddr()
+	if _, ok := remote.(*net.TCPAddr); !ok {
+		remote = NoAddress
+	}
+	c := &rawConn{Conn: conn, remote: remote, timeout: s.opts.WriteTimeout, tracker: s.tracker}
+	s.tracker.add(c)
+	return c
+}
+
+// serveSecure shakes hands and leads the connection to the server of its protocol.
+func (s *Server) serveSecure(ctx context.Context, raw *rawConn, h1 *handoff) {
+	conn := &secureConn{Conn: tls.Server(raw, s.tls), raw: raw}
+	if err := s.handshake(ctx, conn); err != nil {
+		s.opts.Log.Debug("handshake failed", "error", err)
+		_ = raw.Close() // the handshake's error is the one that counts
+		return
+	}
+	if conn.ConnectionState().NegotiatedProtocol != http2.NextProtoTLS {
+		h1.give(conn)
+		return
+	}
+	//lint:ignore SA1019 see New
+	s.h2.ServeConn(conn, &http2.ServeConnOpts{BaseConfig: s.secure, Handler: s.opts.Secure, Context: context.WithoutCancel(ctx)})
+	_ = raw.Close() // ServeConn has closed it already in all but one path
+}
+
+func (s *Server) handshake(ctx context.Context, conn *secureConn) error {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.HandshakeTimeout)
+	defer cancel()
+	return conn.HandshakeContext(ctx)
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,34 @@
+package egress
+
+import "errors"
+
+var (
+	// ErrList says that an egress list cannot be used.
+	ErrList = errors.New("egress list")
+	// ErrChecksum says that a list file is not what was written.
+	ErrChecksum = errors.New("checksum does not match")
+	// ErrOptions says that the gateway cannot start as configured.
+	ErrOptions = errors.New("gateway options")
+	// ErrGroup says that a socket would belong to another group than the site's.
+	ErrGroup = errors.New("gate directory does not belong to the site's group with its setgid bit")
+	// ErrPlace says that a socket's path holds something else, which stays.
+	ErrPlace = errors.New("path is no socket")
+	// ErrRequest says that a request is no well-formed CONNECT.
+	ErrRequest = errors.New("malformed request")
+	// ErrMethod says that a request asks for something else than a tunnel.
+	ErrMethod = errors.New("method not allowed")
+	// ErrBareAddress says that an address was asked for, where only names may be.
+	ErrBareAddress = errors.New("bare address")
+	// ErrNotListed says that the site's list does not have the name.
+	ErrNotListed = errors.New("name not in list")
+	// ErrPortNotListed says that the list has the name, but not with that port.
+	ErrPortNotListed = errors.New("port not in list")
+	// ErrTooMany says that the site has as many tunnels as it may have.
+	ErrTooMany = errors.New("too many tunnels")
+	// ErrTooFast says that the site opens tunnels faster than it may.
+	ErrTooFast = errors.New("too many attempts")
+	// ErrEdge says that our own proxy does not answer.
+	ErrEdge = errors.New("own proxy not reachable")
+	// ErrNoRelay says that mail is not taken yet.
+	ErrNoRelay = errors.New("mail relay not available yet")
+)

@@ -1,0 +1,138 @@
+// Package egress is the gateway, the sites' only way out. For each site that
+// has a list it opens two sockets in the site's gate directory: one takes
+// requests by name, which the list decides; the other is the mail port. It knows nothing of associations, containers or databases: lists come
+// as files, what happened goes out as spool files.
+//
+// Read [Run] first, then site.go (one site), serve.go (one connection) and the
+// package reach (which addresses may be dialled).
+package egress
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"chatiere/reverseproxy/egress/reach"
+	"chatiere/reverseproxy/egress/spool"
+)
+
+// Permit is an exception to the refusal of addresses inside; see [reach.Permit].
+type Permit = reach.Permit
+
+// ParsePermits reads exceptions such as "mirror.lan:443" or "10.1.0.0/16".
+func ParsePermits(texts []string) ([]Permit, error) { return reach.ParsePermits(texts) }
+
+// Options says where the gateway finds its files, and replaces the world in
+// tests. The four paths are needed; the rest has defaults.
+type Options struct {
+	ListDir    string // <root>/egress
+	RunDir     string // <root>/run/app
+	EdgeSocket string // <root>/run/proxy/edge.sock
+	SpoolDir   string // <root>/spool/gateway
+	PublicPort int    // port of the sites' public addresses; 443 counts always
+
+	Permit   []Permit
+	Resolver reach.Resolver
+	Dialer   reach.Dialer
+	Now      func() time.Time
+
+	MaxTunnels int           // at once, per site (64)
+	Rate       float64       // new tunnels per second, per site, in the long run (20)
+	Burst      int           // and at once after a rest (100)
+	Idle       time.Duration // a tunnel without traffic is closed (10 minutes)
+	Rescan     time.Duration // lists and sockets are looked at anew (2 s)
+	Flush      time.Duration // spool files are written (10 s)
+}
+
+func (o Options) withDefaults() (Options, error) {
+	for name, path := range map[string]string{
+		"ListDir": o.ListDir, "RunDir": o.RunDir, "EdgeSocket": o.EdgeSocket, "SpoolDir": o.SpoolDir,
+	} {
+		if path == "" {
+			return o, fmt.Errorf("%w: %s is empty", ErrOptions, name)
+		}
+	}
+	if o.Resolver == nil {
+		o.Resolver = net.DefaultResolver
+	}
+	if o.Dialer == nil {
+		o.Dialer = &net.Dialer{KeepAlive: 30 * time.Second}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	orDefault(&o.MaxTunnels, 64)
+	orDefault(&o.Rate, 20)
+	orDefault(&o.Burst, 100)
+	orDefault(&o.Idle, 10*time.Minute)
+	orDefault(&o.Rescan, 2*time.Second)
+	orDefault(&o.Flush, 10*time.Second)
+	return o, nil
+}
+
+func orDefault[T int | float64 | time.Duration](value *T, otherwise T) {
+	if *value <= 0 {
+		*value = otherwise
+	}
+}
+
+// Run serves the sites until ctx ends. It fails only if it cannot start; a
+// fault of one site or one list is logged and leaves the others alone.
+func Run(ctx context.Context, options Options, log *slog.Logger) error {
+	options, err := options.withDefaults()
+	if err != nil {
+		return err
+	}
+	entries, err := spool.New(options.SpoolDir, options.Now, log)
+	if err != nil {
+		return fmt.Errorf("opening spool: %w", err)
+	}
+	unlock, err := alone(ctx, options.SpoolDir, log)
+	if err != nil || unlock == nil {
+		return err
+	}
+	defer unlock()
+	g := &gateway{
+		Options: options,
+		log:     log,
+		spool:   entries,
+		reach:   &reach.Reacher{Permits: options.Permit, Resolver: options.Resolver, Dialer: options.Dialer},
+		sites:   map[string]*site{},
+		seen:    map[string]stamp{},
+	}
+	var wait sync.WaitGroup
+	wait.Go(func() { g.flush(ctx) })
+	g.watch(ctx)
+	g.closeAll()
+	wait.Wait()
+	return g.spool.Flush()
+}
+
+// gateway is one running gateway. sites and seen belong to the watching goroutine.
+type gateway struct {
+	Options
+	log   *slog.Logger
+	spool *spool.Spool
+	reach *reach.Reacher
+	sites map[string]*site
+	seen  map[string]stamp
+	blind bool // the lists could not be read, and that was said
+}
+
+func (g *gateway) flush(ctx context.Context) {
+	tick := time.NewTicker(g.Flush)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := g.spool.Flush(); err != nil {
+			g.log.Error("writing spool", "error", err)
+		}
+	}
+}

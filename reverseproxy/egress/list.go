@@ -1,0 +1,151 @@
+package egress
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+const (
+	listFormat = 1
+	maxAllow   = 500
+	maxPorts   = 64
+)
+
+// List is what one site may reach.
+type List struct {
+	Format   int     `json:"format"`
+	Site     string  `json:"site"`
+	GID      int     `json:"gid"`  // the group the site runs as; its sockets belong to it
+	Host     string  `json:"host"` // the site's own name, which leads to our proxy
+	Allow    []Allow `json:"allow"`
+	Checksum string  `json:"checksum"` // written by [EncodeList]
+}
+
+// Allow is a name, or a wildcard such as "*.wordpress.org", with its ports.
+type Allow struct {
+	Name  string `json:"name"`
+	Ports []int  `json:"ports"`
+}
+
+var siteID = regexp.MustCompile(`^s[a-z0-9]{9}$`)
+
+// Validate reports the first fault of a list.
+func (l List) Validate() error {
+	switch {
+	case l.Format != listFormat:
+		return fmt.Errorf("%w: format %d, expected %d", ErrList, l.Format, listFormat)
+	case !siteID.MatchString(l.Site):
+		return fmt.Errorf("%w: site %q, expected an id such as s7k2m9qx4p", ErrList, l.Site)
+	case l.GID <= 0:
+		return fmt.Errorf("%w: gid %d, expected the site's group", ErrList, l.GID)
+	case len(l.Allow) > maxAllow:
+		return fmt.Errorf("%w: %d names, at most %d", ErrList, len(l.Allow), maxAllow)
+	}
+	if host, ok := canonical(l.Host); !ok || host != l.Host {
+		return fmt.Errorf("%w: host %q, expected a name in lower case", ErrList, l.Host)
+	}
+	for _, a := range l.Allow {
+		if err := a.validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a Allow) validate() error {
+	base := strings.TrimPrefix(a.Name, wildcard)
+	if name, ok := canonical(base); !ok || name != base {
+		return fmt.Errorf("%w: name %q, expected one such as api.wordpress.org or *.wordpress.org", ErrList, a.Name)
+	}
+	if len(a.Ports) == 0 || len(a.Ports) > maxPorts {
+		return fmt.Errorf("%w: name %s has %d ports, expected 1 to %d", ErrList, a.Name, len(a.Ports), maxPorts)
+	}
+	for _, port := range a.Ports {
+		if port < 1 || port > 65535 {
+			return fmt.Errorf("%w: name %s has port %d", ErrList, a.Name, port)
+		}
+	}
+	return nil
+}
+
+// Same tells whether two lists say the same, whatever their checksums.
+func (l List) Same(other List) bool {
+	return l.Site == other.Site && l.GID == other.GID && l.Host == other.Host &&
+		slices.EqualFunc(l.Allow, other.Allow, func(a, b Allow) bool {
+			return a.Name == b.Name && slices.Equal(a.Ports, b.Ports)
+		})
+}
+
+// Decide returns nil if the list has the name with the port.
+func (l List) Decide(name string, port uint16) error {
+	err := ErrNotListed
+	for _, a := range l.Allow {
+		if !matches(a.Name, name) {
+			continue
+		}
+		if slices.Contains(a.Ports, int(port)) {
+			return nil
+		}
+		err = ErrPortNotListed
+	}
+	return err
+}
+
+// EncodeList validates a list and writes it with its format and checksum.
+func EncodeList(l List) ([]byte, error) {
+	l.Format = listFormat
+	if l.Allow == nil {
+		l.Allow = []Allow{}
+	}
+	if err := l.Validate(); err != nil {
+		return nil, err
+	}
+	sum, err := checksum(l)
+	if err != nil {
+		return nil, err
+	}
+	l.Checksum = sum
+	text, err := json.MarshalIndent(l, "", " ")
+	if err != nil {
+		return nil, fmt.Errorf("encoding %w: %w", ErrList, err)
+	}
+	return append(text, '\n'), nil
+}
+
+// DecodeList reads what [EncodeList] wrote.
+func DecodeList(text []byte) (List, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	var l List
+	if err := decoder.Decode(&l); err != nil {
+		return List{}, fmt.Errorf("decoding %w: %w", ErrList, err)
+	}
+	if decoder.More() {
+		return List{}, fmt.Errorf("decoding %w: more than one value", ErrList)
+	}
+	sum, err := checksum(l)
+	if err != nil {
+		return List{}, err
+	}
+	if sum != l.Checksum {
+		return List{}, fmt.Errorf("decoding %w of %q: %w", ErrList, l.Site, ErrChecksum)
+	}
+	return l, l.Validate()
+}
+
+// checksum is taken over the list's own JSON without spaces and checksum.
+func checksum(l List) (string, error) {
+	l.Checksum = ""
+	text, err := json.Marshal(l)
+	if err != nil {
+		return "", fmt.Errorf("encoding %w: %w", ErrList, err)
+	}
+	sum := sha256.Sum256(text)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}

@@ -1,0 +1,190 @@
+package egress_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"chatiere/reverseproxy/egress"
+)
+
+func list(allow ...egress.Allow) egress.List {
+	return egress.List{Format: 1, Site: siteA, GID: gidA, Host: hostA, Allow: allow}
+}
+
+func TestAListHasTheDocumentedForm(t *testing.T) {
+	text, err := egress.EncodeList(list(egress.Allow{Name: "*.wordpress.org", Ports: []int{80, 443}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flat := strings.NewReplacer("\n", "", " ", "").Replace(string(text))
+	const want = `{"format":1,"site":"saaaaaaaa1","gid":200123,"host":"asso.coop.test",` +
+		`"allow":[{"name":"*.wordpress.org","ports":[80,443]}],"checksum":"sha256:`
+	if !strings.HasPrefix(flat, want) {
+		t.Errorf("%s", flat)
+	}
+	back, err := egress.DecodeList(text)
+	if err != nil || back.Allow[0].Name != "*.wordpress.org" || back.GID != gidA {
+		t.Errorf("%v, %v", back, err)
+	}
+}
+
+func TestAnAlteredListIsRefused(t *testing.T) {
+	text, err := egress.EncodeList(list(egress.Allow{Name: "a.example", Ports: []int{443}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[string]string{"a.example": "b.example", "443": "444", "200123": "200124", "sha256:": "sha256:0"} {
+		altered := strings.Replace(string(text), from, to, 1)
+		if _, err := egress.DecodeList([]byte(altered)); !errors.Is(err, egress.ErrChecksum) {
+			t.Errorf("%s for %s: %v", to, from, err)
+		}
+	}
+	for _, torn := range []string{"", "{", string(text[:len(text)/2]), string(text) + "{}", "[]", `{"more":1}`} {
+		if _, err := egress.DecodeList([]byte(torn)); !errors.Is(err, egress.ErrList) {
+			t.Errorf("%.30q: %v", torn, err)
+		}
+	}
+}
+
+func TestFaultyListsAreNotWritten(t *testing.T) {
+	many := make([]egress.Allow, 501)
+	for i := range many {
+		many[i] = egress.Allow{Name: "a.example", Ports: []int{443}}
+	}
+	for what, change := range map[string]func(*egress.List){
+		"site":               func(l *egress.List) { l.Site = "../../etc/x" },
+		"no site":            func(l *egress.List) { l.Site = "" },
+		"group of root":      func(l *egress.List) { l.GID = 0 },
+		"no host":            func(l *egress.List) { l.Host = "" },
+		"upper-case host":    func(l *egress.List) { l.Host = "Asso.coop.test" },
+		"too many names":     func(l *egress.List) { l.Allow = many },
+		"everything":         func(l *egress.List) { l.Allow[0].Name = "*" },
+		"top-level wildcard": func(l *egress.List) { l.Allow[0].Name = "*.org" },
+		"inner wildcard":     func(l *egress.List) { l.Allow[0].Name = "a.*.org" },
+		"partial wildcard":   func(l *egress.List) { l.Allow[0].Name = "*a.example.org" },
+		"address":            func(l *egress.List) { l.Allow[0].Name = "10.0.0.1" },
+		"wildcard address":   func(l *egress.List) { l.Allow[0].Name = "*.0.0.1" },
+		"upper case":         func(l *egress.List) { l.Allow[0].Name = "A.example" },
+		"not punycode":       func(l *egress.List) { l.Allow[0].Name = "café.example" },
+		"final dot":          func(l *egress.List) { l.Allow[0].Name = "a.example." },
+		"one label":          func(l *egress.List) { l.Allow[0].Name = "localhost" },
+		"space":              func(l *egress.List) { l.Allow[0].Name = "a.example b" },
+		"no port":            func(l *egress.List) { l.Allow[0].Ports = nil },
+		"port 0":             func(l *egress.List) { l.Allow[0].Ports = []int{0} },
+		"port 65536":         func(l *egress.List) { l.Allow[0].Ports = []int{443, 65536} },
+	} {
+		l := list(egress.Allow{Name: "a.example", Ports: []int{443}})
+		change(&l)
+		if err := egress.WriteList(t.TempDir(), l); !errors.Is(err, egress.ErrList) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestDecisions(t *testing.T) {
+	l := list(
+		egress.Allow{Name: "api.wordpress.org", Ports: []int{443}},
+		egress.Allow{Name: "*.example.org", Ports: []int{80, 443}},
+		egress.Allow{Name: "a.example.org", Ports: []int{587}},
+	)
+	for _, c := range []struct {
+		name string
+		port uint16
+		want error
+	}{
+		{"api.wordpress.org", 443, nil},
+		{"api.wordpress.org", 80, egress.ErrPortNotListed},
+		{"wordpress.org", 443, egress.ErrNotListed},
+		{"x.api.wordpress.org", 443, egress.ErrNotListed},
+		{"a.example.org", 80, nil},
+		{"a.example.org", 587, nil},
+		{"a.example.org", 25, egress.ErrPortNotListed},
+		{"b.a.example.org", 443, nil},
+		{"example.org", 443, egress.ErrNotListed},
+		{"evilexample.org", 443, egress.ErrNotListed},
+		{"example.org.evil.test", 443, egress.ErrNotListed},
+	} {
+		if err := l.Decide(c.name, c.port); !errors.Is(err, c.want) {
+			t.Errorf("%s:%d: %v, want %v", c.name, c.port, err, c.want)
+		}
+	}
+}
+
+func TestAListReadBackIsTheSame(t *testing.T) {
+	for _, l := range []egress.List{list(), list(egress.Allow{Name: "a.example", Ports: []int{443}})} {
+		text, err := egress.EncodeList(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := egress.DecodeList(text)
+		if err != nil || !back.Same(l) {
+			t.Errorf("%v, %v", back, err)
+		}
+		other := l
+		other.Allow = append([]egress.Allow{{Name: "b.example", Ports: []int{80}}}, l.Allow...)
+		if back.Same(other) {
+			t.Errorf("%v is the same as %v", back, other)
+		}
+	}
+}
+
+func TestAFileMustBearItsSitesName(t *testing.T) {
+	dir := t.TempDir()
+	if err := egress.WriteList(dir, list()); err != nil {
+		t.Fatal(err)
+	}
+	own, other := filepath.Join(dir, siteA+".json"), filepath.Join(dir, siteB+".json")
+	if _, err := egress.ReadList(own); err != nil {
+		t.Errorf("%v", err)
+	}
+	if err := os.Rename(own, other); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := egress.ReadList(other); !errors.Is(err, egress.ErrList) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestWritingLeavesNothingBeside(t *testing.T) {
+	dir := t.TempDir()
+	for range 3 {
+		if err := egress.WriteList(dir, list()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+		t.Errorf("%v, %v", files, err)
+	}
+	for range 2 { // the second time there is nothing to remove
+		if err := egress.RemoveList(dir, siteA); err != nil {
+			t.Errorf("%v", err)
+		}
+	}
+	if err := egress.RemoveList(dir, "../x"); !errors.Is(err, egress.ErrList) {
+		t.Errorf("%v", err)
+	}
+}
+
+func FuzzDecodeList(f *testing.F) {
+	text, err := egress.EncodeList(list(egress.Allow{Name: "*.example.org", Ports: []int{443}}))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		l, err := egress.DecodeList(text)
+		if err != nil {
+			return
+		}
+		again, err := egress.EncodeList(l)
+		if err != nil {
+			t.Fatalf("what was read cannot be written: %v", err)
+		}
+		if back, err := egress.DecodeList(again); err != nil || back.Checksum != l.Checksum {
+			t.Errorf("%v, %v", back, err)
+		}
+	})
+}

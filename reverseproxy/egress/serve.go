@@ -1,0 +1,198 @@
+package egress
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"chatiere/reverseproxy/egress/reach"
+	"chatiere/reverseproxy/egress/spool"
+)
+
+const (
+	headLimit = 5 * time.Second
+	// waiting bounds the connections that have not become tunnels (yet).
+	waiting = 32
+)
+
+// serveEgress takes connections until the listener is closed.
+func (s *site) serveEgress(ctx context.Context, listener net.Listener) {
+	places := make(chan struct{}, s.MaxTunnels+waiting)
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			s.log.Error("accepting connection", "error", err)
+			pause(ctx)
+			continue
+		}
+		select {
+		case places <- struct{}{}:
+		default:
+			_ = conn.Close()
+			s.note(request{}, spool.Refused, ErrTooMany)
+			continue
+		}
+		s.wait.Go(func() {
+			defer func() { <-places }()
+			defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+			defer func() { _ = conn.Close() }()
+			s.serve(ctx, conn)
+		})
+	}
+}
+
+// serve reads one request, decides, and answers.
+func (s *site) serve(ctx context.Context, conn net.Conn) {
+	_ = conn.SetReadDeadline(time.Now().Add(headLimit))
+	reader := bufio.NewReaderSize(conn, maxHead)
+	r, err := readRequest(reader)
+	list := s.list.Load()
+	if !s.mayAsk(r, err) {
+		err = ErrTooFast
+	}
+	if err == nil {
+		err = s.admit(list, r)
+	}
+	if err != nil {
+		s.refuse(conn, r, err)
+		return
+	}
+	if r.asking() {
+		_, _ = io.WriteString(conn, "HTTP/1.1 204 No Content\r\n\r\n")
+		return
+	}
+	s.connect(ctx, conn, reader, list, r)
+}
+
+// mayAsk takes from the site's budget whatever was asked: a refusal has its
+// price too. Questions about names have a budget of their own, since one page
+// may well ask for more names than it opens tunnels.
+func (s *site) mayAsk(r request, fault error) bool {
+	if fault == nil && r.asking() {
+		return s.questions.take()
+	}
+	return s.bucket.take()
+}
+
+func (s *site) connect(ctx context.Context, conn net.Conn, reader *bufio.Reader, list *List, r request) {
+	select {
+	case s.tunnels <- struct{}{}:
+		defer func() { <-s.tunnels }()
+	default:
+		s.refuse(conn, r, ErrTooMany)
+		return
+	}
+	upstream, err := s.dial(ctx, list, r)
+	if err != nil {
+		s.refuse(conn, r, err)
+		return
+	}
+	defer context.AfterFunc(ctx, func() { _ = upstream.Close() })()
+	s.tunnel(conn, reader, upstream, r)
+}
+
+// admit decides by the list.
+func (s *site) admit(list *List, r request) error {
+	if s.own(list, r) {
+		return nil
+	}
+	err := list.Decide(r.name, r.port)
+	if r.asking() && errors.Is(err, ErrPortNotListed) {
+		return nil // no list has port 0: the name is there
+	}
+	return err
+}
+
+// own tells whether a site asks for its own public address.
+func (s *site) own(list *List, r request) bool {
+	return r.name == list.Host && (r.asking() || r.port == 443 || int(r.port) == s.PublicPort)
+}
+
+func (s *site) dial(ctx context.Context, list *List, r request) (net.Conn, error) {
+	if !s.own(list, r) {
+		return s.reach.Dial(ctx, r.name, r.port)
+	}
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "unix", s.EdgeSocket)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrEdge, err)
+	}
+	return conn, nil
+}
+
+func (s *site) tunnel(conn net.Conn, early *bufio.Reader, upstream net.Conn, r request) {
+	s.note(r, spool.Allowed, nil)
+	if _, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
+		_ = upstream.Close()
+		return
+	}
+	t := &tunnel{client: conn, early: early, server: upstream, idle: s.Idle}
+	t.run()
+	s.spool.Add(s.key(r, spool.Allowed, ""), 0, t.sent.Load(), t.received.Load())
+}
+
+// refuse answers, and notes. Nobody waits for a site that does not read.
+func (s *site) refuse(conn net.Conn, r request, cause error) {
+	status := statusOf(cause)
+	decision := spool.Refused
+	if status >= http.StatusInternalServerError {
+		decision = spool.Failed
+	}
+	s.note(r, decision, cause)
+	_ = conn.SetWriteDeadline(time.Now().Add(headLimit))
+	_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+		status, http.StatusText(status))
+}
+
+// outcomes is the one place where causes become answers and words.
+var outcomes = []struct {
+	cause  error
+	status int
+}{
+	{ErrNotListed, http.StatusForbidden},
+	{ErrPortNotListed, http.StatusForbidden},
+	{ErrBareAddress, http.StatusForbidden},
+	{reach.ErrInside, http.StatusForbidden},
+	{ErrMethod, http.StatusMethodNotAllowed},
+	{ErrRequest, http.StatusBadRequest},
+	{ErrTooMany, http.StatusTooManyRequests},
+	{ErrTooFast, http.StatusTooManyRequests},
+	{ErrNoRelay, http.StatusForbidden},
+	{ErrEdge, http.StatusBadGateway},
+	{reach.ErrResolve, http.StatusBadGateway},
+	{reach.ErrDial, http.StatusBadGateway},
+}
+
+func statusOf(cause error) int {
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return http.StatusGatewayTimeout
+	}
+	for _, o := range outcomes {
+		if errors.Is(cause, o.cause) {
+			return o.status
+		}
+	}
+	return http.StatusBadGateway
+}
+
+// reasonOf returns the constant part of a cause, by which records are summed.
+func reasonOf(cause error) string {
+	for _, o := range outcomes {
+		if errors.Is(cause, o.cause) {
+			return o.cause.Error()
+		}
+	}
+	return "other"
+}
+
+func limited(cause error) bool {
+	return errors.Is(cause, ErrTooFast) || errors.Is(cause, ErrTooMany)
+}

@@ -1,0 +1,177 @@
+package spool
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+const (
+	prefix  = "egress-"
+	suffix  = ".jsonl"
+	partial = ".egress-"
+	maxLine = 4096
+)
+
+// ErrLine says that a line of a spool file cannot be read.
+var ErrLine = errors.New("unreadable line in spool file")
+
+// Flush writes what was collected as one file; without entries it does nothing.
+// What could not be written (a full disk) is kept for the next time.
+func (s *Spool) Flush() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	entries := s.take()
+	if len(entries) == 0 {
+		return nil
+	}
+	text, err := encode(entries)
+	if err == nil {
+		err = s.trim(int64(len(text)))
+	}
+	if err == nil {
+		err = s.write(text)
+	}
+	if err != nil {
+		s.giveBack(entries)
+	}
+	return err
+}
+
+func (s *Spool) giveBack(entries []*Entry) {
+	for _, e := range entries {
+		s.add(e.At, e.Key, e.Count, e.Sent, e.Received)
+	}
+}
+
+func (s *Spool) take() []*Entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]*Entry, 0, len(s.entries))
+	for _, e := range s.entries {
+		out = append(out, e)
+	}
+	s.reset()
+	slices.SortFunc(out, func(a, b *Entry) int {
+		if d := a.At.Compare(b.At); d != 0 {
+			return d
+		}
+		return strings.Compare(a.Site+" "+a.Name, b.Site+" "+b.Name)
+	})
+	return out
+}
+
+func encode(entries []*Entry) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	for _, e := range entries {
+		if err := encoder.Encode(e); err != nil {
+			return nil, fmt.Errorf("encoding spool entry: %w", err)
+		}
+	}
+	return out.Bytes(), nil
+}
+
+func (s *Spool) write(text []byte) error {
+	file, err := os.CreateTemp(s.dir, partial+"*")
+	if err != nil {
+		return fmt.Errorf("writing spool: %w", err)
+	}
+	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
+	_, err = file.Write(text)
+	err = errors.Join(err, file.Chmod(0o640), file.Sync(), file.Close())
+	if err != nil {
+		return fmt.Errorf("writing spool: %w", err)
+	}
+	s.serial++
+	stamp := s.now().UTC().Format("20060102T150405.000000000")
+	name := fmt.Sprintf("%s%s-%06d%s", prefix, stamp, s.serial, suffix)
+	if err := os.Rename(file.Name(), filepath.Join(s.dir, name)); err != nil {
+		return fmt.Errorf("writing spool: %w", err)
+	}
+	return syncDir(s.dir)
+}
+
+func syncDir(dir string) error {
+	handle, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("syncing spool directory: %w", err)
+	}
+	return errors.Join(handle.Sync(), handle.Close())
+}
+
+// trim removes the oldest files until the next one of that size fits.
+func (s *Spool) trim(next int64) error {
+	paths, err := Files(s.dir)
+	if err != nil {
+		return err
+	}
+	sizes := make([]int64, len(paths))
+	total := next
+	for i, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			sizes[i] = info.Size()
+			total += info.Size()
+		}
+	}
+	dropped := 0
+	for i := 0; i < len(paths) && (len(paths)-i >= maxFiles || total > maxBytes); i++ {
+		if err := os.Remove(paths[i]); err == nil {
+			dropped++
+		}
+		total -= sizes[i]
+	}
+	if dropped > 0 {
+		s.log.Warn("spool full, oldest files dropped", "dir", s.dir, "files", dropped)
+	}
+	return nil
+}
+
+// Files lists the finished files of a spool directory, oldest first.
+func Files(dir string) ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, prefix+"*"+suffix))
+	if err != nil {
+		return nil, fmt.Errorf("listing spool: %w", err)
+	}
+	slices.Sort(paths)
+	return paths, nil
+}
+
+// ReadFile reads one finished file.
+func ReadFile(path string) ([]Entry, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading spool: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	return Read(file)
+}
+
+// Read reads entries, one a line. Entries before a bad line are returned with
+// the error.
+func Read(from io.Reader) ([]Entry, error) {
+	var entries []Entry
+	lines := bufio.NewScanner(from)
+	lines.Buffer(make([]byte, 0, 512), maxLine)
+	for lines.Scan() {
+		var e Entry
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			return entries, fmt.Errorf("%w %d: %w", ErrLine, len(entries)+1, err)
+		}
+		if e.Site == "" || e.Count < 0 || e.Sent < 0 || e.Received < 0 {
+			return entries, fmt.Errorf("%w %d", ErrLine, len(entries)+1)
+		}
+		entries = append(entries, e)
+	}
+	if err := lines.Err(); err != nil {
+		return entries, fmt.Errorf("%w %d: %w", ErrLine, len(entries)+1, err)
+	}
+	return entries, nil
+}

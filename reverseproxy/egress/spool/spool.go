@@ -1,0 +1,113 @@
+// Package spool is the gateway's record of what the sites tried to reach: whole
+// files of JSON lines that appear by rename, for the worker to read and remove.
+// It is bounded in memory and on disk and never holds the gateway up. Start at
+// [Spool.Add] and [ReadFile].
+package spool
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Decision says what became of a connection.
+type Decision string
+
+// What can become of a connection.
+const (
+	Allowed Decision = "allowed" // a tunnel was opened
+	Refused Decision = "refused" // by list, address, limit or form
+	Failed  Decision = "failed"  // allowed, but the server could not be reached
+)
+
+// Key is what entries of one time window are summed by.
+type Key struct {
+	Site     string   `json:"site"`
+	Name     string   `json:"name"` // empty where the request was unreadable
+	Port     int      `json:"port"` // 0: the name was looked up, and refused already then
+	Decision Decision `json:"decision"`
+	Reason   string   `json:"reason,omitempty"`
+}
+
+// Entry is one line: how often something was tried in a window, and the bytes
+// that went out and came in. Bytes of a long tunnel are counted when it ends,
+// maybe in a later window, then with a Count of 0.
+type Entry struct {
+	At time.Time `json:"at"` // of the first try in the window
+	Key
+	Count    int64 `json:"count"`
+	Sent     int64 `json:"sent"`
+	Received int64 `json:"received"`
+	Bytes    int64 `json:"bytes"` // both together
+}
+
+// Bounds of what is kept. Old files give way to new ones.
+const (
+	maxKeysPerSite = 300
+	maxFiles       = 4096
+	maxBytes       = 64 << 20
+)
+
+// Spool collects entries; [Spool.Flush] writes them.
+type Spool struct {
+	dir string
+	now func() time.Time
+	log *slog.Logger
+
+	mu      sync.Mutex
+	entries map[Key]*Entry
+	perSite map[string]int
+	serial  uint64
+	writing sync.Mutex
+}
+
+// New makes a spool in dir and removes what a killed predecessor left half
+// written there.
+func New(dir string, now func() time.Time, log *slog.Logger) (*Spool, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, err
+	}
+	left, _ := filepath.Glob(filepath.Join(dir, partial+"*"))
+	for _, path := range left {
+		_ = os.Remove(path)
+	}
+	s := &Spool{dir: dir, now: now, log: log}
+	s.reset()
+	return s, nil
+}
+
+func (s *Spool) reset() {
+	s.entries = map[Key]*Entry{}
+	s.perSite = map[string]int{}
+}
+
+// Add counts tries and bytes under a key. A site that tries very many names in
+// one window has the rest summed under no name.
+func (s *Spool) Add(key Key, count, sent, received int64) {
+	s.add(s.now().UTC(), key, count, sent, received)
+}
+
+func (s *Spool) add(at time.Time, key Key, count, sent, received int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.entries[key]
+	if !ok && s.perSite[key.Site] >= maxKeysPerSite {
+		key.Name, key.Port = "", 0
+		key.Reason = "many names"
+		e, ok = s.entries[key]
+	}
+	if !ok {
+		e = &Entry{At: at, Key: key}
+		s.entries[key] = e
+		s.perSite[key.Site]++
+	}
+	if at.Before(e.At) {
+		e.At = at
+	}
+	e.Count += count
+	e.Sent += sent
+	e.Received += received
+	e.Bytes = e.Sent + e.Received
+}

@@ -1,0 +1,118 @@
+package egress
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+var buffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+
+// tunnel carries bytes both ways. The end of one direction is passed on as such
+// (half-close); an error, or silence in both directions, ends both.
+type tunnel struct {
+	client net.Conn
+	early  *bufio.Reader // what the client sent right behind its request
+	server net.Conn
+	idle   time.Duration
+
+	sent, received atomic.Int64
+	touched        atomic.Int64 // when bytes last moved, Unix nanoseconds
+}
+
+func (t *tunnel) run() {
+	t.touch()
+	var wait sync.WaitGroup
+	wait.Go(func() { t.direction(t.server, t.client, t.early, &t.sent) })
+	wait.Go(func() { t.direction(t.client, t.server, nil, &t.received) })
+	wait.Wait()
+	_ = t.client.Close()
+	_ = t.server.Close()
+}
+
+func (t *tunnel) direction(to, from net.Conn, early *bufio.Reader, count *atomic.Int64) {
+	err := t.first(to, early, count)
+	if err == nil {
+		err = t.copy(to, from, count)
+	}
+	if err == nil {
+		err = closeWrite(to)
+	}
+	if err != nil {
+		_ = to.Close()
+		_ = from.Close()
+	}
+}
+
+func (t *tunnel) first(to net.Conn, early *bufio.Reader, count *atomic.Int64) error {
+	if early == nil || early.Buffered() == 0 {
+		return nil
+	}
+	bytes, err := early.Peek(early.Buffered())
+	if err != nil {
+		return err
+	}
+	return t.write(to, bytes, count)
+}
+
+func (t *tunnel) copy(to, from net.Conn, count *atomic.Int64) error {
+	buffer := buffers.Get().(*[16 << 10]byte)
+	defer buffers.Put(buffer)
+	for {
+		n, err := t.read(from, buffer[:])
+		if n > 0 {
+			if err := t.write(to, buffer[:n], count); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// read waits for bytes; the wait goes on while the other direction is alive.
+func (t *tunnel) read(from net.Conn, buffer []byte) (int, error) {
+	for {
+		quiet := time.Since(time.Unix(0, t.touched.Load()))
+		if err := from.SetReadDeadline(time.Now().Add(t.idle - quiet)); err != nil {
+			return 0, err
+		}
+		n, err := from.Read(buffer)
+		if n > 0 {
+			t.touch()
+			return n, err
+		}
+		alive := time.Since(time.Unix(0, t.touched.Load())) < t.idle
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !alive {
+			return n, err
+		}
+	}
+}
+
+func (t *tunnel) write(to net.Conn, bytes []byte, count *atomic.Int64) error {
+	if err := to.SetWriteDeadline(time.Now().Add(t.idle)); err != nil {
+		return err
+	}
+	n, err := to.Write(bytes)
+	count.Add(int64(n))
+	t.touch()
+	return err
+}
+
+func (t *tunnel) touch() { t.touched.Store(time.Now().UnixNano()) }
+
+func closeWrite(conn net.Conn) error {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return conn.Close()
+}

@@ -1,0 +1,140 @@
+package reverseproxy
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+
+	"chatiere/reverseproxy/routes"
+)
+
+// exchange is what the middleware know about one request, and the ResponseWriter that counts it.
+type exchange struct {
+	http.ResponseWriter
+	id    string
+	entry *routes.Entry // nil as long as no route was found
+	cause error         // why the upstream's answer did not come, for the log
+
+	hsts   bool
+	status int
+	out    int64
+	in     atomic.Int64 // written by whoever reads the body
+}
+
+type exchangeKey struct{}
+
+// exchangeOf returns the exchange that begin put into the request's context.
+func exchangeOf(r *http.Request) *exchange {
+	x, _ := r.Context().Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+// begin starts the exchange of each request; every other middleware lies within.
+func begin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{ResponseWriter: w}
+		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = &countedBody{ReadCloser: r.Body, n: &x.in}
+		}
+		next.ServeHTTP(x, r)
+	})
+}
+
+// WriteHeader puts the proxy's own fields into the final header.
+func (x *exchange) WriteHeader(status int) {
+	if status >= 200 && x.status == 0 {
+		x.status = status
+		x.finishHeader()
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// finishHeader takes out what tells an attacker which versions to look up.
+func (x *exchange) finishHeader() {
+	header := x.Header()
+	delete(header, "Server")
+	delete(header, "X-Powered-By")
+	header["X-Request-Id"] = []string{x.id}
+	if _, set := header["Strict-Transport-Security"]; x.hsts && !set {
+		header["Strict-Transport-Security"] = hstsValue
+	}
+}
+
+// Half a year, and for this host alone: what lies below a site's name is not ours to decide.
+var hstsValue = []string{"max-age=15552000"}
+
+// Write counts what is sent.
+func (x *exchange) Write(p []byte) (int, error) {
+	if x.status == 0 {
+		x.WriteHeader(http.StatusOK)
+	}
+	n, err := x.ResponseWriter.Write(p)
+	x.out += int64(n)
+	return n, err
+}
+
+// Unwrap serves http.ResponseController.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// Hijack hands the connection over, which goes on being counted.
+func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(x.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	x.status = http.StatusSwitchingProtocols
+	x.finishHeader()
+	counted := &countedConn{Conn: conn, x: x}
+	early, err := rw.Reader.Peek(rw.Reader.Buffered())
+	if err != nil {
+		return nil, nil, err
+	}
+	x.in.Add(int64(len(early)))
+	rw.Reader = bufio.NewReader(io.MultiReader(bytes.NewReader(early), counted))
+	return counted, rw, nil
+}
+
+type countedBody struct {
+	io.ReadCloser
+	n *atomic.Int64
+}
+
+// Read counts what has come.
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.n.Add(int64(n))
+	return n, err
+}
+
+// countedConn is a client's connection that was taken over by a websocket.
+type countedConn struct {
+	net.Conn
+	x *exchange
+}
+
+// Read counts what has come.
+func (c *countedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.x.in.Add(int64(n))
+	return n, err
+}
+
+// Write counts what is sent; only one goroutine of a tunnel writes to the client.
+func (c *countedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.x.out += int64(n)
+	return n, err
+}
+
+// CloseWrite ends one direction.
+func (c *countedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package pages
+
+// text is what one page says: what happened, what it means, what to do.
+type text struct {
+	Title string
+	Lines []string
+	// Home is the label of a link to the site's home page; empty where there is none to go to.
+	Home string
+	// Help is said before the contact's address, where there is one.
+	Help string
+}
+
+// hostedBy stands before the host's name, in the order of languages.
+var hostedBy = [...]string{"Hébergé par", "Hosted by"}
+
+// texts stand in the order of languages. Non-breaking spaces and apostrophes are typographic.
+var texts = [kinds][len(languages)]text{
+	UnknownHost: {{
+		Title: "Aucun site à cette adresse",
+		Lines: []string{"Cette adresse ne mène à aucun site.", "Vérifiez qu’elle est bien écrite : une lettre suffit à se perdre."},
+	}, {
+		Title: "No site at this address",
+		Lines: []string{"This address does not lead to any site.", "Please check its spelling: one letter is enough to get lost."},
+	}},
+	NotFound: {{
+		Title: "Cette page n’existe pas",
+		Lines: []string{"Le site est bien là, mais il n’a rien à cette adresse."},
+		Home:  "Aller à l’accueil du site",
+	}, {
+		Title: "This page does not exist",
+		Lines: []string{"The site is here, but it has nothing at this address."},
+		Home:  "Go to the site’s home page",
+	}},
+	BadRequest: {{
+		Title: "Cette adresse n’est pas lisible",
+		Lines: []string{"Elle contient des caractères qui n’ont pas leur place dans une adresse.", "Reprenez le lien d’où vous venez, ou passez par l’accueil du site."},
+	}, {
+		Title: "This address cannot be read",
+		Lines: []string{"It holds characters that have no place in an address.", "Please follow the link again, or start from the site’s home page."},
+	}},
+	Starting: {{
+		Title: "Ce site se prépare",
+		Lines: []string{"Il démarre et sera là dans un instant.", "La page s’affichera toute seule."},
+	}, {
+		Title: "This site is getting ready",
+		Lines: []string{"It is starting and will be here in a moment.", "The page will appear by itself."},
+	}},
+	Asleep: {{
+		Title: "Ce site se réveille",
+		Lines: []string{"Il dort quand personne ne passe, pour ne pas gaspiller d’énergie.", "La page s’affichera toute seule dans un instant."},
+	}, {
+		Title: "This site is waking up",
+		Lines: []string{"It sleeps while nobody is around, so as not to waste energy.", "The page will appear by itself in a moment."},
+	}},
+	Down: {{
+		Title: "Ce site ne répond pas pour le moment",
+		Lines: []string{"Cela ne vient pas de vous.", "Réessayez dans quelques minutes."},
+		Help:  "Si cela dure, écrivez à",
+	}, {
+		Title: "This site is not answering right now",
+		Lines: []string{"It is nothing you did.", "Please try again in a few minutes."},
+		Help:  "If it lasts, write to",
+	}},
+	Refused: {{
+		Title: "Ce site est fermé pour le moment",
+		Lines: []string{"Les personnes qui l’hébergent en ont fermé l’accès.", "Si c’est votre site, elles vous diront pourquoi et quoi faire."},
+		Help:  "Pour les joindre :",
+	}, {
+		Title: "This site is closed for now",
+		Lines: []string{"The people who host it have closed access to it.", "If it is your site, they will tell you why and what to do."},
+		Help:  "To reach them:",
+	}},
+}

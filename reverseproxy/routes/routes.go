@@ -1,0 +1,78 @@
+// Package routes is the table that tells the proxy which host leads where: its types, its file format,
+// the immutable index compiled from it, and the watcher that follows the file.
+//
+// It knows nothing of sites, templates or databases, only of hosts, sockets and states; it never
+// speaks HTTP. Start reading at Table, then Compile, then Watcher.
+package routes
+
+import "time"
+
+// Format is the version of the file format that this package reads and writes.
+const Format = 1
+
+// State says what a visitor of a route meets.
+type State string
+
+// The states of a route. Only StateServing has a visitor led to the upstream.
+const (
+	StateServing  State = "serving"
+	StateStarting State = "starting"
+	StateAsleep   State = "asleep"
+	StateDown     State = "down"
+	StateRefused  State = "refused"
+)
+
+// Valid reports whether s is one of the five states.
+func (s State) Valid() bool {
+	switch s {
+	case StateServing, StateStarting, StateAsleep, StateDown, StateRefused:
+		return true
+	}
+	return false
+}
+
+// Route leads one host to one upstream.
+type Route struct {
+	// Host is the public name, lower-case, without port or trailing dot.
+	Host string `json:"host"`
+	// Site names whose traffic this is; several hosts may share one.
+	Site string `json:"site"`
+	// State decides between the upstream and a page of the proxy.
+	State State `json:"state"`
+	// Upstream is "unix:" and an absolute path; it may be empty unless the state is serving.
+	Upstream string `json:"upstream,omitempty"`
+	// Lang is the language of the proxy's pages for visitors who ask for none.
+	Lang string `json:"lang,omitempty"`
+	// Refuse holds RE2 patterns over the cleaned, decoded path; a match is answered with 404.
+	Refuse []string `json:"refuse,omitempty"`
+}
+
+// Table is everything the proxy knows. A Table handed to Compile or EncodeTable is not kept.
+type Table struct {
+	// Version grows by one with each table of the same writer.
+	Version int64
+	// Written is the writer's time; with Version it decides which of two tables is newer.
+	Written time.Time
+	// Routes may be in any order; encoding sorts them by host.
+	Routes []Route
+	// PublicPort is the HTTPS port visitors type, which may differ from the one listened on.
+	PublicPort int
+}
+
+// Supersedes reports whether t may replace old, which was taken into use at loaded.
+//
+// A higher version always may. A lower one may only if it was written later: that is a worker whose
+// records were restored from a backup and who starts counting again, and it must not be locked out.
+// A table that is both lower and older is a stray copy and may not. An old table dated in the future
+// (its writer's clock was wrong) counts as written when it was taken into use, so that it can be
+// followed by a correct one.
+func (t Table) Supersedes(old Table, loaded time.Time) bool {
+	if t.Version > old.Version {
+		return true
+	}
+	since := old.Written
+	if loaded.Before(since) {
+		since = loaded
+	}
+	return t.Written.After(since)
+}

@@ -1,0 +1,104 @@
+package routes
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Previous is what WriteTable appends to a table's path for the table before it.
+const Previous = ".prev"
+
+// WriteTable puts t at path so that a reader, or a crash at any instant, meets a whole table: the old
+// one or the new. The table it replaces stays beside it as path + Previous. ErrStale is returned, and
+// nothing changed, if the table at path is newer than t; a table of equal content and version is left.
+func WriteTable(path string, t Table) error {
+	data, err := EncodeTable(t)
+	if err != nil {
+		return err
+	}
+	old, loaded, err := readFile(path)
+	switch {
+	case err != nil && !recoverable(err):
+		return fmt.Errorf("reading route table in force: %w", err)
+	case err == nil && same(old, t):
+		return nil
+	case err == nil && !t.Supersedes(old, loaded):
+		return fmt.Errorf("%w: version %d, in force %d", ErrStale, t.Version, old.Version)
+	case err == nil:
+		if err := keepPrevious(path); err != nil {
+			return fmt.Errorf("keeping previous route table: %w", err)
+		}
+	}
+	if err := replace(path, data); err != nil {
+		return fmt.Errorf("writing route table: %w", err)
+	}
+	return nil
+}
+
+// recoverable reports whether a table that failed with err is to be replaced without further ado.
+func recoverable(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrInvalid) || errors.Is(err, ErrFormat)
+}
+
+func same(old, t Table) bool {
+	a, errA := checksum(file{Routes: sorted(old.Routes), PublicPort: old.PublicPort})
+	b, errB := checksum(file{Routes: sorted(t.Routes), PublicPort: t.PublicPort})
+	return errA == nil && errB == nil && a == b && old.Version == t.Version
+}
+
+func keepPrevious(path string) error {
+	link := path + Previous + ".tmp"
+	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Link(path, link); err != nil {
+		return err
+	}
+	return os.Rename(link, path+Previous)
+}
+
+func replace(path string, data []byte) (err error) {
+	dir := filepath.Dir(path)
+	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, ignoreMissing(os.Remove(tmp.Name())))
+		}
+	}()
+	if err := fill(tmp, data); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func fill(tmp *os.File, data []byte) error {
+	_, err := tmp.Write(data)
+	// The proxy runs as another group than the writer; the table holds no secret.
+	err = errors.Join(err, tmp.Chmod(0o644))
+	err = errors.Join(err, tmp.Sync())
+	return errors.Join(err, tmp.Close())
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,119 @@
+package traffic
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// maxFile bounds what is read into memory: fifty times a file of 1,000 sites.
+const maxFile = 16 << 20
+
+// Ingest hands the records of each file in dir, oldest first, to take, and deletes the file once take
+// has returned nil. If the process dies in between, the same records come again with the same Batch:
+// take must store the batch's name in the transaction that stores the counts, and return nil for a
+// batch it knows. An error of take ends the round and leaves the file. A damaged file is set aside
+// (its name gets a further ".bad"), reported in the error, and does not stop the others.
+func Ingest(ctx context.Context, dir string, take func([]Record) error) error {
+	names, err := batches(dir)
+	if err != nil {
+		return fmt.Errorf("listing traffic spool: %w", err)
+	}
+	var damaged []error
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return errors.Join(append(damaged, err)...)
+		}
+		err := ingestFile(filepath.Join(dir, name), name, take)
+		if errors.Is(err, ErrDamaged) {
+			damaged = append(damaged, err)
+			continue
+		}
+		if err != nil {
+			return errors.Join(append(damaged, err)...)
+		}
+	}
+	return errors.Join(damaged...)
+}
+
+func ingestFile(path, name string, take func([]Record) error) error {
+	records, err := readFile(path, name)
+	if errors.Is(err, ErrDamaged) {
+		return errors.Join(err, os.Rename(path, path+badSuffix))
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", name, err)
+	}
+	if len(records) > 0 {
+		if err := take(records); err != nil {
+			return fmt.Errorf("taking %s: %w", name, err)
+		}
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing %s: %w", name, err)
+	}
+	return nil
+}
+
+// batches lists the whole files. Names begin with a time in nanoseconds, of 19 digits until 2286, so
+// that their order is that of time.
+func batches(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		// The writer of the spool is less trusted than its reader: no links, no devices.
+		if name := entry.Name(); entry.Type().IsRegular() && strings.HasPrefix(name, prefix) && strings.HasSuffix(name, suffix) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func readFile(path, name string) ([]Record, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxFile {
+		return nil, fmt.Errorf("%w: %s: %d bytes", ErrDamaged, name, info.Size())
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(data, name)
+}
+
+// Parse reads the lines of one file.
+func Parse(data []byte, batch string) ([]Record, error) {
+	var out []Record
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var r Record
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			return nil, fmt.Errorf("%w: %s, line %d: %w", ErrDamaged, batch, len(out)+1, err)
+		}
+		if r.Site == "" || r.From.IsZero() || r.To.Before(r.From) {
+			return nil, fmt.Errorf("%w: %s, line %d: site or times missing", ErrDamaged, batch, len(out)+1)
+		}
+		r.Batch = batch
+		out = append(out, r)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, batch, err)
+	}
+	return out, nil
+}

@@ -1,0 +1,59 @@
+// Package traffic counts what visitors ask of each site and leaves the counts in a spool directory,
+// from where another process takes them.
+//
+// It knows nothing of visitors: no address, name or path ever enters it. Counters live in memory and
+// are flushed every few seconds to a new file, which appears whole or not at all. Start reading at
+// Counter; Ingest is the other end.
+package traffic
+
+import (
+	"errors"
+	"time"
+)
+
+// ErrDamaged is a spool file that is not what Counter wrote; Ingest sets it aside.
+var ErrDamaged = errors.New("damaged traffic file")
+
+// Record is what one site was asked between two instants. Byte counts are of bodies, and of both
+// directions of a websocket; header bytes are left out.
+type Record struct {
+	From     time.Time         `json:"from"`
+	To       time.Time         `json:"to"`
+	Site     string            `json:"site"`
+	Requests uint64            `json:"requests"`
+	BytesIn  uint64            `json:"bytes_in"`
+	BytesOut uint64            `json:"bytes_out"`
+	Status   map[string]uint64 `json:"status"`
+	Codes    map[string]uint64 `json:"codes,omitempty"`
+
+	// Batch is the name of the file the record came in, unique for ever: an ingester that has
+	// stored it once must not count the records of that batch again.
+	Batch string `json:"-"`
+}
+
+// add merges other, of the same site, into r.
+func (r *Record) add(other Record) {
+	if other.From.Before(r.From) {
+		r.From = other.From
+	}
+	if other.To.After(r.To) {
+		r.To = other.To
+	}
+	r.Requests += other.Requests
+	r.BytesIn += other.BytesIn
+	r.BytesOut += other.BytesOut
+	merge(r.Status, other.Status)
+	merge(r.Codes, other.Codes)
+}
+
+func merge(into, from map[string]uint64) {
+	for key, n := range from {
+		into[key] += n
+	}
+}
+
+const (
+	prefix    = "traffic-"
+	suffix    = ".jsonl"
+	badSuffix = ".bad"
+)

@@ -1,0 +1,284 @@
+package traffic_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"chatiere/reverseproxy/traffic"
+)
+
+// clock moves only when told to.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(time.Microsecond)
+	return c.now
+}
+
+func (c *clock) move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)} }
+
+// run flushes s until the returned function is called.
+func run(s *traffic.Spool) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("did not happen: %s", what)
+		}
+	}
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// ingest adds up everything in dir by site.
+func ingest(t *testing.T, dir string) map[string]traffic.Record {
+	t.Helper()
+	sum := make(map[string]traffic.Record)
+	err := traffic.Ingest(context.Background(), dir, func(records []traffic.Record) error {
+		for _, r := range records {
+			total := sum[r.Site]
+			total.Requests += r.Requests
+			total.BytesIn += r.BytesIn
+			total.BytesOut += r.BytesOut
+			total.Status = add(total.Status, r.Status)
+			total.Codes = add(total.Codes, r.Codes)
+			sum[r.Site] = total
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}
+
+func add(into, from map[string]uint64) map[string]uint64 {
+	if into == nil {
+		into = make(map[string]uint64)
+	}
+	for key, n := range from {
+		into[key] += n
+	}
+	return into
+}
+
+func TestEveryRequestIsCountedOnceWhileFilesComeAndGo(t *testing.T) {
+	dir, counter := t.TempDir(), new(traffic.Counter)
+	stop := run(&traffic.Spool{Dir: dir, Counter: counter, Every: time.Millisecond, Clock: time.Now, Log: quiet()})
+	var sum map[string]traffic.Record
+	for phase := range 4 {
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				for i := range 500 {
+					counter.Add(fmt.Sprintf("s%d", i%5), []int{200, 404, 503, 299}[i%4], 2, 3)
+				}
+			})
+		}
+		group.Wait()
+		eventually(t, "a file appears", func() bool { return files(t, dir) > 0 })
+		if phase == 0 {
+			sum = ingest(t, dir)
+			continue // the other files pile up
+		}
+		n := files(t, dir)
+		counter.Add("other", 200, 0, 0)
+		eventually(t, "another file appears", func() bool { return files(t, dir) > n })
+	}
+	stop()
+	rest := ingest(t, dir)
+	for _, site := range []string{"s0", "s1", "s2", "s3", "s4"} {
+		requests := sum[site].Requests + rest[site].Requests
+		in, out := sum[site].BytesIn+rest[site].BytesIn, sum[site].BytesOut+rest[site].BytesOut
+		status := add(add(nil, sum[site].Status), rest[site].Status)
+		if requests != 3200 || in != 6400 || out != 9600 || status["2xx"] != 1600 || status["4xx"] != 800 || status["5xx"] != 800 {
+			t.Errorf("%s: %d requests, %d in, %d out, %v", site, requests, in, out, status)
+		}
+		if codes := add(add(nil, sum[site].Codes), rest[site].Codes); codes["200"] != 800 || codes["299"] != 0 {
+			t.Errorf("%s: codes %v", site, codes)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+		t.Errorf("left over: %v %v", entries, err)
+	}
+}
+
+func TestNothingIsLostWhileNobodyIngests(t *testing.T) {
+	dir, counter, clock := t.TempDir(), new(traffic.Counter), newClock()
+	s := &traffic.Spool{Dir: dir, Counter: counter, Every: time.Millisecond, MaxFiles: 3, Clock: clock.Now, Log: quiet()}
+	stop := run(s)
+	for range 200 {
+		counter.Add("s1", 200, 0, 1)
+		clock.move(time.Minute)
+		time.Sleep(500 * time.Microsecond)
+	}
+	if n := files(t, dir); n > 3 {
+		t.Errorf("%d files wait", n)
+	}
+	stop() // the last flush writes whatever the number of files
+	records := 0
+	var total uint64
+	err := traffic.Ingest(context.Background(), dir, func(batch []traffic.Record) error {
+		for _, r := range batch {
+			records++
+			total += r.Requests
+			// Coalescing must leave a day's figures right, so it stops at the hour.
+			if r.To.Sub(r.From) > 2*time.Hour {
+				t.Errorf("one record spans %v", r.To.Sub(r.From))
+			}
+		}
+		return nil
+	})
+	if err != nil || total != 200 || records > 20 {
+		t.Errorf("%d requests in %d records, %v", total, records, err)
+	}
+}
+
+func files(t *testing.T, dir string) int {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "traffic-*.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(names)
+}
+
+func TestFullDiskKeepsCountsInMemory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "not there yet")
+	counter, log := new(traffic.Counter), new(strings.Builder)
+	s := &traffic.Spool{Dir: dir, Counter: counter, Every: time.Millisecond, Clock: time.Now, Log: slog.New(slog.NewTextHandler(log, nil))}
+	stop := run(s)
+	counter.Add("s1", 200, 1, 1)
+	time.Sleep(20 * time.Millisecond) // several flushes that fail
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "counts are written", func() bool { return files(t, dir) > 0 })
+	stop()
+	if got := ingest(t, dir)["s1"].Requests; got != 1 {
+		t.Errorf("%d requests", got)
+	}
+	if n := strings.Count(log.String(), "stay in memory"); n != 1 {
+		t.Errorf("said %d times: %s", n, log)
+	}
+}
+
+func TestBeyondTheCapTheOldestGoAndItIsSaid(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "missing")
+	counter, clock, log := new(traffic.Counter), newClock(), new(strings.Builder)
+	s := &traffic.Spool{Dir: dir, Counter: counter, Every: time.Hour, MaxPending: 10, Clock: clock.Now, Log: slog.New(slog.NewTextHandler(log, nil))}
+	stop := run(s)
+	for i := range 25 {
+		counter.Add(fmt.Sprintf("s%d", i), 200, 0, 0)
+	}
+	stop()
+	if !strings.Contains(log.String(), "records=15 requests=15") {
+		t.Errorf("log: %s", log)
+	}
+}
+
+func write(t *testing.T, dir, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const line = `{"from":"2026-11-22T05:00:00Z","to":"2026-11-22T05:00:05Z","site":"%s","requests":1,"bytes_in":0,"bytes_out":5,"status":{"2xx":1}}` + "\n"
+
+func TestIngestForgetsAFileOnlyWhenItIsTaken(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "traffic-200-1.jsonl", fmt.Sprintf(line, "b"))
+	write(t, dir, "traffic-100-1.jsonl", fmt.Sprintf(line+line, "a", "c"))
+	write(t, dir, ".traffic-300-1.jsonl.tmp", "half")
+	refusal := errors.New("database is away")
+	var batches []string
+	take := func(err error) func([]traffic.Record) error {
+		return func(records []traffic.Record) error {
+			batches = append(batches, fmt.Sprintf("%s %d %s", records[0].Batch, len(records), records[0].Site))
+			return err
+		}
+	}
+	if err := traffic.Ingest(context.Background(), dir, take(refusal)); !errors.Is(err, refusal) {
+		t.Fatalf("error %v", err)
+	}
+	if err := traffic.Ingest(context.Background(), dir, take(nil)); err != nil {
+		t.Fatal(err)
+	}
+	want := "[traffic-100-1.jsonl 2 a traffic-100-1.jsonl 2 a traffic-200-1.jsonl 1 b]"
+	if got := fmt.Sprint(batches); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if files(t, dir) != 0 {
+		t.Error("taken files are still there")
+	}
+}
+
+func TestDamagedFileIsSetAsideAndStopsNoOther(t *testing.T) {
+	dir := t.TempDir()
+	for i, content := range []string{"{", `{"site":""}` + "\n", `{"requests":-1}`, strings.Repeat("x", 2<<20), fmt.Sprintf(line, "a") + "\x00\x00"} {
+		write(t, dir, fmt.Sprintf("traffic-%d-1.jsonl", 100+i), content)
+	}
+	write(t, dir, "traffic-200-1.jsonl", fmt.Sprintf(line, "good"))
+	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "traffic-150-1.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	var sites []string
+	err := traffic.Ingest(context.Background(), dir, func(records []traffic.Record) error {
+		sites = append(sites, records[0].Site)
+		return nil
+	})
+	if !errors.Is(err, traffic.ErrDamaged) || strings.Join(sites, " ") != "good" {
+		t.Errorf("took %v, %v", sites, err)
+	}
+	if bad, _ := filepath.Glob(filepath.Join(dir, "*.bad")); len(bad) != 5 {
+		t.Errorf("set aside: %v", bad)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(fmt.Sprintf(line, "a")))
+	f.Add([]byte("\n\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		records, err := traffic.Parse(data, "traffic-1-1.jsonl")
+		if err != nil && !errors.Is(err, traffic.ErrDamaged) {
+			t.Errorf("error %v", err)
+		}
+		for _, r := range records {
+			if r.Site == "" || r.Batch == "" || r.To.Before(r.From) {
+				t.Errorf("record %+v", r)
+			}
+		}
+	})
+}

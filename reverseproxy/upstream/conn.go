@@ -1,0 +1,86 @@
+package upstream
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"syscall"
+	"time"
+)
+
+const bufferSize = 32 << 10
+
+// conn is one connection to an application. Between requests no goroutine belongs to it.
+type conn struct {
+	net.Conn
+	br     *bufio.Reader
+	out    []byte // scratch for the head of a request
+	allow  int64  // bytes that may still be read, while limited
+	limit  bool
+	reused bool
+	since  time.Time // when it became idle
+}
+
+// errHeaderTooLarge ends the reading of a response's header.
+var errHeaderTooLarge = errors.New("header too large")
+
+func newConn(nc net.Conn) *conn {
+	c := &conn{Conn: nc}
+	c.br = bufio.NewReaderSize(c, bufferSize)
+	return c
+}
+
+// Read reads from the application. While limited it stops at the limit, since a hostile application
+// could otherwise fill our memory with a header without end.
+func (c *conn) Read(p []byte) (int, error) {
+	if !c.limit {
+		return c.Conn.Read(p)
+	}
+	if c.allow <= 0 {
+		return 0, errHeaderTooLarge
+	}
+	n, err := c.Conn.Read(p)
+	c.allow -= int64(n)
+	return n, err
+}
+
+func (c *conn) limitReading(n int64) { c.limit, c.allow = true, n }
+func (c *conn) unlimit()             { c.limit = false }
+
+// CloseWrite tells the application that nothing more will come.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// quiet asks the kernel whether an idle connection is open and has nothing to say. What an application
+// says unasked (such as "408 Request Timeout") would be taken for the answer to the next request.
+func (c *conn) quiet() bool {
+	sc, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return true
+	}
+	rc, err := sc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	quiet := false
+	err = rc.Read(func(fd uintptr) bool {
+		var b [1]byte
+		_, _, errno := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		quiet = errors.Is(errno, syscall.EAGAIN)
+		return true
+	})
+	return err == nil && quiet
+}
+
+// writeWithin writes p, which must make progress in time.
+func (c *conn) writeWithin(p []byte, limit time.Duration) error {
+	if err := c.SetWriteDeadline(time.Now().Add(limit)); err != nil {
+		return err
+	}
+	_, err := c.Write(p)
+	return err
+}

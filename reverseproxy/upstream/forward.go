@@ -1,0 +1,218 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Forward sends r to the application behind socket and its response to w.
+//
+// The caller has cleaned the header: hop-by-hop fields are gone, forwarding fields are its own, Host
+// is set, and Upgrade is present only if the client asked for a protocol that it may have. Request
+// trailers are dropped, as RFC 9110 §6.5.1 allows.
+//
+// A nil error means a whole response. On ErrAborted part of one was sent and the caller must cut the
+// client's connection; on any other error nothing was sent.
+func (t *Transport) Forward(w http.ResponseWriter, r *http.Request, socket string) error {
+	p := t.pool(socket)
+	if !p.enter(t.opts.MaxActive) {
+		return ErrBusy
+	}
+	defer p.leave()
+	x := exchange{transport: t, pool: p, w: w, r: r, repeatable: repeatable(r)}
+	again, err := x.attempt(false)
+	if again {
+		_, err = x.attempt(true)
+	}
+	return err
+}
+
+// exchange is one request and its response.
+type exchange struct {
+	transport  *Transport
+	pool       *pool
+	w          http.ResponseWriter
+	r          *http.Request
+	repeatable bool
+	upgrade    string
+}
+
+// attempt sends the request once. It asks to be called again, with a fresh connection, if the
+// application closed an unused one under our hands.
+func (x *exchange) attempt(fresh bool) (again bool, err error) {
+	ctx := x.r.Context()
+	c, err := x.transport.connect(ctx, x.pool, fresh, x.repeatable)
+	if err != nil {
+		return false, x.blame(err, nil)
+	}
+	// When the client goes, so does the connection to the application, whatever we wait for there.
+	release := context.AfterFunc(ctx, func() { _ = c.Close() })
+	keep := false
+	defer func() {
+		if release() && keep {
+			x.pool.put(c, x.transport.opts.MaxIdle)
+			return
+		}
+		_ = c.Close() // the error that led here is the one that counts
+	}()
+	if sent, err := x.sendHead(c); err != nil {
+		return c.reused && (x.repeatable || sent == 0), x.blame(fmt.Errorf("%w: %w", ErrUnreachable, err), nil)
+	}
+	var u *upload
+	if hasBody(x.r) {
+		u = x.transport.startUpload(c, x.w, x.r)
+		defer func() { u.end(c, x.r, err == nil) }()
+	}
+	resp, silent, err := x.readHead(c, u)
+	if err != nil {
+		return silent && c.reused && x.repeatable, x.blame(err, u)
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		release()
+		return false, x.transport.tunnel(x.w, c, resp)
+	}
+	keep, err = x.respond(c, resp, u)
+	return false, err
+}
+
+func (x *exchange) sendHead(c *conn) (sent int, err error) {
+	x.upgrade = x.r.Header.Get("Upgrade")
+	c.out = head(c.out[:0], x.r, x.upgrade)
+	if err := c.SetWriteDeadline(time.Now().Add(x.transport.opts.StallTimeout)); err != nil {
+		return 0, err
+	}
+	return c.Write(c.out)
+}
+
+// blame names whose fault err is.
+func (x *exchange) blame(err error, u *upload) error {
+	if x.r.Context().Err() != nil || u.failed() {
+		return fmt.Errorf("%w: %w", ErrClient, err)
+	}
+	return err
+}
+
+// maxInterim bounds the 1xx responses before the final one.
+const maxInterim = 16
+
+// readHead waits for the header of the final response and passes on interim ones. silent reports that
+// the connection ended without a single byte.
+func (x *exchange) readHead(c *conn, u *upload) (resp *http.Response, silent bool, err error) {
+	opts := &x.transport.opts
+	for range maxInterim {
+		if err := c.SetReadDeadline(time.Now().Add(opts.HeaderTimeout)); err != nil {
+			return nil, true, fmt.Errorf("%w: %w", ErrBadAnswer, err)
+		}
+		c.limitReading(opts.MaxHeaderBytes)
+		if _, err := c.br.Peek(1); err != nil {
+			return nil, true, headFault(err)
+		}
+		resp, err := http.ReadResponse(c.br, x.r)
+		c.unlimit()
+		if err != nil {
+			return nil, false, headFault(err)
+		}
+		switch {
+		case resp.StatusCode == http.StatusContinue:
+			if u != nil {
+				u.allow()
+			}
+		case resp.StatusCode == http.StatusSwitchingProtocols:
+			return resp, false, x.checkSwitch(resp)
+		case resp.StatusCode > 101 && resp.StatusCode < 200:
+			x.interim(resp)
+		case resp.StatusCode >= 200 && resp.StatusCode < 600:
+			return resp, false, nil
+		default:
+			return nil, false, fmt.Errorf("%w: status %d", ErrBadAnswer, resp.StatusCode)
+		}
+	}
+	return nil, false, fmt.Errorf("%w: more than %d interim responses", ErrBadAnswer, maxInterim)
+}
+
+func headFault(err error) error {
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return fmt.Errorf("%w: %w", ErrTimeout, err)
+	}
+	return fmt.Errorf("%w: %w", ErrBadAnswer, err)
+}
+
+// interim passes on a response such as 103 Early Hints.
+func (x *exchange) interim(resp *http.Response) {
+	header := x.w.Header()
+	before := header.Clone()
+	takeOver(header, resp.Header)
+	x.w.WriteHeader(resp.StatusCode)
+	clear(header)
+	for name, values := range before {
+		header[name] = values
+	}
+}
+
+// respond sends the final response, and reports whether the connection can serve another request.
+func (x *exchange) respond(c *conn, resp *http.Response, u *upload) (keep bool, err error) {
+	header := x.w.Header()
+	takeOver(header, resp.Header)
+	for name := range resp.Trailer {
+		header.Add("Trailer", name)
+	}
+	if !u.complete() && x.r.ProtoMajor == 1 {
+		// What is left of the body must never be read as the next request.
+		header.Set("Connection", "close")
+	}
+	x.w.WriteHeader(resp.StatusCode)
+	whole, err := x.body(c, resp)
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", ErrAborted, err)
+	}
+	// Bytes after the response are an answer to a question nobody asked.
+	return whole && !resp.Close && c.br.Buffered() == 0 && u.complete(), nil
+}
+
+// takeOver copies the header of a response, except for what belongs to the connection.
+func takeOver(into, from http.Header) {
+	for _, list := range from["Connection"] {
+		for name := range tokens(list) {
+			delete(from, http.CanonicalHeaderKey(name))
+		}
+	}
+	for name, values := range from {
+		if !hopByHop(name) {
+			into[name] = values
+		}
+	}
+}
+
+// body sends the body and reports whether its end is certain without the connection's end.
+func (x *exchange) body(c *conn, resp *http.Response) (whole bool, err error) {
+	s := stream{
+		w: x.w, control: http.NewResponseController(x.w), conn: c, stall: x.transport.opts.StallTimeout,
+		windowed: x.r.ProtoMajor > 1,
+	}
+	switch {
+	case x.r.Method == http.MethodHead || resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified:
+		return true, nil
+	case resp.ContentLength >= 0:
+		return true, s.sized(resp.ContentLength)
+	case len(resp.TransferEncoding) == 0:
+		return false, s.untilEnd()
+	}
+	if err := s.chunks(resp.Body); err != nil {
+		return false, err
+	}
+	for name, values := range resp.Trailer {
+		if !hopByHop(name) && name != "Content-Length" {
+			x.w.Header()[http.TrailerPrefix+name] = values
+		}
+	}
+	return true, nil
+}
+
+// errShort is a body that ended before its announced length.
+var errShort = fmt.Errorf("body is shorter than announced: %w", io.ErrUnexpectedEOF)

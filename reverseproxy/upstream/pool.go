@@ -1,0 +1,171 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// pool holds the unused connections to one socket; the one used last is used next, so that the others
+// grow old and are closed.
+type pool struct {
+	socket string
+	mu     sync.Mutex
+	idle   []*conn
+	active int
+}
+
+func (t *Transport) pool(socket string) *pool {
+	t.mu.RLock()
+	p := t.pools[socket]
+	t.mu.RUnlock()
+	if p != nil {
+		return p
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p = t.pools[socket]; p == nil {
+		p = &pool{socket: socket}
+		t.pools[socket] = p
+	}
+	return p
+}
+
+// enter counts one more request in flight, up to the limit.
+func (p *pool) enter(limit int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.active >= limit {
+		return false
+	}
+	p.active++
+	return true
+}
+
+func (p *pool) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.active--
+}
+
+// take returns an unused connection, or nil.
+func (p *pool) take() *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.idle) == 0 {
+		return nil
+	}
+	c := p.idle[len(p.idle)-1]
+	p.idle[len(p.idle)-1] = nil
+	p.idle = p.idle[:len(p.idle)-1]
+	return c
+}
+
+// put keeps c for the next request, unless there are enough.
+func (p *pool) put(c *conn, most int) {
+	c.reused, c.since = true, time.Now()
+	p.mu.Lock()
+	if len(p.idle) < most {
+		p.idle = append(p.idle, c)
+		c = nil
+	}
+	p.mu.Unlock()
+	if c != nil {
+		_ = c.Close() // nothing was in flight on it
+	}
+}
+
+// expire takes out the connections unused since before limit.
+func (p *pool) expire(limit time.Time) (expired []*conn, unused bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for n < len(p.idle) && p.idle[n].since.Before(limit) {
+		n++
+	}
+	expired = append(expired, p.idle[:n]...)
+	p.idle = append(p.idle[:0], p.idle[n:]...)
+	clear(p.idle[len(p.idle):cap(p.idle)])
+	return expired, len(p.idle) == 0 && p.active == 0
+}
+
+// Tend closes connections that were unused for too long, until ctx ends, and then all unused ones.
+func (t *Transport) Tend(ctx context.Context) {
+	tick := time.NewTicker(max(t.opts.IdleTimeout/4, time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			t.sweep(time.Now().Add(time.Hour))
+			return
+		case now := <-tick.C:
+			t.sweep(now.Add(-t.opts.IdleTimeout))
+		}
+	}
+}
+
+func (t *Transport) sweep(limit time.Time) {
+	t.mu.Lock()
+	var expired []*conn
+	for socket, p := range t.pools {
+		old, unused := p.expire(limit)
+		expired = append(expired, old...)
+		if unused {
+			// A request that has just got hold of p goes on with it; its connection is then
+			// found by nobody and closed by the collector's finalizer at the latest.
+			delete(t.pools, socket)
+		}
+	}
+	t.mu.Unlock()
+	for _, c := range expired {
+		_ = c.Close() // nothing was in flight on it
+	}
+}
+
+// trusted is how long after its last use a connection is taken for sound without a look at it.
+const trusted = time.Second
+
+// connect returns a connection to the pool's socket: an unused one if fresh is false and there is one.
+func (t *Transport) connect(ctx context.Context, p *pool, fresh, repeatable bool) (*conn, error) {
+	for !fresh {
+		c := p.take()
+		if c == nil {
+			break
+		}
+		idle := time.Since(c.since)
+		if idle < t.opts.IdleTimeout && (idle < trusted && repeatable || c.quiet()) {
+			return c, nil
+		}
+		_ = c.Close() // nothing was in flight on it
+	}
+	nc, err := t.dial(ctx, p.socket)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return newConn(nc), nil
+}
+
+// dial waits while the application's backlog is full, which a unix socket reports at once instead of
+// letting the caller wait, as TCP would.
+func (t *Transport) dial(ctx context.Context, socket string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.opts.DialTimeout)
+	defer cancel()
+	var dialer net.Dialer
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		nc, err := dialer.DialContext(ctx, "unix", socket)
+		if err == nil || !errors.Is(err, syscall.EAGAIN) {
+			return nc, err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, errors.Join(err, ctx.Err())
+		}
+	}
+}

@@ -83,7 +83,7 @@ func newBox(t *testing.T, config string) *box {
 		t.Fatal(err)
 	}
 	b.environ = []string{
-		"EGRESS_SOCKET=" + b.path("egress.sock"), "SMTP_SOCKET=" + b.path("smtp.sock"), "EGRESS_PORTS=" + b.port + ",25,x",
+		"EGRESS_SOCKET=" + b.path("egress.sock"), "SMTP_SOCKET=" + b.path("smtp.sock"), "EGRESS_PORTS=" + strings.TrimPrefix(b.mail, "127.0.0.1:") + "," + b.port + ",x",
 		"SITE_HOST=asso.chatiere.localhost",
 	}
 	return b

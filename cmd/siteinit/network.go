@@ -21,7 +21,6 @@ import (
 const (
 	maxTunnels = 256 // the gateway's own limit per site is lower
 	maxMails   = 16
-	mailPort   = 25
 	// everywhere is 127.66.0.0/16 and the rest of loopback: there is no other
 	// network, and a listener for each name and port would cost more.
 	everywhere = "0.0.0.0"
@@ -126,8 +125,8 @@ func (n *network) reporter() func(error) {
 }
 
 // ports reads the environment's list and adds the port of the site's own
-// address, so that the site reaches itself whatever the list says. Port 25
-// has its own listener.
+// address, so that the site reaches itself whatever the list says. The mail
+// port has its own listener.
 func (n *network) ports() []int {
 	var ports []int
 	for text := range strings.SplitSeq(n.env("EGRESS_PORTS"), ",") {
@@ -147,7 +146,7 @@ func (n *network) ports() []int {
 	ports = append(ports, ownPort(n.env("SITE_URL"))...)
 	slices.Sort(ports)
 	ports = slices.Compact(ports)
-	return slices.DeleteFunc(ports, func(p int) bool { return p == mailPort })
+	return slices.DeleteFunc(ports, func(p int) bool { return strings.HasSuffix(n.mail, ":"+strconv.Itoa(p)) })
 }
 
 func ownPort(address string) []int {

@@ -1,0 +1,28 @@
+<?php
+/** Runs what is due. The pages never do: DISABLE_WP_CRON is set. */
+
+require __DIR__ . '/lib.php';
+
+if (!installed()) {
+    fail('the site is not installed');
+}
+define('DOING_CRON', true);
+ob_start();
+require __DIR__ . '/load.php';
+
+$ran = 0;
+$events = wp_get_ready_cron_jobs();
+foreach ($events as $time => $hooks) {
+    foreach ($hooks as $hook => $instances) {
+        foreach ($instances as $event) {
+            if ($event['schedule']) {
+                wp_reschedule_event($time, $event['schedule'], $hook, $event['args']);
+            }
+            wp_unschedule_event($time, $hook, $event['args']);
+            do_action_ref_array($hook, $event['args']);
+            $ran++;
+        }
+    }
+}
+ob_end_clean();
+print_json(['ran' => $ran]);

@@ -1,0 +1,67 @@
+package templates
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// mostHook is the longest that a hook may be allowed to take.
+const mostHook = Duration(6 * time.Hour)
+
+func (c checker) hooks(hooks map[string]Hook) {
+	for _, name := range requiredHooks {
+		if _, ok := hooks[name]; !ok {
+			c.fault(join("hooks", name), "missing", "a hook of this name")
+		}
+	}
+	for name, hook := range hooks {
+		c.hook(join("hooks", name), name, hook)
+	}
+}
+
+func (c checker) hook(at, name string, hook Hook) {
+	if !hookName.MatchString(name) {
+		c.fault(at, short(name), "lower-case letters and underscores")
+	}
+	if len(hook.Command) == 0 || slices.Contains(hook.Command, "") {
+		c.fault(at+".command", "empty", "a program and its arguments")
+	}
+	if slices.ContainsFunc(hook.Command, func(word string) bool { return strings.ContainsRune(word, 0) }) {
+		c.fault(at+".command", "a null byte", "plain text")
+	}
+	if len(hook.Where) == 0 {
+		c.fault(at+".where", "nowhere", "running, oneshot or both")
+	}
+	for i := range hook.Where {
+		c.oneOf(fmt.Sprintf("%s.where[%d]", at, i), hook.Where[i], "running", "oneshot")
+	}
+	if hook.Timeout <= 0 || hook.Timeout > mostHook {
+		c.fault(at+".timeout", "missing or too long", "a duration up to 6h")
+	}
+	if (name == "cron") != (hook.Every > 0) {
+		c.fault(at+".every", "misplaced or missing", "a duration, for the hook cron and for no other")
+	}
+	c.variables(at+".variables", hook.Variables, hookVariables)
+	for i, argument := range hook.Arguments {
+		c.text(fmt.Sprintf("%s.arguments[%d]", at, i), argument, identifier, "the name of an argument, such as user")
+	}
+}
+
+func (c checker) probes(m Manifest) {
+	c.namedHook("probes.installed.hook", m.Probes.Installed.Hook, m.Hooks)
+	ready := m.Probes.Ready
+	if !strings.HasPrefix(ready.Path, "/") || path.Clean(ready.Path) != strings.TrimSuffix(ready.Path, "/") && ready.Path != "/" {
+		c.fault("probes.ready.path", short(ready.Path), "an absolute path such as /")
+	}
+	if ready.Status < 200 || ready.Status > 599 {
+		c.fault("probes.ready.status", fmt.Sprint(ready.Status), "an HTTP status such as 200")
+	}
+	for i, refusal := range m.Refuse {
+		if pattern, err := compile(refusal.Path); err == nil && pattern.MatchString(ready.Path) {
+			c.fault("probes.ready.path", short(ready.Path), fmt.Sprintf("a path that refuse[%d] does not refuse", i))
+		}
+	}
+}

@@ -1,0 +1,36 @@
+package templates
+
+import (
+	"regexp"
+	"slices"
+)
+
+// Places inside a native container. They are the same for every site, which is
+// why an image may also write them into its configuration.
+const (
+	dataDir     = "/data"
+	secretsDir  = "/run/secrets/site"
+	httpDir     = "/run/chatiere/http"
+	gateDir     = "/run/chatiere/gate"
+	databaseDir = "/run/mysqld"
+)
+
+// siteVariables is the closed set of what a container may be told. None of them
+// is a secret: secrets are files, of which only the path is told.
+var siteVariables = []string{
+	"ADMIN_PASSWORD_FILE", "DATA_DIR", "DB_NAME", "DB_PASSWORD_FILE", "DB_SOCKET", "DB_USER",
+	"EGRESS_NAMES", "EGRESS_PORTS", "EGRESS_SOCKET", "HTTP_SOCKET", "LANG", "SECRET_KEY_FILE",
+	"SITE_HOST", "SITE_ID", "SITE_UID", "SITE_URL", "SMTP_SOCKET", "TZ",
+}
+
+// hookVariables are told to hooks only.
+var hookVariables = []string{"ADMIN_EMAIL", "ADMIN_USER", "SITE_LOCALE", "SITE_TIMEZONE", "SITE_TITLE"}
+
+// placeholder is how an environment value refers to a variable of the closed set.
+var placeholder = regexp.MustCompile(`\$\{([^}]*)\}`)
+
+// SiteVariables lists the variables that a container may be told.
+func SiteVariables() []string { return slices.Clone(siteVariables) }
+
+// HookVariables lists the variables that a hook may be told besides.
+func HookVariables() []string { return slices.Clone(hookVariables) }

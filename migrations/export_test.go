@@ -1,0 +1,24 @@
+package migrations
+
+import "time"
+
+// SetLockWait shortens the wait for the lock and returns what brings it back.
+func SetLockWait(d time.Duration) (restore func()) {
+	before := lockWait
+	lockWait = d
+	return func() { lockWait = before }
+}
+
+// Sum returns the checksum of a version's file.
+func Sum(version int64) string {
+	sources, err := read(files)
+	if err != nil {
+		return err.Error()
+	}
+	for _, s := range sources {
+		if s.version == version {
+			return s.sum
+		}
+	}
+	return ""
+}

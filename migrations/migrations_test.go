@@ -1,0 +1,322 @@
+//go:build integration
+
+package migrations_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"chatiere/migrations"
+	"chatiere/tenants/mysql/mysqltest"
+)
+
+func TestMain(m *testing.M) { os.Exit(mysqltest.Main(m)) }
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// seeds fill every table, parents first.
+var seeds = []string{
+	"INSERT INTO associations VALUES ('a000000001', 'lilas', 'Les Lilas', '', 'active', UTC_TIMESTAMP(6))",
+	"INSERT INTO people VALUES ('sub-1', 'zoe', 'Zoé', 'zoe@lilas.example', FALSE, UTC_TIMESTAMP(6))",
+	"INSERT INTO association_members VALUES ('a000000001', 'sub-1', 'manager')",
+	"INSERT INTO uid_sequence VALUES (1, 200001)",
+	`INSERT INTO sites (id, association_id, template, version, name, host, live_host, uid, state, created_at)
+	 VALUES ('s000000001', 'a000000001', 'wordpress', '1', 'Blog', 'blog.example', 'blog.example', 200000, 'ready', UTC_TIMESTAMP(6))`,
+	`INSERT INTO operations (id, kind, plan_version, subject, live_subject, idem_key, spec, state, detail, run_after, created_at)
+	 VALUES ('op1', 'site.provision', 1, 'site:s000000001', 'site:s000000001', 'k', '{}', 'queued', '', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))`,
+	"INSERT INTO operation_steps (operation_id, seq, name, state, error) VALUES ('op1', 0, 'disk', 'pending', '')",
+	"INSERT INTO audit (at, actor_kind, action) VALUES (UTC_TIMESTAMP(6), 'system', 'site.create')",
+	"INSERT INTO traffic_daily (site_id, day, requests) VALUES ('s000000001', '2026-11-22', 3)",
+	"INSERT INTO traffic_batches VALUES ('b1', UTC_TIMESTAMP(6))",
+	"INSERT INTO worker_heartbeat VALUES ('w1', UTC_TIMESTAMP(6))",
+	`INSERT INTO sessions (hash, kind, kc_sub, username, name, email, memberships, csrf, created_at, seen_at, rights_at, expires_at)
+	 VALUES (UNHEX(SHA2('s', 256)), 'person', 'sub-1', 'zoe', 'Zoé', 'zoe@lilas.example', '{}', UNHEX(SHA2('c', 256)),
+	 UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))`,
+	`INSERT INTO sign_ins (state, binding, nonce, verifier, return_path, expires_at)
+	 VALUES (UNHEX(SHA2('s', 256)), UNHEX(SHA2('b', 256)), 'n', 'v', '/', UTC_TIMESTAMP(6))`,
+	`INSERT INTO api_tokens (id, hash, label, maker_kind, maker_name, scope, created_at, expires_at)
+	 VALUES ('t1', UNHEX(SHA2('t', 256)), 'cron', 'person', 'Zoé', 'read', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))`,
+	"INSERT INTO break_glass_links (hash, created_at, expires_at) VALUES (UNHEX(SHA2('b', 256)), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
+}
+
+// seed fills every table, and fails when one has been forgotten.
+func seed(t *testing.T, ctx context.Context, db *sql.DB) {
+	t.Helper()
+	for _, statement := range seeds {
+		exec(t, ctx, db, strings.Replace(statement, "INSERT", "INSERT IGNORE", 1)) // what is there stays
+	}
+	for _, table := range tables(t, ctx, db) {
+		var rows int
+		if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&rows); err != nil {
+			t.Fatal(err)
+		}
+		if rows == 0 && table != "schema_pending" {
+			t.Errorf("no seed fills table %s", table)
+		}
+	}
+}
+
+func bounded(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func open(t *testing.T) (context.Context, *sql.DB, *mysqltest.Database) {
+	t.Helper()
+	d := mysqltest.New(t)
+	return bounded(t), d.Open(t, d.Migrate), d
+}
+
+func up(t *testing.T, ctx context.Context, db *sql.DB) {
+	t.Helper()
+	if err := migrations.Up(ctx, db, quiet); err != nil {
+		t.Fatalf("up: %v", err)
+	}
+}
+
+func exec(t *testing.T, ctx context.Context, db *sql.DB, statements ...string) {
+	t.Helper()
+	for _, s := range statements {
+		if _, err := db.ExecContext(ctx, s); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+var counter = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
+
+// schema returns every table's definition, without counters.
+func schema(t *testing.T, ctx context.Context, db *sql.DB) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, table := range tables(t, ctx, db) {
+		var name, text string
+		if err := db.QueryRowContext(ctx, "SHOW CREATE TABLE "+table).Scan(&name, &text); err != nil {
+			t.Fatal(err)
+		}
+		out[table] = counter.ReplaceAllString(text, "")
+	}
+	return out
+}
+
+func tables(t *testing.T, ctx context.Context, db *sql.DB) []string {
+	t.Helper()
+	rows, err := db.QueryContext(ctx, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, name)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func same(t *testing.T, when string, got, want map[string]string) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%s: %d tables, want %d", when, len(got), len(want))
+	}
+	for table, text := range want {
+		if got[table] != text {
+			t.Errorf("%s: table %s is\n%s\nwant\n%s", when, table, got[table], text)
+		}
+	}
+}
+
+func steps(t *testing.T, ctx context.Context, db *sql.DB) []migrations.Step {
+	t.Helper()
+	out, err := migrations.Status(ctx, db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestUpDownUpOnASeededDatabaseLeavesTheSameSchemaAndNoRemains(t *testing.T) {
+	ctx, db, _ := open(t)
+	for _, s := range steps(t, ctx, db) {
+		if s.Applied {
+			t.Fatalf("an empty database claims to have migration %d", s.Version)
+		}
+	}
+	up(t, ctx, db)
+	want := schema(t, ctx, db)
+	seed(t, ctx, db)
+	up(t, ctx, db) // with nothing to do
+	var sites int
+	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM sites").Scan(&sites); err != nil || sites != 1 {
+		t.Fatalf("a second up left %d sites (%v), want 1", sites, err)
+	}
+	if err := migrations.Down(ctx, db, quiet, 0); err != nil {
+		t.Fatalf("down: %v", err)
+	}
+	if left := tables(t, ctx, db); len(left) != 2 {
+		t.Errorf("after down these tables are left: %v", left)
+	}
+	up(t, ctx, db)
+	same(t, "up again", schema(t, ctx, db), want)
+	seed(t, ctx, db)
+}
+
+func TestEveryMigrationGoesDownAndUpByItselfUnderSeeds(t *testing.T) {
+	ctx, db, _ := open(t)
+	up(t, ctx, db)
+	want := schema(t, ctx, db)
+	all := steps(t, ctx, db)
+	for i := len(all) - 1; i >= 0; i-- {
+		seed(t, ctx, db)
+		before := int64(0)
+		if i > 0 {
+			before = all[i-1].Version
+		}
+		if err := migrations.Down(ctx, db, quiet, before); err != nil {
+			t.Fatalf("down to %d: %v", before, err)
+		}
+		up(t, ctx, db)
+		same(t, fmt.Sprintf("down to %d and up", before), schema(t, ctx, db), want)
+	}
+}
+
+func TestAKillAtAnyPointOfAnyMigrationIsMadeGoodByTheNextStarter(t *testing.T) {
+	ctx, db, _ := open(t)
+	up(t, ctx, db)
+	want := schema(t, ctx, db)
+	if err := migrations.Down(ctx, db, quiet, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range steps(t, ctx, db) {
+		mark(t, ctx, db, s, "up") // killed before the statement
+		upTo(t, ctx, db, s)
+		mark(t, ctx, db, s, "up") // killed after the record
+		upTo(t, ctx, db, s)
+		mark(t, ctx, db, s, "up") // killed between statement and record
+		exec(t, ctx, db, fmt.Sprintf("DELETE FROM goose_db_version WHERE version_id = %d", s.Version))
+		upTo(t, ctx, db, s)
+	}
+	same(t, "after all kills", schema(t, ctx, db), want)
+}
+
+func TestAKillWhileGoingDownIsMadeGoodByTheNextStarter(t *testing.T) {
+	ctx, db, _ := open(t)
+	up(t, ctx, db)
+	all := steps(t, ctx, db)
+	last := all[len(all)-1]
+	mark(t, ctx, db, last, "down") // the table is gone, the record is not
+	exec(t, ctx, db, "DROP TABLE "+last.Name)
+	up(t, ctx, db)
+	if now := steps(t, ctx, db); !now[len(now)-1].Applied {
+		t.Errorf("migration %d was not applied again", last.Version)
+	}
+	exec(t, ctx, db, "SELECT 1 FROM "+last.Name)
+}
+
+// mark writes what a starter writes before it runs a migration.
+func mark(t *testing.T, ctx context.Context, db *sql.DB, s migrations.Step, direction string) {
+	t.Helper()
+	_, err := db.ExecContext(ctx, "INSERT INTO schema_pending VALUES (?, ?, ?, UTC_TIMESTAMP(6))", s.Version, direction, migrations.Sum(s.Version))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// upTo applies everything and takes back what is newer than s.
+func upTo(t *testing.T, ctx context.Context, db *sql.DB, s migrations.Step) {
+	t.Helper()
+	up(t, ctx, db)
+	if err := migrations.Down(ctx, db, quiet, s.Version); err != nil {
+		t.Fatalf("down to %d: %v", s.Version, err)
+	}
+}
+
+func TestAHalfAppliedSchemaIsRefusedWithWhatToDo(t *testing.T) {
+	for name, c := range map[string]struct {
+		harm  string
+		want  error
+		words string
+	}{
+		"a migration interrupted under another program version": {
+			"INSERT INTO schema_pending VALUES (3, 'up', 'another sum', UTC_TIMESTAMP(6))", migrations.ErrHalfApplied, "start that version again"},
+		"a table the record knows is gone": {
+			"DROP TABLE traffic_batches", migrations.ErrHalfApplied, "restore the last database dump"},
+		"a table is there that was never made": {
+			"DELETE FROM goose_db_version WHERE version_id = (SELECT MAX(version_id) FROM (SELECT version_id FROM goose_db_version) AS v)",
+			migrations.ErrHalfApplied, "check that this is the right database"},
+		"a migration is missing below newer ones": {
+			"DELETE FROM goose_db_version WHERE version_id = 4", migrations.ErrHalfApplied, "restore the last database dump"},
+		"a newer program was here": {
+			"INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, TRUE)", migrations.ErrNewer, "install a newer version"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, db, _ := open(t)
+			up(t, ctx, db)
+			exec(t, ctx, db, c.harm)
+			before := schema(t, ctx, db)
+			err := migrations.Up(ctx, db, quiet)
+			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.words) {
+				t.Errorf("up says %v, want %v saying %q", err, c.want, c.words)
+			}
+			same(t, "after the refusal", schema(t, ctx, db), before)
+		})
+	}
+}
+
+func TestStartersAtOnceTakeTurns(t *testing.T) {
+	ctx, _, d := open(t)
+	var starters sync.WaitGroup
+	errs := make(chan error, 8)
+	for range cap(errs) {
+		db := d.Open(t, d.Migrate)
+		starters.Go(func() { errs <- migrations.Up(ctx, db, quiet) })
+	}
+	starters.Wait()
+	close(errs)
+	for err := range errs {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	db := d.Open(t, d.Migrate)
+	var twice int
+	row := db.QueryRowContext(ctx, "SELECT COUNT(*) - COUNT(DISTINCT version_id) FROM goose_db_version")
+	if err := row.Scan(&twice); err != nil || twice != 0 {
+		t.Errorf("%d versions are recorded twice (%v)", twice, err)
+	}
+}
+
+func TestAStarterDoesNotWaitForEverForTheLock(t *testing.T) {
+	ctx, db, d := open(t)
+	defer migrations.SetLockWait(50 * time.Millisecond)()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	var got int
+	row := conn.QueryRowContext(ctx, "SELECT GET_LOCK(CONCAT('chatiere.migrate.', MD5(DATABASE())), 0)")
+	if err := row.Scan(&got); err != nil || got != 1 {
+		t.Fatalf("taking the lock: %d, %v", got, err)
+	}
+	if err := migrations.Up(ctx, d.Open(t, d.Migrate), quiet); !errors.Is(err, migrations.ErrLocked) {
+		t.Errorf("up under a held lock says %v, want %v", err, migrations.ErrLocked)
+	}
+}

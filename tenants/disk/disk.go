@@ -1,0 +1,201 @@
+// Package disk makes, measures and removes what sites have on the data root: their files, secrets and socket directories.
+//
+// A site's owner decides what lies below its data directory, so nothing in here follows a link from there: walking and
+// removing go from one open directory to the next. The package knows no container and no database. Start reading at Disk.
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"regexp"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"chatiere/tenants"
+	"chatiere/tenants/provision"
+)
+
+// Options say where the data root is and who else reads below it.
+type Options struct {
+	Root       string
+	ProxyGID   int   // may enter run/app/<id>/http
+	GatewayUID int   // owns run/app/<id>/gate
+	Reserve    int64 // bytes that no work may eat
+}
+
+// Disk implements provision.Disk.
+type Disk struct{ o Options }
+
+var _ provision.Disk = (*Disk)(nil)
+
+// New returns a disk. It touches nothing yet.
+func New(o Options) *Disk { return &Disk{o} }
+
+// The secrets of a site, as files below its secrets directory.
+const (
+	DBPassword    = "db_password"
+	SecretKey     = "secret_key"
+	AdminPassword = "admin_password"
+)
+
+var siteID = regexp.MustCompile(`^s[0-9a-z]{9}$`)
+
+// place is one directory of a site.
+type place struct {
+	path     string // below the data root
+	uid, gid int
+	mode     fs.FileMode
+}
+
+// shared are the directories that all sites' places lie in; they are root's.
+var shared = []string{"sites", "run", "run/app"}
+
+// places lists the site's directories, parents first. Those that hold the site's own ones are root's, so that the site
+// cannot exchange them.
+func (d *Disk) places(s tenants.Site) []place {
+	home, run := path.Join("sites", s.ID), path.Join("run/app", s.ID)
+	return []place{
+		{home, 0, 0, 0o755},
+		{path.Join(home, "data"), s.UID, s.UID, 0o750},
+		{path.Join(home, "secrets"), s.UID, s.UID, 0o500},
+		{run, 0, 0, 0o755},
+		{path.Join(run, "http"), s.UID, d.o.ProxyGID, 0o750 | fs.ModeSetgid},
+		{path.Join(run, "gate"), d.o.GatewayUID, s.UID, 0o750 | fs.ModeSetgid},
+	}
+}
+
+// Ensure makes the site's directories with their owners, and the secrets that do not exist yet.
+func (d *Disk) Ensure(ctx context.Context, s tenants.Site) error {
+	if !siteID.MatchString(s.ID) || s.UID < 1000 {
+		return fmt.Errorf("making the directories of site %q with uid %d: %w", s.ID, s.UID, tenants.ErrInvalid)
+	}
+	root, err := os.OpenRoot(d.o.Root)
+	if err != nil {
+		return full("opening the data root", err)
+	}
+	defer root.Close()
+	for _, name := range shared {
+		if err := makeShared(root, name); err != nil {
+			return full("making "+name, err)
+		}
+	}
+	for _, p := range d.places(s) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := p.ensure(root); err != nil {
+			return full("making "+p.path, err)
+		}
+	}
+	return full("making the secrets of site "+s.ID, ensureSecrets(root, s))
+}
+
+// makeShared makes a directory of root's, whatever the umask; one that is there stays as it is.
+func makeShared(root *os.Root, name string) error {
+	err := root.Mkdir(name, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return root.Chmod(name, 0o755)
+}
+
+// ensure makes a directory or puts an existing one right, and makes sure that it is still there after a power cut.
+func (p place) ensure(root *os.Root) error {
+	if err := root.Mkdir(p.path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	dir, err := openDir(root, p.path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := dir.Chown(p.uid, p.gid); err != nil {
+		return err
+	}
+	if err := dir.Chmod(p.mode); err != nil { // after chown, which takes the set-group bit away
+		return err
+	}
+	if err := dir.Sync(); err != nil {
+		return err
+	}
+	return syncDir(root, path.Dir(p.path))
+}
+
+// openDir opens a directory and nothing else, not through a link either.
+func openDir(root *os.Root, name string) (*os.File, error) {
+	return root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+}
+
+func syncDir(root *os.Root, name string) error {
+	dir, err := openDir(root, name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// Ready reports whether everything Ensure makes is there, with its owner and mode.
+func (d *Disk) Ready(_ context.Context, s tenants.Site) (bool, error) {
+	root, err := os.OpenRoot(d.o.Root)
+	if err != nil {
+		return false, full("opening the data root", err)
+	}
+	defer root.Close()
+	for _, p := range d.places(s) {
+		if ok, err := p.ready(root); err != nil || !ok {
+			return false, err
+		}
+	}
+	for _, name := range secretNames {
+		info, err := root.Lstat(path.Join("sites", s.ID, "secrets", name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("looking at secret %s of site %s: %w", name, s.ID, err)
+		}
+		if owner(info) != s.UID || info.Mode() != 0o400 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func (p place) ready(root *os.Root) (bool, error) {
+	info, err := root.Lstat(p.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking at %s: %w", p.path, err)
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == p.uid && int(stat.Gid) == p.gid && info.Mode() == p.mode|fs.ModeDir, nil
+}
+
+func owner(info fs.FileInfo) int {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(stat.Uid)
+	}
+	return -1
+}
+
+// full wraps an error with what was being done; a full disk gets the domain's name for it.
+func full(doing string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return fmt.Errorf("%s: %w: %w", doing, tenants.ErrDiskFull, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

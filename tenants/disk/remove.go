@@ -1,0 +1,97 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
+
+	"chatiere/tenants"
+)
+
+// Remove removes everything of the site; absent is success. Its container must be gone.
+func (d *Disk) Remove(ctx context.Context, id string) error {
+	if !siteID.MatchString(id) {
+		return fmt.Errorf("removing the files of site %q: %w", id, tenants.ErrInvalid)
+	}
+	root, err := os.OpenRoot(d.o.Root)
+	if err != nil {
+		return fmt.Errorf("opening the data root: %w", err)
+	}
+	defer root.Close()
+	for _, parent := range []string{"run/app", "sites"} {
+		if err := removeBelow(ctx, root, parent, id); err != nil {
+			return fmt.Errorf("removing %s/%s: %w", parent, id, err)
+		}
+	}
+	return nil
+}
+
+func removeBelow(ctx context.Context, root *os.Root, parent, name string) error {
+	dir, err := openDir(root, parent)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := removeTree(ctx, dir, name); err != nil {
+		return err
+	}
+	return dir.Sync()
+}
+
+// Usage returns the bytes the site's files take on the disk; ErrNotFound when it has none.
+func (d *Disk) Usage(ctx context.Context, id string) (int64, error) {
+	doing := fmt.Sprintf("measuring the files of site %q", id)
+	if !siteID.MatchString(id) {
+		return 0, fmt.Errorf("%s: %w", doing, tenants.ErrInvalid)
+	}
+	root, err := os.OpenRoot(d.o.Root)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", doing, err)
+	}
+	defer root.Close()
+	home, err := openDir(root, path.Join("sites", id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("%s: %w", doing, tenants.ErrNotFound)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", doing, err)
+	}
+	defer home.Close()
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(home.Fd()), &stat); err != nil {
+		return 0, fmt.Errorf("%s: %w", doing, err)
+	}
+	m := &measure{dev: uint64(stat.Dev), seen: map[inode]bool{}}
+	m.count(stat)
+	if err := m.walk(ctx, home, 0); err != nil {
+		return m.bytes, fmt.Errorf("%s: %w", doing, err)
+	}
+	return m.bytes, nil
+}
+
+// IDs lists the sites that have files or sockets on the data root, for the reconciler to compare.
+func (d *Disk) IDs(context.Context) ([]string, error) {
+	seen := map[string]bool{}
+	var out []string
+	for _, parent := range []string{"sites", "run/app"} {
+		entries, err := os.ReadDir(path.Join(d.o.Root, parent))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("listing %s: %w", parent, err)
+		}
+		for _, e := range entries {
+			if siteID.MatchString(e.Name()) && !seen[e.Name()] {
+				seen[e.Name()] = true
+				out = append(out, e.Name())
+			}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,191 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// chunk is how many names are read at a time: a directory may hold millions.
+	chunk = 512
+	// maxDepth bounds the open directories. Trees may be made much deeper than any program needs them.
+	maxDepth = 200
+)
+
+// errTooDeep: the tree is deeper than maxDepth.
+var errTooDeep = errors.New("directories are nested too deep")
+
+// openAt opens a directory below another; never through a link, never anything that could block.
+func openAt(parent *os.File, name string) (*os.File, error) {
+	fd, err := unix.Openat(int(parent.Fd()), name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// inode names a file apart from its names.
+type inode struct{ dev, ino uint64 }
+
+// measure adds up what a tree takes on the disk.
+type measure struct {
+	dev   uint64
+	seen  map[inode]bool // files with several names, counted once
+	bytes int64
+}
+
+func (m *measure) count(stat unix.Stat_t) {
+	if stat.Mode&unix.S_IFMT != unix.S_IFDIR && stat.Nlink > 1 {
+		id := inode{uint64(stat.Dev), stat.Ino}
+		if m.seen[id] {
+			return
+		}
+		m.seen[id] = true
+	}
+	m.bytes += stat.Blocks * 512 // the unit of st_blocks, whatever the file system's
+}
+
+// walk counts everything below dir, on the same file system. What goes away meanwhile is left out.
+func (m *measure) walk(ctx context.Context, dir *os.File, depth int) error {
+	if depth > maxDepth {
+		return errTooDeep
+	}
+	return eachName(ctx, dir, func(name string) error {
+		var stat unix.Stat_t
+		err := unix.Fstatat(int(dir.Fd()), name, &stat, unix.AT_SYMLINK_NOFOLLOW)
+		if errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("looking at %q: %w", name, err)
+		}
+		if uint64(stat.Dev) != m.dev {
+			return nil
+		}
+		m.count(stat)
+		if stat.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return nil
+		}
+		child, err := openAt(dir, name)
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
+			return nil // exchanged under our eyes
+		}
+		if err != nil {
+			return err
+		}
+		defer child.Close()
+		return m.walk(ctx, child, depth+1)
+	})
+}
+
+// eachName calls fn for each entry of dir, a chunk at a time.
+func eachName(ctx context.Context, dir *os.File, fn func(name string) error) error {
+	for {
+		names, err := dir.Readdirnames(chunk)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := fn(name); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// remover empties a directory.
+type remover struct {
+	top    *os.File // where branches that are too deep are moved to
+	lifted int
+}
+
+// removeTree removes parent/name and everything below it; absent is success.
+func removeTree(ctx context.Context, parent *os.File, name string) error {
+	top, err := openAt(parent, name)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return nil
+	case errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP): // a file or a link has the name
+		return unlink(parent, name, 0)
+	case err != nil:
+		return err
+	}
+	defer top.Close()
+	r := &remover{top: top}
+	if err := r.empty(ctx, top, 0); err != nil {
+		return err
+	}
+	return unlink(parent, name, unix.AT_REMOVEDIR)
+}
+
+// empty removes everything in dir, round by round: reading a directory while its entries go may skip some. A directory
+// at maxDepth is moved to the top instead, where the next round finds it.
+func (r *remover) empty(ctx context.Context, dir *os.File, depth int) error {
+	for {
+		if _, err := dir.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		found := 0
+		err := eachName(ctx, dir, func(name string) error {
+			found++
+			return r.remove(ctx, dir, name, depth)
+		})
+		if err != nil || found == 0 {
+			return err
+		}
+	}
+}
+
+func (r *remover) remove(ctx context.Context, dir *os.File, name string, depth int) error {
+	child, err := openAt(dir, name)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return nil
+	case errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
+		return unlink(dir, name, 0)
+	case err != nil:
+		return err
+	}
+	defer child.Close()
+	if depth >= maxDepth {
+		return r.lift(dir, name)
+	}
+	if err := r.empty(ctx, child, depth+1); err != nil {
+		return err
+	}
+	return unlink(dir, name, unix.AT_REMOVEDIR)
+}
+
+func (r *remover) lift(dir *os.File, name string) error {
+	for {
+		r.lifted++
+		to := fmt.Sprintf(".lifted-%d", r.lifted)
+		err := unix.Renameat2(int(dir.Fd()), name, int(r.top.Fd()), to, unix.RENAME_NOREPLACE)
+		if errors.Is(err, unix.EEXIST) {
+			continue // the site's owner has thought of that name
+		}
+		if err != nil {
+			return &os.PathError{Op: "rename", Path: name, Err: err}
+		}
+		return nil
+	}
+}
+
+func unlink(dir *os.File, name string, flags int) error {
+	err := unix.Unlinkat(int(dir.Fd()), name, flags)
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return &os.PathError{Op: "remove", Path: name, Err: err}
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/docker/docker/api/types/build"
+)
+
+// ErrBuild: the builder refused; the text holds its last words.
+var ErrBuild = errors.New("build failed")
+
+// ImageID returns the content id ("sha256:…") of a reference.
+func (e *Engine) ImageID(ctx context.Context, ref string) (string, error) {
+	found, err := e.api.ImageInspect(ctx, ref)
+	if err != nil {
+		return "", translate("inspecting image "+ref, err)
+	}
+	return found.ID, nil
+}
+
+// Build builds an image from a tar of its context and tags it; progress gets the builder's lines.
+func (e *Engine) Build(ctx context.Context, tag string, context io.Reader, args map[string]string, progress io.Writer) (string, error) {
+	values := make(map[string]*string, len(args))
+	for name, value := range args {
+		values[name] = &value
+	}
+	answer, err := e.api.ImageBuild(ctx, context, build.ImageBuildOptions{
+		Tags: []string{tag}, BuildArgs: values, Remove: true, ForceRemove: true, Version: build.BuilderV1,
+	})
+	if err != nil {
+		return "", translate("building image "+tag, err)
+	}
+	defer answer.Body.Close()
+	if err := follow(answer.Body, progress); err != nil {
+		return "", translate("building image "+tag, err)
+	}
+	return e.ImageID(ctx, tag)
+}
+
+// follow drains the builder's answer, without which the build would be broken off, and finds the error in it: the
+// status of the answer was sent before the first step.
+func follow(stream io.Reader, progress io.Writer) error {
+	if progress == nil {
+		progress = io.Discard
+	}
+	lines := json.NewDecoder(stream)
+	for {
+		var line struct {
+			Stream string `json:"stream"`
+			Status string `json:"status"`
+			Error  string `json:"error"`
+		}
+		err := lines.Decode(&line)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the builder's answer: %w", err)
+		}
+		if line.Error != "" {
+			return fmt.Errorf("%w: %s", ErrBuild, line.Error)
+		}
+		if line.Status != "" {
+			line.Stream += line.Status + "\n"
+		}
+		if _, err := io.WriteString(progress, line.Stream); err != nil {
+			return fmt.Errorf("passing the builder's lines on: %w", err)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package keycloak
+
+import (
+	"reflect"
+	"slices"
+	"sort"
+)
+
+// record is a representation as Keycloak gives it: we change the few fields we want and send all of it back, since
+// fields that are left out may be taken as emptied.
+type record map[string]any
+
+// merge writes wanted into r and names what was different. Maps are merged, everything else is replaced.
+func (r record) merge(wanted record) []string {
+	var different []string
+	for key, value := range wanted {
+		if inner, ok := value.(record); ok {
+			current, _ := r[key].(map[string]any)
+			if current == nil {
+				current = map[string]any{}
+			}
+			for _, name := range record(current).merge(inner) {
+				different = append(different, key+"."+name)
+			}
+			r[key] = current
+			continue
+		}
+		if !same(r[key], value) {
+			r[key] = value
+			different = append(different, key)
+		}
+	}
+	sort.Strings(different)
+	return different
+}
+
+// same compares a decoded value with one of ours: numbers by value, lists without regard to order.
+func same(current, wanted any) bool {
+	switch wanted := wanted.(type) {
+	case int:
+		number, ok := current.(float64)
+		return ok && number == float64(wanted)
+	case []string:
+		list, ok := current.([]any)
+		if !ok {
+			return len(wanted) == 0 && current == nil
+		}
+		have := make([]string, 0, len(list))
+		for _, item := range list {
+			text, _ := item.(string)
+			have = append(have, text)
+		}
+		slices.Sort(have)
+		return slices.Equal(have, slices.Sorted(slices.Values(wanted)))
+	default:
+		return reflect.DeepEqual(current, wanted)
+	}
+}
+
+func (r record) text(key string) string {
+	value, _ := r[key].(string)
+	return value
+}

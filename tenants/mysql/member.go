@@ -1,0 +1,167 @@
+package mysql
+
+import (
+	"context"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"chatiere/tenants"
+)
+
+type personRecord struct {
+	Subject   string `gorm:"primaryKey"`
+	Username  string
+	Name      string
+	Email     string
+	CoopAdmin bool
+	SeenAt    time.Time
+}
+
+// TableName implements gorm's Tabler.
+func (personRecord) TableName() string { return "people" }
+
+type membershipRecord struct {
+	AssociationID string `gorm:"primaryKey"`
+	Subject       string `gorm:"primaryKey"`
+	Role          string
+}
+
+// TableName implements gorm's Tabler.
+func (membershipRecord) TableName() string { return "association_members" }
+
+func personOf(m tenants.Member) personRecord {
+	return personRecord{
+		Subject: m.Subject, Username: clip(m.Username, 255), Name: clip(m.Name, 255), Email: clip(m.Email, 320),
+		CoopAdmin: m.CoopAdmin, SeenAt: m.SeenAt.UTC(),
+	}
+}
+
+func (r personRecord) member() tenants.Member {
+	return tenants.Member{
+		Subject: r.Subject, Username: r.Username, Name: r.Name, Email: r.Email, CoopAdmin: r.CoopAdmin,
+		Memberships: map[string]tenants.Role{}, SeenAt: r.SeenAt,
+	}
+}
+
+// membership is one row of a join of people, memberships and associations.
+type membership struct {
+	Person personRecord `gorm:"embedded"`
+	Role   string
+	Slug   string
+}
+
+func (s *Store) memberships(ctx context.Context) *gorm.DB {
+	return s.on(ctx).Table("association_members AS m").
+		Select("p.subject, p.username, p.name, p.email, p.coop_admin, p.seen_at, m.role, a.slug").
+		Joins("JOIN people AS p ON p.subject = m.subject").
+		Joins("JOIN associations AS a ON a.id = m.association_id")
+}
+
+// Members returns the association's members by name, each with this one membership.
+func (s *Store) Members(ctx context.Context, associationID string) ([]tenants.Member, error) {
+	var rows []membership
+	err := s.memberships(ctx).Where("m.association_id = ?", associationID).Order("p.name, p.subject").Scan(&rows).Error
+	out := make([]tenants.Member, 0, len(rows))
+	for _, row := range rows {
+		m := row.Person.member()
+		m.Memberships[row.Slug] = tenants.Role(row.Role)
+		out = append(out, m)
+	}
+	return out, translate("listing members", err)
+}
+
+// Person returns what Keycloak last said of a person, with all memberships.
+func (s *Store) Person(ctx context.Context, subject string) (tenants.Member, error) {
+	var r personRecord
+	if err := s.on(ctx).Take(&r, "subject = ?", subject).Error; err != nil {
+		return tenants.Member{}, translate("reading a person", err)
+	}
+	var rows []membership
+	err := s.memberships(ctx).Where("m.subject = ?", subject).Scan(&rows).Error
+	m := r.member()
+	for _, row := range rows {
+		m.Memberships[row.Slug] = tenants.Role(row.Role)
+	}
+	return m, translate("reading a person's memberships", err)
+}
+
+// SaveMembers makes the mirror of the association's groups equal to members. Whether somebody is an admin of the co-op
+// is not for an association's groups to say: that is left as it is. Somebody who belongs to nothing any more is forgotten.
+func (s *Store) SaveMembers(ctx context.Context, associationID string, members []tenants.Member) error {
+	return s.Transact(ctx, func(ctx context.Context) error {
+		a, err := s.Association(ctx, associationID)
+		if err != nil {
+			return err
+		}
+		var people []personRecord
+		var roles []membershipRecord
+		for _, m := range members {
+			people = append(people, personOf(m))
+			roles = append(roles, membershipRecord{AssociationID: a.ID, Subject: m.Subject, Role: string(m.Memberships[a.Slug])})
+		}
+		if err := s.savePeople(ctx, people, "username", "name", "email", "seen_at"); err != nil {
+			return err
+		}
+		return s.replaceMemberships(ctx, "association_id = ?", a.ID, roles)
+	})
+}
+
+// SavePerson writes what a sign-in says of one person: admin or not, and all memberships. Slugs without an association
+// are left out.
+func (s *Store) SavePerson(ctx context.Context, m tenants.Member) error {
+	return s.Transact(ctx, func(ctx context.Context) error {
+		err := s.savePeople(ctx, []personRecord{personOf(m)}, "username", "name", "email", "coop_admin", "seen_at")
+		if err != nil {
+			return err
+		}
+		slugs := make([]string, 0, len(m.Memberships))
+		for slug := range m.Memberships {
+			slugs = append(slugs, slug)
+		}
+		known, err := s.AssociationsBySlugs(ctx, slugs)
+		if err != nil {
+			return err
+		}
+		var roles []membershipRecord
+		for _, a := range known {
+			roles = append(roles, membershipRecord{AssociationID: a.ID, Subject: m.Subject, Role: string(m.Memberships[a.Slug])})
+		}
+		return s.replaceMemberships(ctx, "subject = ?", m.Subject, roles)
+	})
+}
+
+func (s *Store) savePeople(ctx context.Context, people []personRecord, columns ...string) error {
+	if len(people) == 0 {
+		return nil
+	}
+	return translate("saving people", s.on(ctx).Clauses(clause.OnConflict{
+		DoUpdates: clause.AssignmentColumns(columns),
+	}).CreateInBatches(people, 200).Error)
+}
+
+func (s *Store) replaceMemberships(ctx context.Context, where, key string, roles []membershipRecord) error {
+	var before []string
+	if err := s.on(ctx).Model(&membershipRecord{}).Where(where, key).Pluck("subject", &before).Error; err != nil {
+		return translate("reading memberships", err)
+	}
+	if err := s.on(ctx).Where(where, key).Delete(&membershipRecord{}).Error; err != nil {
+		return translate("removing memberships", err)
+	}
+	if len(roles) > 0 {
+		if err := s.on(ctx).CreateInBatches(roles, 200).Error; err != nil {
+			return translate("saving memberships", err)
+		}
+	}
+	return s.forget(ctx, before)
+}
+
+// forget removes those of the given people who belong to nothing any more and are no admins of the co-op.
+func (s *Store) forget(ctx context.Context, subjects []string) error {
+	if len(subjects) == 0 {
+		return nil
+	}
+	return translate("forgetting people", s.on(ctx).Exec(`DELETE FROM people WHERE subject IN ? AND NOT coop_admin
+  AND NOT EXISTS (SELECT 1 FROM association_members AS m WHERE m.subject = people.subject)`, subjects).Error)
+}

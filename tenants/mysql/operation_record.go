@@ -1,0 +1,97 @@
+package mysql
+
+import (
+	"encoding/json"
+	"time"
+
+	"chatiere/tenants/operations"
+)
+
+type operationRecord struct {
+	ID            string `gorm:"primaryKey"`
+	Kind          string
+	PlanVersion   int
+	Subject       string
+	LiveSubject   *string // subject while the operation is not ended
+	AssociationID string
+	SiteID        string
+	IdemKey       string
+	Spec          string
+	State         string
+	ResumeState   string // what a stuck operation goes on with
+	Cancel        bool
+	Problem       string
+	Detail        string
+	Attempt       int
+	RunAfter      time.Time
+	CreatedBy     string
+	CreatedAt     time.Time
+	StartedAt     *time.Time
+	EndedAt       *time.Time
+	LeaseOwner    string
+	LeaseUntil    *time.Time
+	Fence         int64
+}
+
+// TableName implements gorm's Tabler.
+func (operationRecord) TableName() string { return "operations" }
+
+type stepRecord struct {
+	OperationID string `gorm:"primaryKey"`
+	Seq         int    `gorm:"primaryKey;autoIncrement:false"`
+	Name        string
+	State       string
+	Attempt     int
+	Result      *string
+	Error       string
+	StartedAt   *time.Time
+	EndedAt     *time.Time
+}
+
+// TableName implements gorm's Tabler.
+func (stepRecord) TableName() string { return "operation_steps" }
+
+func (r operationRecord) operation(steps []stepRecord) operations.Operation {
+	op := operations.Operation{
+		ID: r.ID, Kind: r.Kind, PlanVersion: r.PlanVersion, Subject: r.Subject, AssociationID: r.AssociationID,
+		SiteID: r.SiteID, Key: r.IdemKey, Spec: json.RawMessage(r.Spec), State: operations.State(r.State), Cancel: r.Cancel,
+		Problem: r.Problem, Detail: r.Detail, Attempt: r.Attempt, RunAfter: r.RunAfter, CreatedBy: r.CreatedBy,
+		CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, EndedAt: r.EndedAt,
+		Lease: operations.Lease{Owner: r.LeaseOwner, Until: r.LeaseUntil, Fence: r.Fence},
+	}
+	for _, s := range steps {
+		op.Steps = append(op.Steps, s.step())
+	}
+	return op
+}
+
+func (r stepRecord) step() operations.StepRecord {
+	s := operations.StepRecord{
+		Seq: r.Seq, Name: r.Name, State: operations.StepState(r.State), Attempt: r.Attempt, Error: r.Error,
+		StartedAt: r.StartedAt, EndedAt: r.EndedAt,
+	}
+	if r.Result != nil {
+		s.Result = json.RawMessage(*r.Result)
+	}
+	return s
+}
+
+func operationRecordOf(op operations.Operation) operationRecord {
+	spec := string(op.Spec)
+	if spec == "" {
+		spec = "null"
+	}
+	return operationRecord{
+		ID: op.ID, Kind: op.Kind, PlanVersion: op.PlanVersion, Subject: op.Subject, LiveSubject: &op.Subject,
+		AssociationID: op.AssociationID, SiteID: op.SiteID, IdemKey: op.Key, Spec: spec, State: string(op.State),
+		CreatedBy: clip(op.CreatedBy, 255), CreatedAt: op.CreatedAt.UTC(), RunAfter: op.CreatedAt.UTC(),
+	}
+}
+
+func stepRecordsOf(op operations.Operation) []stepRecord {
+	var out []stepRecord
+	for _, s := range op.Steps {
+		out = append(out, stepRecord{OperationID: op.ID, Seq: s.Seq, Name: s.Name, State: string(s.State)})
+	}
+	return out
+}

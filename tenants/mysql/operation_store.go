@@ -1,0 +1,184 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"chatiere/tenants/operations"
+)
+
+// due is what a worker may claim. Both clocks are the database's.
+const due = `state IN ('queued', 'running', 'undoing') AND run_after <= UTC_TIMESTAMP(6)
+  AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(6))`
+
+// held is what a write with a fence demands: nobody claimed since, and we have not given the lease back.
+const held = "id = ? AND fence = ? AND lease_until IS NOT NULL"
+
+// Claim leases the oldest due operation that is not ended, not stuck and not leased, with its steps; ErrNotFound when none is.
+func (s *Store) Claim(ctx context.Context, owner string, ttl time.Duration) (operations.Operation, error) {
+	const rounds, handful = 10, 8 // claimers who all see the same oldest one shift to the next of the handful
+	for range rounds {
+		var candidates []operationRecord
+		err := s.on(ctx).Select("id", "fence").Where(due).Order("run_after, id").Limit(handful).Find(&candidates).Error
+		if err != nil {
+			return operations.Operation{}, translate("looking for due operations", err)
+		}
+		if len(candidates) == 0 {
+			break
+		}
+		for _, c := range candidates {
+			got, err := s.lease(ctx, c, owner, ttl)
+			if err != nil {
+				return operations.Operation{}, err
+			}
+			if got {
+				return s.claimed(ctx, c)
+			}
+		}
+	}
+	return operations.Operation{}, fmt.Errorf("claiming: %w", operations.ErrNotFound)
+}
+
+func (s *Store) lease(ctx context.Context, c operationRecord, owner string, ttl time.Duration) (got bool, err error) {
+	err = s.retry(ctx, func() error {
+		done := s.on(ctx).Exec(`UPDATE operations SET lease_owner = ?, fence = fence + 1,
+  lease_until = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND, started_at = COALESCE(started_at, UTC_TIMESTAMP(6))
+  WHERE id = ? AND fence = ? AND `+due, clip(owner, 128), ttl.Microseconds(), c.ID, c.Fence)
+		got = done.RowsAffected == 1
+		return translate("leasing operation "+c.ID, done.Error)
+	})
+	return got, err
+}
+
+// claimed reads what was leased. The fence is the one we wrote: should the lease have run out meanwhile and somebody
+// else have claimed, theirs must not become ours.
+func (s *Store) claimed(ctx context.Context, c operationRecord) (operations.Operation, error) {
+	op, err := s.Operation(ctx, c.ID)
+	op.Lease.Fence = c.Fence + 1
+	return op, err
+}
+
+// Renew extends the lease.
+func (s *Store) Renew(ctx context.Context, id string, fence int64, ttl time.Duration) error {
+	return s.fenced(ctx, "renewing the lease of operation "+id, id, fence, map[string]any{
+		"lease_until": gorm.Expr("UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND", ttl.Microseconds()),
+	})
+}
+
+// Cancelled reads whether cancelling was asked since the claim.
+func (s *Store) Cancelled(ctx context.Context, id string) (bool, error) {
+	var r operationRecord
+	err := s.on(ctx).Select("cancel").Take(&r, "id = ?", id).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return false, fmt.Errorf("reading an operation: %w", operations.ErrNotFound)
+	}
+	return r.Cancel, translate("reading whether operation "+id+" is cancelled", err)
+}
+
+// Advance writes the operation's state and one step's state, attempt and error before an effect.
+func (s *Store) Advance(ctx context.Context, id string, fence int64, state operations.State, step operations.StepRecord) error {
+	return s.Transact(ctx, func(ctx context.Context) error {
+		err := s.fenced(ctx, "advancing operation "+id, id, fence, map[string]any{"state": string(state), "attempt": step.Attempt})
+		if err != nil {
+			return err
+		}
+		return s.writeStep(ctx, id, step, map[string]any{
+			"started_at": gorm.Expr("COALESCE(started_at, UTC_TIMESTAMP(6))"), "ended_at": nil,
+		})
+	})
+}
+
+// Commit writes a finished (or undone) step with its result. A step without a result keeps what it had.
+func (s *Store) Commit(ctx context.Context, id string, fence int64, step operations.StepRecord) error {
+	return s.Transact(ctx, func(ctx context.Context) error {
+		// A step that is done has overcome what the last try complained of; why an undo was begun must stay readable.
+		err := s.fenced(ctx, "committing a step of operation "+id, id, fence, map[string]any{
+			"attempt": 0,
+			"problem": gorm.Expr("IF(state = 'running', '', problem)"),
+			"detail":  gorm.Expr("IF(state = 'running', '', detail)"),
+		})
+		if err != nil {
+			return err
+		}
+		more := map[string]any{"ended_at": gorm.Expr("UTC_TIMESTAMP(6)")}
+		if len(step.Result) > 0 {
+			more["result"] = string(step.Result)
+		}
+		return s.writeStep(ctx, id, step, more)
+	})
+}
+
+func (s *Store) writeStep(ctx context.Context, id string, step operations.StepRecord, more map[string]any) error {
+	more["state"], more["attempt"], more["error"] = string(step.State), step.Attempt, clip(step.Error, maxText)
+	done := s.on(ctx).Model(&stepRecord{}).Where("operation_id = ? AND seq = ?", id, step.Seq).Updates(more)
+	return changed(fmt.Sprintf("writing step %d of operation %s", step.Seq, id), done)
+}
+
+// Postpone gives the lease back and makes the operation due after the delay.
+func (s *Store) Postpone(ctx context.Context, id string, fence int64, delay time.Duration, problem, detail string) error {
+	return s.fenced(ctx, "postponing operation "+id, id, fence, map[string]any{
+		"run_after":   gorm.Expr("UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND", delay.Microseconds()),
+		"lease_owner": "", "lease_until": nil,
+		"problem": clip(problem, 64), "detail": clip(detail, maxText),
+	})
+}
+
+// Turn changes the state (to Undoing or Stuck) with the reason; Stuck gives the lease back.
+func (s *Store) Turn(ctx context.Context, id string, fence int64, state operations.State, problem, detail string) error {
+	set := map[string]any{"state": string(state), "problem": clip(problem, 64), "detail": clip(detail, maxText)}
+	if state == operations.Stuck {
+		// gorm sorts the columns by name, and MariaDB assigns from left to right: state still is what it was.
+		set["resume_state"] = gorm.Expr("state")
+		set["lease_owner"], set["lease_until"] = "", nil
+	}
+	return s.fenced(ctx, "turning operation "+id, id, fence, set)
+}
+
+// End writes the final state and runs outcome in the same transaction; the subject is free afterwards.
+func (s *Store) End(ctx context.Context, id string, fence int64, state operations.State, outcome func(ctx context.Context) error) error {
+	return s.Transact(ctx, func(ctx context.Context) error {
+		set := map[string]any{
+			"state": string(state), "ended_at": gorm.Expr("UTC_TIMESTAMP(6)"),
+			"live_subject": nil, "lease_owner": "", "lease_until": nil,
+		}
+		if state == operations.Done {
+			set["problem"], set["detail"] = "", ""
+		}
+		if err := s.fenced(ctx, "ending operation "+id, id, fence, set); err != nil {
+			return err
+		}
+		if outcome == nil {
+			return nil
+		}
+		return outcome(ctx)
+	})
+}
+
+// Void takes every lease away: a starting worker that holds the file lock knows that their owner is dead. Should the
+// owner live after all, its fence no longer fits.
+func (s *Store) Void(ctx context.Context) (n int64, err error) {
+	err = s.retry(ctx, func() error {
+		done := s.on(ctx).Exec(`UPDATE operations SET lease_owner = '', lease_until = NULL, fence = fence + 1
+  WHERE lease_until IS NOT NULL`)
+		n = done.RowsAffected
+		return translate("voiding the leases", done.Error)
+	})
+	return n, err
+}
+
+// maxText is what a TEXT column takes of four-byte signs.
+const maxText = 16000
+
+func (s *Store) fenced(ctx context.Context, doing, id string, fence int64, set map[string]any) error {
+	return s.retry(ctx, func() error {
+		done := s.on(ctx).Model(&operationRecord{}).Where(held, id, fence).Updates(set)
+		if done.Error == nil && done.RowsAffected == 0 {
+			return fmt.Errorf("%s: %w", doing, operations.ErrFenced)
+		}
+		return translate(doing, done.Error)
+	})
+}

@@ -1,0 +1,394 @@
+//go:build integration
+
+package mysql_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"chatiere/tenants"
+	"chatiere/tenants/mysql"
+	"chatiere/tenants/operations"
+)
+
+var plan = operations.Plan{Kind: "site.provision", Version: 2, Steps: []operations.Step{{Name: "disk"}, {Name: "database"}}}
+
+func wish(t *testing.T, subject, key string) operations.Operation {
+	t.Helper()
+	op, err := operations.NewOperation(plan, time.Now().UTC(), subject, key, map[string]string{"title": "Été"})
+	must(t, err)
+	op.AssociationID, op.SiteID, op.CreatedBy = "a000000001", subject, "Zoé"
+	return op
+}
+
+func insert(t *testing.T, ctx context.Context, s *mysql.Store, subject string) operations.Operation {
+	t.Helper()
+	op, err := s.Insert(ctx, wish(t, subject, ""))
+	must(t, err)
+	return op
+}
+
+func claim(t *testing.T, ctx context.Context, s *mysql.Store) operations.Operation {
+	t.Helper()
+	op, err := s.Claim(ctx, "w1", time.Minute)
+	must(t, err)
+	return op
+}
+
+func read(t *testing.T, ctx context.Context, s *mysql.Store, id string) operations.Operation {
+	t.Helper()
+	op, err := s.Operation(ctx, id)
+	must(t, err)
+	return op
+}
+
+func TestAnOperationComesBackAsItWentIn(t *testing.T) {
+	ctx, s := store(t)
+	w := wish(t, "s1", "key")
+	got, err := s.Insert(ctx, w)
+	must(t, err)
+	if d := got.RunAfter.Sub(w.CreatedAt).Abs(); d > 5*time.Second {
+		t.Errorf("due %v from its birth", d)
+	}
+	w.RunAfter, w.CreatedAt = got.RunAfter, w.CreatedAt.Truncate(time.Microsecond)
+	if !reflect.DeepEqual(got, w) {
+		t.Errorf("got %+v\nwant %+v", got, w)
+	}
+	_, err = s.Operation(ctx, "01")
+	wants(t, "one that is not there", err, operations.ErrNotFound)
+	_, err = s.Cancelled(ctx, "01")
+	wants(t, "whether it is cancelled", err, operations.ErrNotFound)
+}
+
+func TestTheAskersClockDoesNotDecideWhenAnOperationIsDue(t *testing.T) {
+	ctx, s := store(t)
+	ahead := wish(t, "s1", "")
+	ahead.CreatedAt = ahead.CreatedAt.Add(time.Hour)
+	ahead.RunAfter = ahead.CreatedAt
+	_, err := s.Insert(ctx, ahead)
+	must(t, err)
+	if op := claim(t, ctx, s); op.ID != ahead.ID {
+		t.Errorf("claimed %s, want %s", op.ID, ahead.ID)
+	}
+	later := wish(t, "s2", "")
+	later.RunAfter = later.CreatedAt.Add(time.Hour)
+	_, err = s.Insert(ctx, later)
+	must(t, err)
+	_, err = s.Claim(ctx, "w1", time.Minute)
+	wants(t, "claiming what is due in an hour", err, operations.ErrNotFound)
+}
+
+func TestTheSameKeyIsTheSameOperation(t *testing.T) {
+	ctx, s := store(t)
+	var wg sync.WaitGroup
+	ids := make(chan string, 10)
+	for range cap(ids) {
+		w := wish(t, "s1", "the key")
+		wg.Go(func() {
+			op, err := s.Insert(ctx, w)
+			if err != nil {
+				t.Error(err)
+			}
+			ids <- op.ID
+		})
+	}
+	wg.Wait()
+	close(ids)
+	first := <-ids
+	for id := range ids {
+		if id != first {
+			t.Errorf("two operations: %s and %s", first, id)
+		}
+	}
+	op := claim(t, ctx, s)
+	must(t, s.End(ctx, op.ID, op.Lease.Fence, operations.Done, nil))
+	if again, err := s.Insert(ctx, wish(t, "s1", "the key")); err != nil || again.ID != first || again.State != operations.Done {
+		t.Errorf("after the end: %s %s (%v), want %s done", again.ID, again.State, err, first)
+	}
+	if all, err := s.Operations(ctx, operations.Filter{}); err != nil || len(all) != 1 {
+		t.Errorf("%d operations are there (%v)", len(all), err)
+	}
+}
+
+func TestASubjectHasOneLiveOperation(t *testing.T) {
+	ctx, s := store(t)
+	first := insert(t, ctx, s, "s1")
+	_, err := s.Insert(ctx, wish(t, "s1", ""))
+	wants(t, "a second", err, operations.ErrBusy)
+	err = s.Transact(ctx, func(ctx context.Context) error {
+		association(t, ctx, s, "lilas")
+		_, err := s.Insert(ctx, wish(t, "s1", ""))
+		return err
+	})
+	wants(t, "a second within a business change", err, operations.ErrBusy)
+	_, err = s.AssociationBySlug(ctx, "lilas")
+	wants(t, "the business change", err, tenants.ErrNotFound)
+	op := claim(t, ctx, s)
+	must(t, s.Turn(ctx, op.ID, op.Lease.Fence, operations.Stuck, "disk_full", "12 MiB"))
+	_, err = s.Insert(ctx, wish(t, "s1", ""))
+	wants(t, "a second beside a stuck one", err, operations.ErrBusy)
+	must(t, s.Retry(ctx, first.ID))
+	op = claim(t, ctx, s)
+	must(t, s.End(ctx, op.ID, op.Lease.Fence, operations.Undone, nil))
+	insert(t, ctx, s, "s1")
+}
+
+func TestTwentyClaimersClaimEachOperationOnce(t *testing.T) {
+	ctx, s, d := storeOn(t)
+	const claimers, work = 20, 60
+	for i := range work {
+		insert(t, ctx, s, fmt.Sprintf("s%d", i))
+	}
+	stores := []*mysql.Store{s, as(t, ctx, d.Config(d.Worker)), as(t, ctx, d.Config(d.Worker))} // as three processes
+	var wg sync.WaitGroup
+	claims := make(chan operations.Operation, work*2)
+	for i := range claimers {
+		wg.Go(func() {
+			for {
+				op, err := stores[i%len(stores)].Claim(ctx, fmt.Sprintf("w%d", i), time.Minute)
+				if errors.Is(err, operations.ErrNotFound) {
+					return
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				claims <- op
+			}
+		})
+	}
+	wg.Wait()
+	close(claims)
+	seen := map[string]bool{}
+	for op := range claims {
+		if seen[op.ID] || op.Lease.Fence != 1 || len(op.Steps) != 2 {
+			t.Errorf("%s was claimed twice, or comes without steps: %+v", op.ID, op)
+		}
+		seen[op.ID] = true
+	}
+	if len(seen) != work {
+		t.Errorf("%d of %d were claimed", len(seen), work)
+	}
+}
+
+func TestTheOldestIsClaimedFirst(t *testing.T) {
+	ctx, s := store(t)
+	first, second := insert(t, ctx, s, "s1"), insert(t, ctx, s, "s2")
+	if a, b := claim(t, ctx, s), claim(t, ctx, s); a.ID != first.ID || b.ID != second.ID {
+		t.Errorf("claimed %s, %s; want %s, %s", a.ID, b.ID, first.ID, second.ID)
+	}
+}
+
+func TestALeaseThatRanOutCanBeClaimedAndItsHolderIsRefused(t *testing.T) {
+	ctx, s := store(t)
+	insert(t, ctx, s, "s1")
+	old, err := s.Claim(ctx, "w1", 20*time.Millisecond)
+	must(t, err)
+	var now operations.Operation
+	for now, err = s.Claim(ctx, "w2", time.Minute); errors.Is(err, operations.ErrNotFound); now, err = s.Claim(ctx, "w2", time.Minute) {
+		time.Sleep(time.Millisecond)
+	}
+	must(t, err)
+	if now.Lease.Fence != old.Lease.Fence+1 || now.Lease.Owner != "w2" {
+		t.Fatalf("the second lease is %+v, the first was %+v", now.Lease, old.Lease)
+	}
+	refused(t, ctx, s, old.ID, old.Lease.Fence)
+	must(t, s.Renew(ctx, now.ID, now.Lease.Fence, time.Minute))
+}
+
+// refused tries every write with a fence and demands ErrFenced and no change.
+func refused(t *testing.T, ctx context.Context, s *mysql.Store, id string, fence int64) {
+	t.Helper()
+	before := read(t, ctx, s, id)
+	step := operations.StepRecord{Seq: 0, Name: "disk", State: operations.StepDone, Attempt: 9, Result: json.RawMessage(`"x"`), Error: "x"}
+	ran := false
+	for name, err := range map[string]error{
+		"Renew":    s.Renew(ctx, id, fence, time.Hour),
+		"Advance":  s.Advance(ctx, id, fence, operations.Undoing, step),
+		"Commit":   s.Commit(ctx, id, fence, step),
+		"Postpone": s.Postpone(ctx, id, fence, time.Hour, "x", "x"),
+		"Turn":     s.Turn(ctx, id, fence, operations.Stuck, "x", "x"),
+		"End":      s.End(ctx, id, fence, operations.Done, func(context.Context) error { ran = true; return nil }),
+	} {
+		wants(t, name+" with an old fence", err, operations.ErrFenced)
+	}
+	if after := read(t, ctx, s, id); !reflect.DeepEqual(after, before) || ran {
+		t.Errorf("refused writes left %+v\nwas %+v\noutcome ran: %v", after, before, ran)
+	}
+}
+
+func TestVoidingTakesEveryLeaseAndItsFence(t *testing.T) {
+	ctx, s := store(t)
+	insert(t, ctx, s, "s1")
+	insert(t, ctx, s, "s2")
+	old := claim(t, ctx, s)
+	if n, err := s.Void(ctx); err != nil || n != 1 {
+		t.Errorf("voided %d (%v), want 1", n, err)
+	}
+	refused(t, ctx, s, old.ID, old.Lease.Fence)
+	if again := claim(t, ctx, s); again.ID != old.ID || again.Lease.Fence <= old.Lease.Fence {
+		t.Errorf("claimed %s under fence %d, want %s over %d", again.ID, again.Lease.Fence, old.ID, old.Lease.Fence)
+	}
+}
+
+func TestStepsAreWrittenAsTheyGo(t *testing.T) {
+	ctx, s := store(t)
+	insert(t, ctx, s, "s1")
+	op := claim(t, ctx, s)
+	id, fence := op.ID, op.Lease.Fence
+	step := operations.StepRecord{Seq: 0, Name: "disk", State: operations.StepDoing, Attempt: 2, Error: "once more"}
+	must(t, s.Advance(ctx, id, fence, operations.Running, step))
+	got := read(t, ctx, s, id)
+	if got.State != operations.Running || got.Attempt != 2 || got.StartedAt == nil || got.Steps[0].State != operations.StepDoing ||
+		got.Steps[0].Error != "once more" || got.Steps[0].StartedAt == nil || got.Steps[1].State != operations.StepPending {
+		t.Errorf("after advancing: %+v", got)
+	}
+	must(t, s.Commit(ctx, id, fence, operations.StepRecord{Seq: 0, State: operations.StepDone, Result: json.RawMessage(`{"id":"é"}`)}))
+	got = read(t, ctx, s, id)
+	if got.Steps[0].State != operations.StepDone || string(got.Steps[0].Result) != `{"id":"é"}` || got.Steps[0].EndedAt == nil || got.Steps[0].Error != "" {
+		t.Errorf("after committing: %+v", got.Steps[0])
+	}
+	must(t, s.Advance(ctx, id, fence, operations.Undoing, operations.StepRecord{Seq: 0, State: operations.StepUndoing}))
+	must(t, s.Commit(ctx, id, fence, operations.StepRecord{Seq: 0, State: operations.StepReverted}))
+	if got = read(t, ctx, s, id); got.Steps[0].State != operations.StepReverted || string(got.Steps[0].Result) != `{"id":"é"}` {
+		t.Errorf("after undoing: %+v", got.Steps[0])
+	}
+	wants(t, "a step that is not there", s.Commit(ctx, id, fence, operations.StepRecord{Seq: 7}), tenants.ErrNotFound)
+}
+
+func TestAPostponedOperationWaitsAndHasNoHolder(t *testing.T) {
+	ctx, s := store(t)
+	insert(t, ctx, s, "s1")
+	op := claim(t, ctx, s)
+	must(t, s.Postpone(ctx, op.ID, op.Lease.Fence, time.Hour, "engine", "no answer"))
+	_, err := s.Claim(ctx, "w2", time.Minute)
+	wants(t, "claiming it during the pause", err, operations.ErrNotFound)
+	refused(t, ctx, s, op.ID, op.Lease.Fence)
+	if got := read(t, ctx, s, op.ID); got.Problem != "engine" || got.Detail != "no answer" || got.Lease.Until != nil {
+		t.Errorf("got %+v", got)
+	}
+	must(t, s.Retry(ctx, op.ID))
+	claim(t, ctx, s)
+}
+
+func TestAStuckOperationWaitsForAPersonAndGoesOnInItsDirection(t *testing.T) {
+	for _, direction := range []operations.State{operations.Running, operations.Undoing} {
+		t.Run(string(direction), func(t *testing.T) {
+			ctx, s, d := storeOn(t)
+			panel := as(t, ctx, d.Config(d.Panel))
+			insert(t, ctx, s, "s1")
+			op := claim(t, ctx, s)
+			state := map[operations.State]operations.StepState{operations.Running: operations.StepDoing, operations.Undoing: operations.StepUndoing}
+			must(t, s.Advance(ctx, op.ID, op.Lease.Fence, direction, operations.StepRecord{Seq: 0, State: state[direction], Attempt: 9}))
+			must(t, s.Turn(ctx, op.ID, op.Lease.Fence, operations.Stuck, "disk_full", "12 MiB are missing"))
+			_, err := s.Claim(ctx, "w2", time.Minute)
+			wants(t, "claiming a stuck one", err, operations.ErrNotFound)
+			refused(t, ctx, s, op.ID, op.Lease.Fence)
+			must(t, panel.Retry(ctx, op.ID))
+			got := claim(t, ctx, s)
+			if got.State != direction || got.Problem != "" || got.Attempt != 0 || got.Steps[0].Attempt != 0 {
+				t.Errorf("goes on as %+v", got)
+			}
+		})
+	}
+}
+
+func TestEndingWritesTheOutcomeInTheSameTransaction(t *testing.T) {
+	ctx, s := store(t)
+	a := association(t, ctx, s, "lilas")
+	x := site(t, ctx, s, a, "blog.example")
+	insert(t, ctx, s, x.ID)
+	op := claim(t, ctx, s)
+	broken := errors.New("broken")
+	x.State = tenants.StateReady
+	outcome := func(result error) func(context.Context) error {
+		return func(ctx context.Context) error {
+			if err := s.UpdateSite(ctx, x); err != nil {
+				return err
+			}
+			return result
+		}
+	}
+	if err := s.End(ctx, op.ID, op.Lease.Fence, operations.Done, outcome(broken)); !errors.Is(err, broken) {
+		t.Errorf("got %v, want the outcome's error", err)
+	}
+	if got := read(t, ctx, s, op.ID); got.State != operations.Queued || got.EndedAt != nil || got.Lease.Until == nil {
+		t.Errorf("a failed outcome left %+v", got)
+	}
+	if got, err := s.Site(ctx, x.ID); err != nil || got.State != tenants.StateCreating {
+		t.Errorf("a failed outcome left the site %s (%v)", got.State, err)
+	}
+	must(t, s.End(ctx, op.ID, op.Lease.Fence, operations.Done, outcome(nil)))
+	if got := read(t, ctx, s, op.ID); got.State != operations.Done || got.EndedAt == nil || got.Lease.Until != nil {
+		t.Errorf("ended as %+v", got)
+	}
+	if got, err := s.Site(ctx, x.ID); err != nil || got.State != tenants.StateReady {
+		t.Errorf("the outcome left the site %s (%v)", got.State, err)
+	}
+	insert(t, ctx, s, x.ID)
+}
+
+func TestCancellingIsAskedUntilItIsTooLate(t *testing.T) {
+	ctx, s := store(t)
+	insert(t, ctx, s, "s1")
+	op := claim(t, ctx, s)
+	must(t, s.Postpone(ctx, op.ID, op.Lease.Fence, time.Hour, "", ""))
+	must(t, s.Cancel(ctx, op.ID))
+	if c, err := s.Cancelled(ctx, op.ID); err != nil || !c {
+		t.Errorf("cancelled: %v (%v)", c, err)
+	}
+	op = claim(t, ctx, s) // at once, not in an hour
+	must(t, s.Turn(ctx, op.ID, op.Lease.Fence, operations.Undoing, "cancelled", ""))
+	wants(t, "cancelling while it is undone", s.Cancel(ctx, op.ID), operations.ErrTooLate)
+	must(t, s.End(ctx, op.ID, op.Lease.Fence, operations.Undone, nil))
+	wants(t, "cancelling what has ended", s.Cancel(ctx, op.ID), operations.ErrTooLate)
+	wants(t, "retrying what has ended", s.Retry(ctx, op.ID), operations.ErrTooLate)
+	wants(t, "cancelling what is not there", s.Cancel(ctx, "01"), operations.ErrNotFound)
+	if got := read(t, ctx, s, op.ID); got.Problem != "cancelled" {
+		t.Errorf("why it was undone is forgotten: %q", got.Problem)
+	}
+}
+
+func TestOperationsAreListedNewestFirst(t *testing.T) {
+	ctx, s := store(t)
+	first := insert(t, ctx, s, "s1")
+	op := claim(t, ctx, s)
+	must(t, s.End(ctx, op.ID, op.Lease.Fence, operations.Done, nil))
+	w := wish(t, "s2", "")
+	w.AssociationID = "a000000002"
+	w.CreatedAt, w.RunAfter = w.CreatedAt.Add(time.Second), w.RunAfter.Add(time.Second)
+	w.ID = operations.NewID(w.CreatedAt)
+	second, err := s.Insert(ctx, w)
+	must(t, err)
+	for name, c := range map[string]struct {
+		filter operations.Filter
+		want   []string
+	}{
+		"all":               {operations.Filter{}, []string{second.ID, first.ID}},
+		"one":               {operations.Filter{Limit: 1}, []string{second.ID}},
+		"live":              {operations.Filter{LiveOnly: true}, []string{second.ID}},
+		"of a site":         {operations.Filter{SiteID: "s1"}, []string{first.ID}},
+		"of an association": {operations.Filter{AssociationIDs: []string{"a000000002"}}, []string{second.ID}},
+		"of none":           {operations.Filter{AssociationIDs: []string{}}, nil},
+	} {
+		got, err := s.Operations(ctx, c.filter)
+		var ids []string
+		for _, op := range got {
+			ids = append(ids, op.ID)
+		}
+		if err != nil || !reflect.DeepEqual(ids, c.want) {
+			t.Errorf("%s: %v (%v), want %v", name, ids, err, c.want)
+		}
+	}
+	if last, err := s.LastOperation(ctx, "s2"); err != nil || last.ID != second.ID {
+		t.Errorf("the last of s2 is %s (%v)", last.ID, err)
+	}
+	_, err = s.LastOperation(ctx, "s3")
+	wants(t, "the last of a site without any", err, operations.ErrNotFound)
+}

@@ -1,0 +1,5 @@
+package mysql
+
+import "chatiere/tenants/provision"
+
+var _ provision.Records = (*Store)(nil)

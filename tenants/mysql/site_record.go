@@ -1,0 +1,74 @@
+package mysql
+
+import (
+	"time"
+
+	"chatiere/tenants"
+)
+
+type siteRecord struct {
+	ID            string `gorm:"primaryKey"`
+	AssociationID string
+	Template      string
+	Version       string
+	ImageID       string
+	Name          string
+	Host          string
+	LiveHost      *string // host while the site holds it
+	UID           int     `gorm:"column:uid"`
+	State         string
+	AdminEmail    string
+	CreatedAt     time.Time
+	BinnedAt      *time.Time
+	ProbeAt       *time.Time
+	ProbeHealth   string
+	ProbeDetail   string
+	DiskBytes     int64
+}
+
+// TableName implements gorm's Tabler.
+func (siteRecord) TableName() string { return "sites" }
+
+func (r siteRecord) site() tenants.Site {
+	s := tenants.Site{
+		ID: r.ID, AssociationID: r.AssociationID, Template: r.Template, Version: r.Version, ImageID: r.ImageID,
+		Name: r.Name, Host: r.Host, UID: r.UID, State: tenants.SiteState(r.State), AdminEmail: r.AdminEmail,
+		CreatedAt: r.CreatedAt, BinnedAt: r.BinnedAt, DiskBytes: r.DiskBytes,
+		Probe: tenants.Probe{Health: tenants.Health(r.ProbeHealth), Detail: r.ProbeDetail},
+	}
+	if r.ProbeAt != nil {
+		s.Probe.At = *r.ProbeAt
+	}
+	return s
+}
+
+func siteRecordOf(s tenants.Site) siteRecord {
+	return siteRecord{
+		ID: s.ID, AssociationID: s.AssociationID, Template: s.Template, Version: s.Version, ImageID: s.ImageID,
+		Name: s.Name, Host: s.Host, LiveHost: liveHost(s), UID: s.UID, State: string(s.State), AdminEmail: s.AdminEmail,
+		CreatedAt: s.CreatedAt.UTC(), BinnedAt: utc(s.BinnedAt),
+	}
+}
+
+func liveHost(s tenants.Site) *string {
+	if !s.State.Live() {
+		return nil
+	}
+	return &s.Host
+}
+
+func utc(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	u := t.UTC()
+	return &u
+}
+
+func sites(rs []siteRecord) []tenants.Site {
+	out := make([]tenants.Site, 0, len(rs))
+	for _, r := range rs {
+		out = append(out, r.site())
+	}
+	return out
+}

@@ -1,0 +1,120 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gorm.io/gorm"
+
+	"chatiere/tenants"
+)
+
+// TrafficRow is what one site got in one stretch of one day.
+type TrafficRow struct {
+	SiteID   string
+	At       time.Time // any instant of the day, which is counted as one of Europe/Paris
+	Requests int64
+	BytesIn  int64
+	BytesOut int64
+	Status   [6]int64 // by class: Status[4] counts 400 to 499; Status[0] is not used
+}
+
+// AddTraffic adds a batch of the proxy's spool; fresh is false, and nothing is added, when the batch was added before.
+func (s *Store) AddTraffic(ctx context.Context, batchID string, rows []TrafficRow) (fresh bool, err error) {
+	err = s.Transact(ctx, func(ctx context.Context) error {
+		fresh = false
+		err := s.on(ctx).Exec("INSERT INTO traffic_batches (id, ingested_at) VALUES (?, UTC_TIMESTAMP(6))", batchID).Error
+		if errors.Is(err, gorm.ErrDuplicatedKey) {
+			return nil
+		}
+		if err != nil {
+			return translate("noting a traffic batch", err)
+		}
+		for _, row := range rows {
+			if err := s.addTraffic(ctx, row); err != nil {
+				return err
+			}
+		}
+		fresh = true
+		return nil
+	})
+	return fresh && err == nil, err
+}
+
+func (s *Store) addTraffic(ctx context.Context, r TrafficRow) error {
+	return translate("adding traffic", s.on(ctx).Exec(`INSERT INTO traffic_daily
+  (site_id, day, requests, bytes_in, bytes_out, status1, status2, status3, status4, status5)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  ON DUPLICATE KEY UPDATE requests = requests + VALUES(requests), bytes_in = bytes_in + VALUES(bytes_in),
+  bytes_out = bytes_out + VALUES(bytes_out), status1 = status1 + VALUES(status1), status2 = status2 + VALUES(status2),
+  status3 = status3 + VALUES(status3), status4 = status4 + VALUES(status4), status5 = status5 + VALUES(status5)`,
+		r.SiteID, s.day(r.At), r.Requests, r.BytesIn, r.BytesOut,
+		r.Status[1], r.Status[2], r.Status[3], r.Status[4], r.Status[5]).Error)
+}
+
+// ForgetBatches removes the notes of batches added before that instant; their files must be gone by then.
+func (s *Store) ForgetBatches(ctx context.Context, before time.Time) error {
+	return translate("forgetting traffic batches",
+		s.on(ctx).Exec("DELETE FROM traffic_batches WHERE ingested_at < ?", before.UTC()).Error)
+}
+
+// RequestsToday returns the requests of each of the sites on the day (of Europe/Paris) that the instant lies in.
+// Sites without any are left out.
+func (s *Store) RequestsToday(ctx context.Context, siteIDs []string, day time.Time) (map[string]int64, error) {
+	out := map[string]int64{}
+	if len(siteIDs) == 0 {
+		return out, nil
+	}
+	var rows []struct {
+		SiteID   string
+		Requests int64
+	}
+	err := s.on(ctx).Table("traffic_daily").Select("site_id, requests").
+		Where("day = ? AND site_id IN ?", s.day(day), siteIDs).Scan(&rows).Error
+	for _, r := range rows {
+		out[r.SiteID] = r.Requests
+	}
+	return out, translate("counting today's requests", err)
+}
+
+// Traffic returns the days of one site from the first to the last, as far as there was any, oldest first.
+func (s *Store) Traffic(ctx context.Context, siteID string, first, last time.Time) ([]TrafficRow, error) {
+	var rows []struct {
+		Day                                         time.Time
+		Requests, BytesIn, BytesOut                 int64
+		Status1, Status2, Status3, Status4, Status5 int64
+	}
+	err := s.on(ctx).Table("traffic_daily").Where("site_id = ? AND day BETWEEN ? AND ?", siteID, s.day(first), s.day(last)).
+		Order("day").Scan(&rows).Error
+	var out []TrafficRow
+	for _, r := range rows {
+		noon := time.Date(r.Day.Year(), r.Day.Month(), r.Day.Day(), 12, 0, 0, 0, s.paris)
+		out = append(out, TrafficRow{
+			SiteID: siteID, At: noon, Requests: r.Requests, BytesIn: r.BytesIn, BytesOut: r.BytesOut,
+			Status: [6]int64{0, r.Status1, r.Status2, r.Status3, r.Status4, r.Status5},
+		})
+	}
+	return out, translate("reading traffic", err)
+}
+
+func (s *Store) day(at time.Time) string { return at.In(s.paris).Format(time.DateOnly) }
+
+// Heartbeat notes that a worker is alive, by the database's clock.
+func (s *Store) Heartbeat(ctx context.Context, worker string) error {
+	return translate("noting the heartbeat", s.on(ctx).Exec(`INSERT INTO worker_heartbeat (worker, seen_at)
+  VALUES (?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE seen_at = VALUES(seen_at)`, worker).Error)
+}
+
+// WorkerSeen returns when a worker was last alive; ErrNotFound when none ever was.
+func (s *Store) WorkerSeen(ctx context.Context) (time.Time, error) {
+	var seen []time.Time
+	err := s.on(ctx).Table("worker_heartbeat").Order("seen_at DESC").Limit(1).Pluck("seen_at", &seen).Error
+	if err == nil && len(seen) == 0 {
+		return time.Time{}, translate("looking for a worker", tenants.ErrNotFound)
+	}
+	if err != nil {
+		return time.Time{}, translate("looking for a worker", err)
+	}
+	return seen[0], nil
+}

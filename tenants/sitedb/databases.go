@@ -1,0 +1,157 @@
+package sitedb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"chatiere/tenants"
+)
+
+// applicationRights are what an application needs on its own database: no routines, no events, no files, no grants.
+const applicationRights = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, INDEX, ALTER, CREATE TEMPORARY TABLES, " +
+	"LOCK TABLES, REFERENCES, CREATE VIEW, SHOW VIEW, TRIGGER"
+
+// Ensure makes the database and its user with that password and rights on it alone, or puts them right. ErrConflict when
+// the database is there but another instance's, or nobody's.
+func (s *Server) Ensure(ctx context.Context, name, operation, password string) error {
+	if !siteName.MatchString(name) || !operationID.MatchString(operation) || !plainSecret.MatchString(password) {
+		return fmt.Errorf("making database %q: a name, operation or password of unexpected shape: %w", name, tenants.ErrInvalid)
+	}
+	doing := "making database " + name
+	if err := s.exec(ctx, doing, fmt.Sprintf(
+		"CREATE DATABASE IF NOT EXISTS `%s` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci COMMENT 'chatiere:%s:%s'",
+		name, s.instance, operation)); err != nil {
+		return err
+	}
+	if _, err := s.ours(ctx, name); err != nil {
+		return err
+	}
+	account := "'" + name + "'@'localhost'"
+	with := fmt.Sprintf("%s IDENTIFIED BY '%s' WITH MAX_USER_CONNECTIONS %d", account, password, s.connections)
+	for _, statement := range []string{
+		"CREATE USER IF NOT EXISTS " + with,
+		"ALTER USER " + with + " ACCOUNT UNLOCK",
+		// The underscore is a wildcard in the name of a database that rights are given on.
+		fmt.Sprintf("GRANT %s ON `%s`.* TO %s", applicationRights, strings.ReplaceAll(name, "_", `\_`), account),
+	} {
+		if err := s.exec(ctx, doing, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exec runs one statement. What it was does not go into the error: it may hold a password.
+func (s *Server) exec(ctx context.Context, doing, statement string) error {
+	_, err := s.pool.ExecContext(ctx, statement)
+	return translate(doing, err)
+}
+
+// ours reports whether the database is there, and ErrConflict when it is not this instance's.
+func (s *Server) ours(ctx context.Context, name string) (there bool, err error) {
+	var comment string
+	err = s.pool.QueryRowContext(ctx, "SELECT schema_comment FROM information_schema.schemata WHERE schema_name = ?", name).Scan(&comment)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, translate("reading the mark of database "+name, err)
+	}
+	if instance, _ := marked(comment); instance != s.instance {
+		return true, fmt.Errorf("database %s bears the mark %q, not instance %q's: %w", name, comment, s.instance, tenants.ErrConflict)
+	}
+	return true, nil
+}
+
+// marked takes "chatiere:<instance>:<operation>" apart; both are empty when it is not one of ours.
+func marked(comment string) (instance, operation string) {
+	parts := strings.Split(comment, ":")
+	if len(parts) != 3 || parts[0] != "chatiere" {
+		return "", ""
+	}
+	return parts[1], parts[2]
+}
+
+// Exists reports database and user apart.
+func (s *Server) Exists(ctx context.Context, name string) (database, user bool, err error) {
+	err = s.pool.QueryRowContext(ctx, `SELECT
+  EXISTS (SELECT 1 FROM information_schema.schemata WHERE schema_name = ?),
+  EXISTS (SELECT 1 FROM mysql.global_priv WHERE User = ? AND Host = 'localhost')`, name, name).Scan(&database, &user)
+	return database, user, translate("looking for database "+name, err)
+}
+
+// Drop removes both and ends their connections; absent ones are success. ErrConflict when the database is not ours.
+func (s *Server) Drop(ctx context.Context, name string) error {
+	if !siteName.MatchString(name) {
+		return fmt.Errorf("dropping database %q: not a site's: %w", name, tenants.ErrInvalid)
+	}
+	if _, err := s.ours(ctx, name); err != nil {
+		return err
+	}
+	_, user, err := s.Exists(ctx, name)
+	if err != nil {
+		return err
+	}
+	doing := "dropping database " + name
+	var statements []string
+	if user {
+		account := "'" + name + "'@'localhost'"
+		// Locked first, so that nobody comes in again; then whoever holds a table open goes.
+		statements = append(statements, "ALTER USER IF EXISTS "+account+" ACCOUNT LOCK", "KILL HARD CONNECTION USER "+account)
+	}
+	statements = append(statements, "DROP DATABASE IF EXISTS `"+name+"`", "DROP USER IF EXISTS '"+name+"'@'localhost'")
+	for _, statement := range statements {
+		if err := s.exec(ctx, doing, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Size returns the bytes of the database's tables and indexes; ErrNotFound when there is no such database.
+func (s *Server) Size(ctx context.Context, name string) (int64, error) {
+	var bytes sql.NullInt64
+	err := s.pool.QueryRowContext(ctx, `SELECT SUM(t.data_length + t.index_length)
+  FROM information_schema.schemata AS d LEFT JOIN information_schema.tables AS t ON t.table_schema = d.schema_name
+  WHERE d.schema_name = ? GROUP BY d.schema_name`, name).Scan(&bytes)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("measuring database %s: %w", name, tenants.ErrNotFound)
+	}
+	return bytes.Int64, translate("measuring database "+name, err)
+}
+
+// Found is one name under which a database, a user or both are there.
+type Found struct {
+	Name      string
+	Database  bool
+	User      bool
+	Instance  string // from the database's COMMENT; "" when it has none of ours, or no database is there
+	Operation string // which made it
+}
+
+// List returns every database and user whose name looks like a site's, whoever's they are, by name.
+func (s *Server) List(ctx context.Context) ([]Found, error) {
+	const doing = "listing the sites' databases"
+	rows, err := s.pool.QueryContext(ctx, `SELECT name, MAX(is_database), MAX(is_user), MAX(comment) FROM (
+  SELECT schema_name AS name, 1 AS is_database, 0 AS is_user, schema_comment AS comment FROM information_schema.schemata
+  UNION ALL SELECT User, 0, 1, '' FROM mysql.global_priv) AS both_kinds
+  WHERE name LIKE 'site!_s%' ESCAPE '!' GROUP BY name ORDER BY name`)
+	if err != nil {
+		return nil, translate(doing, err)
+	}
+	defer rows.Close()
+	var out []Found
+	for rows.Next() {
+		var f Found
+		var comment string
+		if err := rows.Scan(&f.Name, &f.Database, &f.User, &comment); err != nil {
+			return nil, translate(doing, err)
+		}
+		f.Instance, f.Operation = marked(comment)
+		out = append(out, f)
+	}
+	return out, translate(doing, rows.Err())
+}

@@ -1,0 +1,143 @@
+// Package sitedb makes and removes the sites' databases on the MariaDB that all sites share: one database and one user
+// of the same name for each, known by their names and, databases, by their COMMENT.
+//
+// It implements provision.Databases and knows nothing of what the applications keep in there. Start reading at Server.
+package sitedb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"chatiere/tenants"
+	"chatiere/tenants/provision"
+)
+
+// Options say where the server is and who we are.
+type Options struct {
+	Socket         string
+	User           string
+	Password       string
+	Instance       string // written into each database's COMMENT; databases of another instance are not touched
+	MaxConnections int    // of one site at a time; 0: 20
+	Log            *slog.Logger
+}
+
+const usualConnections = 20
+
+// Server implements provision.Databases.
+type Server struct {
+	pool        *sql.DB
+	instance    string
+	connections int
+}
+
+var _ provision.Databases = (*Server)(nil)
+
+// What may stand inside a statement. Everything else goes as a parameter.
+var (
+	siteName     = regexp.MustCompile(`^site_s[0-9a-z]{9}$`)
+	instanceName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+	operationID  = regexp.MustCompile(`^[0-9a-zA-Z_-]{1,64}$`)
+	plainSecret  = regexp.MustCompile(`^[0-9A-Za-z_-]{16,128}$`)
+	accountName  = regexp.MustCompile(`^[a-z0-9_]{1,64}$`)
+)
+
+// Open returns a server. It does not connect yet: a server that is down makes methods answer tenants.ErrUnavailable.
+func Open(o Options) (*Server, error) {
+	if !instanceName.MatchString(o.Instance) {
+		return nil, fmt.Errorf("opening the sites' database: instance %q: %w", o.Instance, tenants.ErrInvalid)
+	}
+	conf := mysql.NewConfig()
+	conf.Net, conf.Addr, conf.User, conf.Passwd = "unix", o.Socket, o.User, o.Password
+	conf.Timeout = 5 * time.Second
+	conf.InterpolateParams = true
+	conf.Logger = driverLog{o.Log}
+	conf.Params = map[string]string{"lock_wait_timeout": "20", "max_statement_time": "60"}
+	connector, err := mysql.NewConnector(conf)
+	if err != nil {
+		return nil, fmt.Errorf("opening the sites' database: %w", err)
+	}
+	pool := sql.OpenDB(connector)
+	pool.SetMaxOpenConns(6)
+	pool.SetMaxIdleConns(2)
+	pool.SetConnMaxIdleTime(30 * time.Second)
+	if o.MaxConnections == 0 {
+		o.MaxConnections = usualConnections
+	}
+	return &Server{pool: pool, instance: o.Instance, connections: o.MaxConnections}, nil
+}
+
+// Close gives the connections back.
+func (s *Server) Close() error { return s.pool.Close() }
+
+// Ping asks the server whether it answers.
+func (s *Server) Ping(ctx context.Context) error {
+	return translate("asking the sites' database", s.pool.PingContext(ctx))
+}
+
+// AdminStatements returns what the server's root runs, as often as it likes, to make the account that Open connects as.
+// It holds exactly what this package needs, on the sites' databases alone.
+func AdminStatements(user, password string) ([]string, error) {
+	if !accountName.MatchString(user) || !plainSecret.MatchString(password) {
+		return nil, fmt.Errorf("preparing the account of the sites' database: %w", tenants.ErrInvalid)
+	}
+	account := "'" + user + "'@'localhost'"
+	return []string{
+		fmt.Sprintf("CREATE USER IF NOT EXISTS %s IDENTIFIED BY '%s'", account, password),
+		fmt.Sprintf("ALTER USER %s IDENTIFIED BY '%s'", account, password),
+		fmt.Sprintf("GRANT CREATE USER, PROCESS, CONNECTION ADMIN ON *.* TO %s", account),
+		fmt.Sprintf("GRANT %s ON `site\\_%%`.* TO %s WITH GRANT OPTION", applicationRights, account),
+		fmt.Sprintf("GRANT SELECT (Host, User) ON mysql.global_priv TO %s", account),
+	}, nil
+}
+
+// Error numbers of MariaDB that mean "not now".
+var away = []uint16{
+	1040, // too many connections
+	1053, // shutdown in progress
+	1205, // lock wait timeout
+	1213, // deadlock
+	1317, // query interrupted
+	1927, // connection killed
+	1969, // statement took too long
+}
+
+func translate(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if unavailable(err) {
+		return fmt.Errorf("%s: %w: %w", doing, tenants.ErrUnavailable, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+func unavailable(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	var refusal *mysql.MySQLError
+	if errors.As(err, &refusal) {
+		return slices.Contains(away, refusal.Number)
+	}
+	var network net.Error
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.As(err, &network)
+}
+
+// driverLog takes what the driver would print to the standard error stream.
+type driverLog struct{ log *slog.Logger }
+
+// Print implements the driver's Logger.
+func (d driverLog) Print(v ...any) {
+	d.log.Warn("sites' database connection", "detail", fmt.Sprint(v...))
+}

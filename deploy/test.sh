@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# Tests, on an instance of their own: test.sh lint|unit|integration|e2e|screenshots|audit|all|clean.
+# TEST_HTTPS_PORT (9443), TEST_HTTP_PORT (9080) and TEST_STANDIN_PORT (9444) choose its ports. What is missing on the
+# machine is installed or is a failure: nothing is skipped. KEEP=1 leaves the instance running.
+# shellcheck source-path=SCRIPTDIR disable=SC2034,SC2119
+. "$(dirname "$0")/lib.sh"
+. "$repo/deploy/host.sh"
+. "$repo/deploy/images.sh"
+. "$repo/deploy/instance.sh"
+
+goal='test'
+instance=test root=/var/lib/chatiere-test domain=chatiere.localhost
+https_port=${TEST_HTTPS_PORT:-9443} http_port=${TEST_HTTP_PORT:-9080}
+test_https_port=$https_port test_http_port=$http_port
+standin_port=${TEST_STANDIN_PORT:-9444} 
+test_standin_port=$standin_port
+
+golangci_version=v2.5.0 govulncheck_version=v1.1.4
+export GOBIN=$repo/.bin PATH=$repo/.bin:$PATH
+
+timings=()
+
+# stage NAME COMMAND… times one stage, and says so whatever becomes of it.
+stage() {
+  local name=$1 began=$SECONDS
+  shift
+  say ""
+  say "── $name"
+  "$@"
+  timings+=("$(printf '%-12s %5d s' "$name" $((SECONDS - began)))")
+}
+
+report() {
+  local code=$?
+  ((${#timings[@]} == 0)) || { say ""; printf '   %s\n' "${timings[@]}" >&2; }
+  ((code == 0)) || say "✗ failed after $SECONDS s"
+  return "$code"
+}
+
+# go_binary COMMAND MODULE@VERSION installs a tool of ours once per version.
+go_binary() {
+  local mark=$GOBIN/.$1-${2##*@}
+  [[ -x $GOBIN/$1 && -e $mark ]] && return 0
+  quietly "installing $1 ${2##*@}" env CGO_ENABLED=0 go install -trimpath "$2"
+  touch "$mark"
+}
+
+lint() {
+  go_tool
+  local unformatted
+  unformatted=$(go list -f '{{.Dir}}' ./... | xargs gofmt -l)
+  [[ -z $unformatted ]] || fail "these files are not formatted (gofmt -w)" "$unformatted"
+  tool shellcheck shellcheck
+  shellcheck -x -P deploy deploy/*.sh .ci/run || fail "shellcheck is not content"
+  go_binary golangci-lint "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$golangci_version"
+  golangci-lint run --timeout 10m ./... || fail "golangci-lint is not content"
+}
+
+# run_tests ARGUMENT… prints what fails, but not the many packages that pass.
+run_tests() {
+  go test "$@" ./... 2>&1 | grep -Ev '^ok  |\[no test files\]' >&2 || true
+  return "${PIPESTATUS[0]}"
+}
+
+unit() {
+  go_tool
+  race_tools
+  run_tests -race -timeout 10m || fail "unit tests failed"
+}
+
+# race_tools: the race detector links C.
+race_tools() { tool gcc gcc libc6-dev; }
+
+# platform_of_the_tests brings up a whole instance of this build, with the demo's people and site in it.
+platform_of_the_tests() {
+  need_root
+  engine
+  compose_tool
+  free_ports test_https_port test_http_port test_standin_port
+  images
+  prepare
+  openings
+  up
+  quietly "filling the instance" bin/chatiere demo --config "$root/chatiere.yaml" --summary "$root/summary.json"
+}
+
+# openings: failure points, and a stand-in server on the engine's bridge that the sites may reach by name.
+openings() {
+  compose_files+=(-f "$repo/deploy/compose/test.yml")
+  PLATFORM_TEST_STANDIN=$(docker network inspect bridge -f '{{(index .IPAM.Config 0).Gateway}}')
+  [[ -n $PLATFORM_TEST_STANDIN ]] || fail "Docker's bridge has no address"
+  export PLATFORM_TEST_STANDIN
+  install -d -m 0700 "$root/hold"
+  grep -q '^egress:' "$root/chatiere.yaml" || printf '\negress:\n  permit: ["%s:%d"]\n  allow: ["standin.chatiere.test:%d"]\n' \
+    "$PLATFORM_TEST_STANDIN" "$standin_port" "$standin_port" >>"$root/chatiere.yaml"
+  prepare
+}
+
+# surroundings tells the tests where the real things are.
+surroundings() {
+  export CHATIERE_TEST_CONFIG=$root/chatiere.yaml CHATIERE_TEST_SUMMARY=$root/summary.json CHATIERE_TEST_HOLD=$root/hold
+  export CHATIERE_TEST_PERMIT=$PLATFORM_TEST_STANDIN:$standin_port CHATIERE_TEST_ARTIFACTS=$repo/.artifacts
+  export CHATIERE_TEST_MARIADB_IMAGE=$mariadb_tag CHATIERE_BASE_IMAGE=$base_image
+  export CHATIERE_TEST_KEYCLOAK_ISSUER=https://id.$domain:$https_port/realms/chatiere
+  export CHATIERE_TEST_KEYCLOAK_SOCKET=$root/run/keycloak/keycloak.sock CHATIERE_TEST_PANEL_URL=https://panel.$domain:$https_port
+  CHATIERE_TEST_OIDC_PANEL=$(<"$root/secrets/oidc_panel") CHATIERE_TEST_OIDC_WORKER=$(<"$root/secrets/oidc_worker")
+  export CHATIERE_TEST_OIDC_PANEL CHATIERE_TEST_OIDC_WORKER
+  mkdir -p "$repo/.artifacts"
+}
+
+integration() {
+  surroundings
+  # One package at a time: several of them watch what the whole engine holds.
+  run_tests -tags integration -timeout 20m -p 1 || fail "integration tests failed"
+}
+
+browser() { tool chromium chromium; tool certutil libnss3-tools; }
+
+e2e() {
+  surroundings
+  [[ -d cmd/e2e ]] || fail "cmd/e2e is missing: there is no end-to-end test"
+  browser
+  run_e2e -timeout 30m
+}
+
+run_e2e() { go test -tags e2e -count 1 "$@" ./cmd/e2e/... || fail "end-to-end tests failed"; }
+
+screenshots() {
+  platform_of_the_tests
+  surroundings
+  browser
+  run_e2e -run Screenshots -timeout 15m
+}
+
+audit() {
+  go_tool
+  go_binary govulncheck "golang.org/x/vuln/cmd/govulncheck@$govulncheck_version"
+  govulncheck ./...
+}
+
+# with_platform STAGE… runs stages on a fresh instance, which is taken away when all went well.
+with_platform() {
+  local s
+  need_root
+  clean
+  stage platform platform_of_the_tests
+  for s; do stage "$s" "$s"; done
+  [[ -n ${KEEP:-} ]] || stage clean clean
+}
+
+trap report EXIT
+case ${1:-all} in
+  lint | unit | audit) stage "$1" "$1" ;;
+  integration | e2e) with_platform "$1" ;;
+  screenshots) screenshots ;;
+  all)
+    need_root
+    stage lint lint
+    stage unit unit
+    with_platform integration e2e
+    ;;
+  clean) need_root; clean ;;
+  *) fail "usage: test.sh lint|unit|integration|e2e|screenshots|audit|all|clean" ;;
+esac

@@ -163,7 +163,7 @@ func (i *instance) start(t *testing.T, role string) {
 func (i *instance) wish(t *testing.T, path string, body any) api.Operation {
 	t.Helper()
 	var op api.Operation
-	if err := i.panel.Post(t.Context(), path, body, "", &op); err != nil {
+	if err := i.panel.Post(context.WithoutCancel(t.Context()), path, body, "", &op); err != nil {
 		t.Fatalf("POST %s: %v", path, explain(err))
 	}
 	return op
@@ -181,7 +181,7 @@ func explain(err error) string {
 func (i *instance) done(t *testing.T, op api.Operation, within time.Duration) api.Operation {
 	t.Helper()
 	eventually(t, within, "operation "+op.ID+" ("+op.Kind+")", func() (bool, string) {
-		if err := i.panel.Get(t.Context(), api.Item(api.PathOperations, op.ID), &op); err != nil {
+		if err := i.panel.Get(context.WithoutCancel(t.Context()), api.Item(api.PathOperations, op.ID), &op); err != nil {
 			return false, err.Error()
 		}
 		return op.Ended(), op.State + " " + op.Problem + " " + op.Detail
@@ -195,7 +195,7 @@ func (i *instance) done(t *testing.T, op api.Operation, within time.Duration) ap
 func (i *instance) site(t *testing.T, id string) api.Site {
 	t.Helper()
 	var s api.Site
-	if err := i.panel.Get(t.Context(), api.Item(api.PathSites, id), &s); err != nil {
+	if err := i.panel.Get(context.WithoutCancel(t.Context()), api.Item(api.PathSites, id), &s); err != nil {
 		t.Fatal(explain(err))
 	}
 	return s

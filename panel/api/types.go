@@ -1,0 +1,173 @@
+package api
+
+import "time"
+
+// List is the body of every answer that lists.
+type List[T any] struct {
+	Items []T `json:"items"`
+}
+
+// Association is a tenant.
+type Association struct {
+	ID        string    `json:"id"`
+	Slug      string    `json:"slug"`
+	Name      string    `json:"name"`
+	State     string    `json:"state"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// NewAssociation asks for one.
+type NewAssociation struct {
+	Name string `json:"name"`
+	Slug string `json:"slug,omitempty"`
+}
+
+// Site is one application at one host name.
+type Site struct {
+	ID            string     `json:"id"`
+	Association   string     `json:"association"` // slug
+	Name          string     `json:"name"`
+	Host          string     `json:"host"`
+	URL           string     `json:"url"`
+	Template      string     `json:"template"`
+	Version       string     `json:"version"`
+	State         string     `json:"state"`
+	Health        string     `json:"health,omitempty"`
+	ProbedAt      *time.Time `json:"probed_at,omitempty"`
+	CreatedAt     time.Time  `json:"created_at"`
+	BinnedAt      *time.Time `json:"binned_at,omitempty"`
+	PurgeAt       *time.Time `json:"purge_at,omitempty"` // when the bin may be emptied of it by itself
+	DiskBytes     int64      `json:"disk_bytes"`
+	RequestsToday *int64     `json:"requests_today,omitempty"` // absent: not known now
+}
+
+// NewSite asks for one.
+type NewSite struct {
+	Association string `json:"association"` // slug
+	Template    string `json:"template"`
+	Name        string `json:"name"`
+	Host        string `json:"host"` // a label below the co-op's domain, or the full name
+	AdminEmail  string `json:"admin_email,omitempty"`
+}
+
+// Operation is one durable piece of work. States: queued, running, undoing, done, undone, stuck.
+type Operation struct {
+	ID          string     `json:"id"`
+	Kind        string     `json:"kind"`
+	State       string     `json:"state"`
+	Association string     `json:"association,omitempty"` // slug
+	Site        string     `json:"site,omitempty"`
+	Cancel      bool       `json:"cancel_asked,omitempty"`
+	Problem     string     `json:"problem,omitempty"`
+	Detail      string     `json:"detail,omitempty"` // for co-op admins alone
+	CreatedBy   string     `json:"created_by"`
+	CreatedAt   time.Time  `json:"created_at"`
+	StartedAt   *time.Time `json:"started_at,omitempty"`
+	EndedAt     *time.Time `json:"ended_at,omitempty"`
+	Done        int        `json:"steps_done"`
+	Total       int        `json:"steps_total"`
+	Steps       []Step     `json:"steps,omitempty"`
+}
+
+// Ended reports whether nothing more will happen by itself.
+func (o Operation) Ended() bool {
+	return o.State == "done" || o.State == "undone" || o.State == "stuck"
+}
+
+// Step is one step of an operation.
+type Step struct {
+	Name      string     `json:"name"`
+	State     string     `json:"state"`
+	Attempt   int        `json:"attempt,omitempty"`
+	StartedAt *time.Time `json:"started_at,omitempty"`
+	EndedAt   *time.Time `json:"ended_at,omitempty"`
+}
+
+// Template is one entry of the catalogue.
+type Template struct {
+	Name    string `json:"name"`
+	Title   string `json:"title"`
+	Version string `json:"version"`
+	Summary string `json:"summary,omitempty"`
+}
+
+// Token is an API token without its secret.
+type Token struct {
+	ID        string     `json:"id"`
+	Label     string     `json:"label"`
+	Scope     string     `json:"scope"` // read, write
+	Admin     bool       `json:"admin"`
+	Maker     string     `json:"maker"`
+	CreatedAt time.Time  `json:"created_at"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	UsedAt    *time.Time `json:"used_at,omitempty"`
+}
+
+// NewToken asks for one.
+type NewToken struct {
+	Label string `json:"label"`
+	Scope string `json:"scope"`
+	Days  int    `json:"days"` // 1 to 366; 0 is 90
+}
+
+// CreatedToken carries the secret, this once.
+type CreatedToken struct {
+	Token
+	Secret string `json:"secret"`
+}
+
+// Account is who asks, as the panel sees them.
+type Account struct {
+	Kind         string            `json:"kind"` // person, token, local
+	ID           string            `json:"id,omitempty"`
+	Name         string            `json:"name"`
+	Email        string            `json:"email,omitempty"`
+	Admin        bool              `json:"admin"`
+	SecondFactor bool              `json:"second_factor"`
+	Memberships  map[string]string `json:"memberships"` // role by association slug
+	Scopes       []string          `json:"scopes,omitempty"`
+}
+
+// BreakGlassLink is the one-time way in while Keycloak is away.
+type BreakGlassLink struct {
+	URL       string    `json:"url"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// Diagnosis is what the doctor found.
+type Diagnosis struct {
+	Checks []Check `json:"checks"`
+}
+
+// Healthy reports whether no check is red.
+func (d Diagnosis) Healthy() bool {
+	for _, c := range d.Checks {
+		if c.State == CheckRed {
+			return false
+		}
+	}
+	return true
+}
+
+// Check is one thing looked at.
+type Check struct {
+	Name   string     `json:"name"`
+	State  CheckState `json:"state"`
+	Found  string     `json:"found"`
+	Advice string     `json:"advice,omitempty"` // what to do; never empty when red
+}
+
+// CheckState is a check's colour.
+type CheckState string
+
+// The colours.
+const (
+	CheckGreen CheckState = "green"
+	CheckAmber CheckState = "amber"
+	CheckRed   CheckState = "red"
+)
+
+// Health is the answer to the platform's own probe; it tells nothing about anyone.
+type Health struct {
+	Status string `json:"status"`
+}

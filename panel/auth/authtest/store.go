@@ -1,0 +1,275 @@
+package authtest
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"chatiere/panel/auth"
+	"chatiere/tenants"
+)
+
+// Store keeps everything in memory, people and audit trail included.
+type Store struct {
+	mu       sync.Mutex
+	sessions map[auth.Hash]auth.Session
+	flows    map[auth.Hash]auth.Flow
+	tokens   map[string]auth.Token
+	links    map[auth.Hash]auth.Link
+	people   map[string]tenants.Member
+	trail    []tenants.AuditEntry
+}
+
+var (
+	_ auth.Store   = (*Store)(nil)
+	_ auth.People  = (*Store)(nil)
+	_ auth.Auditor = (*Store)(nil)
+)
+
+// NewStore returns an empty one.
+func NewStore() *Store {
+	return &Store{
+		sessions: map[auth.Hash]auth.Session{}, flows: map[auth.Hash]auth.Flow{}, tokens: map[string]auth.Token{},
+		links: map[auth.Hash]auth.Link{}, people: map[string]tenants.Member{},
+	}
+}
+
+// InsertSession implements auth.SessionStore.
+func (s *Store) InsertSession(_ context.Context, x auth.Session) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessions[x.Hash] = x
+	return nil
+}
+
+// Session implements auth.SessionStore.
+func (s *Store) Session(_ context.Context, h auth.Hash) (auth.Session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x, ok := s.sessions[h]
+	if !ok {
+		return x, tenants.ErrNotFound
+	}
+	x.Memberships = maps.Clone(x.Memberships)
+	return x, nil
+}
+
+// TouchSession implements auth.SessionStore.
+func (s *Store) TouchSession(_ context.Context, h auth.Hash, seen time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x, ok := s.sessions[h]; ok {
+		x.SeenAt = seen
+		s.sessions[h] = x
+	}
+	return nil
+}
+
+// RenewSession implements auth.SessionStore.
+func (s *Store) RenewSession(_ context.Context, x auth.Session) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old, ok := s.sessions[x.Hash]
+	if !ok {
+		return tenants.ErrNotFound
+	}
+	old.Username, old.Name, old.Email, old.CoopAdmin = x.Username, x.Name, x.Email, x.CoopAdmin
+	old.Memberships, old.Refresh, old.IDToken, old.RightsAt = x.Memberships, x.Refresh, x.IDToken, x.RightsAt
+	s.sessions[x.Hash] = old
+	return nil
+}
+
+// DeleteSession implements auth.SessionStore.
+func (s *Store) DeleteSession(_ context.Context, h auth.Hash) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, h)
+	return nil
+}
+
+// DeleteSessionsOf implements auth.SessionSweeper.
+func (s *Store) DeleteSessionsOf(_ context.Context, sid, subject string) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var n int64
+	for h, x := range s.sessions {
+		if (sid != "" && x.SID == sid) || (sid == "" && x.Subject == subject) {
+			delete(s.sessions, h)
+			n++
+		}
+	}
+	return n, nil
+}
+
+// CountSessions implements auth.SessionSweeper.
+func (s *Store) CountSessions(_ context.Context, subject string, now time.Time) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, x := range s.sessions {
+		if x.Subject == subject && x.ExpiresAt.After(now) {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// DeleteExpired implements auth.SessionSweeper.
+func (s *Store) DeleteExpired(_ context.Context, now, idleSince time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.sessions, func(_ auth.Hash, x auth.Session) bool { return !x.ExpiresAt.After(now) || x.SeenAt.Before(idleSince) })
+	maps.DeleteFunc(s.flows, func(_ auth.Hash, f auth.Flow) bool { return !f.ExpiresAt.After(now) })
+	maps.DeleteFunc(s.links, func(_ auth.Hash, l auth.Link) bool { return !l.ExpiresAt.After(now.AddDate(0, 0, -1)) })
+	return nil
+}
+
+// InsertFlow implements auth.FlowStore.
+func (s *Store) InsertFlow(_ context.Context, f auth.Flow) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flows[f.State] = f
+	return nil
+}
+
+// TakeFlow implements auth.FlowStore.
+func (s *Store) TakeFlow(_ context.Context, state auth.Hash) (auth.Flow, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, ok := s.flows[state]
+	if !ok {
+		return f, tenants.ErrNotFound
+	}
+	delete(s.flows, state)
+	return f, nil
+}
+
+// InsertToken implements auth.TokenStore.
+func (s *Store) InsertToken(_ context.Context, t auth.Token) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokens[t.ID] = t
+	return nil
+}
+
+// TokenByHash implements auth.TokenStore.
+func (s *Store) TokenByHash(_ context.Context, h auth.Hash) (auth.Token, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.tokens {
+		if t.Hash == h {
+			return t, nil
+		}
+	}
+	return auth.Token{}, tenants.ErrNotFound
+}
+
+// Tokens implements auth.TokenStore.
+func (s *Store) Tokens(_ context.Context, m auth.Maker) ([]auth.Token, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []auth.Token
+	for _, t := range s.tokens {
+		if t.RevokedAt == nil && (m == auth.Maker{} || t.Maker == m) {
+			out = append(out, t)
+		}
+	}
+	slices.SortFunc(out, func(a, b auth.Token) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	return out, nil
+}
+
+// RevokeToken implements auth.TokenStore.
+func (s *Store) RevokeToken(_ context.Context, id string, m auth.Maker, now time.Time) (auth.Token, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, ok := s.tokens[id]
+	if !ok || t.RevokedAt != nil || (m != auth.Maker{} && t.Maker != m) {
+		return auth.Token{}, tenants.ErrNotFound
+	}
+	t.RevokedAt = &now
+	s.tokens[id] = t
+	return t, nil
+}
+
+// UseToken implements auth.TokenStore.
+func (s *Store) UseToken(_ context.Context, id string, now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t, ok := s.tokens[id]; ok {
+		t.UsedAt = &now
+		s.tokens[id] = t
+	}
+	return nil
+}
+
+// InsertLink implements auth.LinkStore.
+func (s *Store) InsertLink(_ context.Context, l auth.Link) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.links[l.Hash] = l
+	return nil
+}
+
+// Link implements auth.LinkStore.
+func (s *Store) Link(_ context.Context, h auth.Hash) (auth.Link, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, ok := s.links[h]
+	if !ok {
+		return l, tenants.ErrNotFound
+	}
+	return l, nil
+}
+
+// UseLink implements auth.LinkStore.
+func (s *Store) UseLink(_ context.Context, h auth.Hash, now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, ok := s.links[h]
+	if !ok || l.UsedAt != nil || !l.ExpiresAt.After(now) {
+		return tenants.ErrNotFound
+	}
+	l.UsedAt = &now
+	s.links[h] = l
+	return nil
+}
+
+// SavePerson implements auth.People.
+func (s *Store) SavePerson(_ context.Context, m tenants.Member) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.people[m.Subject] = m
+	return nil
+}
+
+// Person implements auth.People.
+func (s *Store) Person(_ context.Context, subject string) (tenants.Member, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, ok := s.people[subject]
+	if !ok {
+		return m, tenants.ErrNotFound
+	}
+	return m, nil
+}
+
+// Audit implements auth.Auditor.
+func (s *Store) Audit(_ context.Context, e tenants.AuditEntry) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trail = append(s.trail, e)
+	return nil
+}
+
+// Audited lists the actions in the trail.
+func (s *Store) Audited() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for _, e := range s.trail {
+		out = append(out, e.Action)
+	}
+	return out
+}

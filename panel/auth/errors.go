@@ -1,0 +1,18 @@
+package auth
+
+import "errors"
+
+var (
+	// ErrFlow: the answer of the issuer does not belong to a sign-in this browser began, or is out of date.
+	ErrFlow = errors.New("sign-in not recognised")
+	// ErrRefused: the issuer (or the person, there) said no.
+	ErrRefused = errors.New("sign-in refused by the issuer")
+	// ErrWeak: a second factor was asked for and not given.
+	ErrWeak = errors.New("second factor not proved")
+	// ErrEnded: the session, token or link is unknown, over, or revoked.
+	ErrEnded = errors.New("no longer valid")
+	// ErrTooMany: too many tries from one address.
+	ErrTooMany = errors.New("too many tries")
+	// errGrant: the issuer will not renew this session's rights any more.
+	errGrant = errors.New("grant is gone")
+)

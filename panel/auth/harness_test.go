@@ -1,0 +1,92 @@
+package auth_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"chatiere/panel/auth"
+	"chatiere/panel/auth/authtest"
+	"chatiere/tenants"
+)
+
+const publicURL = "https://panel.lilas.example"
+
+var key = []byte("0123456789abcdef0123456789abcdef")
+
+// porch is everything of sign-in, put together as the panel does.
+type porch struct {
+	clock    *authtest.Clock
+	issuer   *authtest.Issuer
+	store    *authtest.Store
+	provider *auth.Provider
+	sessions *auth.Sessions
+	signIn   *auth.SignIn
+	tokens   *auth.Tokens
+	glass    *auth.BreakGlass
+	back     *auth.BackChannel
+}
+
+func newPorch(t *testing.T) *porch {
+	t.Helper()
+	p := &porch{clock: authtest.NewClock(), store: authtest.NewStore()}
+	p.issuer = authtest.NewIssuer(t, p.clock.Now)
+	log := slog.New(slog.DiscardHandler)
+	now := p.clock.Now
+	p.provider = auth.NewProvider(auth.Identity{
+		Issuer: p.issuer.URL, ClientID: p.issuer.ClientID, ClientSecret: p.issuer.Secret, PublicURL: publicURL,
+		Client: &http.Client{Timeout: 5 * time.Second},
+	}, now, log)
+	seal, err := auth.NewSeal(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.sessions = &auth.Sessions{Store: p.store, People: p.store, Provider: p.provider, Seal: seal, Now: now, Log: log}
+	p.signIn = &auth.SignIn{Flows: p.store, Sessions: p.sessions, Provider: p.provider, Audit: p.store, Now: now, Log: log}
+	p.tokens = &auth.Tokens{Store: p.store, People: p.store, Audit: p.store, Now: now, Log: log}
+	p.glass = &auth.BreakGlass{Links: p.store, Sessions: p.sessions, Audit: p.store, Now: now}
+	p.back = &auth.BackChannel{Provider: p.provider, Store: p.store, Now: now}
+	p.provider.Run(t.Context())
+	return p
+}
+
+func (p *porch) begin(t *testing.T, s auth.Start) auth.Departure {
+	t.Helper()
+	d, err := p.signIn.Begin(t.Context(), s)
+	if err != nil {
+		t.Fatalf("beginning: %v", err)
+	}
+	return d
+}
+
+func answer(q url.Values, binding string) auth.Answer {
+	return auth.Answer{
+		State: q.Get("state"), Code: q.Get("code"), Issuer: q.Get("iss"), Error: q.Get("error"), Binding: binding, Address: "192.0.2.1",
+	}
+}
+
+func (p *porch) signedIn(t *testing.T, person authtest.Claims) auth.Arrival {
+	t.Helper()
+	d := p.begin(t, auth.Start{})
+	a, err := p.signIn.Finish(t.Context(), answer(p.issuer.Approve(t, d.URL, person), d.Binding))
+	if err != nil {
+		t.Fatalf("signing in: %v", err)
+	}
+	return a
+}
+
+func (p *porch) resolve(t *testing.T, cookie string) (auth.Visit, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	return p.sessions.Resolve(ctx, cookie)
+}
+
+var lea = authtest.Person("lea", "Léa Martin", "/assos/lilas/gestion", "/assos/roses/membres")
+
+func manager(v auth.Visit) bool {
+	return v.Session.Principal().RoleIn("lilas") == tenants.RoleManager
+}

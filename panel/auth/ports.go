@@ -1,0 +1,74 @@
+package auth
+
+import (
+	"context"
+	"time"
+
+	"chatiere/tenants"
+)
+
+// SessionStore keeps sessions. Reading what is not there answers tenants.ErrNotFound.
+type SessionStore interface {
+	InsertSession(ctx context.Context, s Session) error
+	Session(ctx context.Context, hash Hash) (Session, error)
+	TouchSession(ctx context.Context, hash Hash, seen time.Time) error
+	// RenewSession writes the rights and the sealed tokens.
+	RenewSession(ctx context.Context, s Session) error
+	DeleteSession(ctx context.Context, hash Hash) error
+}
+
+// SessionSweeper finds sessions by something else than their cookie.
+type SessionSweeper interface {
+	// DeleteSessionsOf removes those of the issuer's session, or, when sid is empty, all of the subject.
+	DeleteSessionsOf(ctx context.Context, sid, subject string) (int64, error)
+	CountSessions(ctx context.Context, subject string, now time.Time) (int, error)
+	// DeleteExpired removes sessions past their absolute end or idle since before idleSince, and flows and links past theirs.
+	DeleteExpired(ctx context.Context, now, idleSince time.Time) error
+}
+
+// FlowStore keeps sign-ins that have begun.
+type FlowStore interface {
+	InsertFlow(ctx context.Context, f Flow) error
+	// TakeFlow removes and returns it, at most once.
+	TakeFlow(ctx context.Context, state Hash) (Flow, error)
+}
+
+// TokenStore keeps API tokens.
+type TokenStore interface {
+	InsertToken(ctx context.Context, t Token) error
+	TokenByHash(ctx context.Context, hash Hash) (Token, error)
+	// Tokens lists those a maker made, newest first, without the revoked ones; a zero maker lists all.
+	Tokens(ctx context.Context, m Maker) ([]Token, error)
+	// RevokeToken answers tenants.ErrNotFound unless the maker (zero: anybody) made it and it is not revoked yet.
+	RevokeToken(ctx context.Context, id string, m Maker, now time.Time) (Token, error)
+	UseToken(ctx context.Context, id string, now time.Time) error
+}
+
+// LinkStore keeps break-glass links.
+type LinkStore interface {
+	InsertLink(ctx context.Context, l Link) error
+	Link(ctx context.Context, hash Hash) (Link, error)
+	// UseLink marks it used, at most once, if it is not past its end; else tenants.ErrNotFound.
+	UseLink(ctx context.Context, hash Hash, now time.Time) error
+}
+
+// Store is all of them: panel/mysql implements it.
+type Store interface {
+	SessionStore
+	SessionSweeper
+	FlowStore
+	TokenStore
+	LinkStore
+}
+
+// People mirrors members into the records and reads them back.
+type People interface {
+	SavePerson(ctx context.Context, m tenants.Member) error
+	// Person answers tenants.ErrNotFound for a subject never seen.
+	Person(ctx context.Context, subject string) (tenants.Member, error)
+}
+
+// Auditor appends to the audit trail.
+type Auditor interface {
+	Audit(ctx context.Context, e tenants.AuditEntry) error
+}

@@ -1,0 +1,233 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"chatiere/tenants"
+)
+
+// Identity says which issuer we trust and who we are to it.
+type Identity struct {
+	Issuer       string
+	ClientID     string
+	ClientSecret string
+	PublicURL    string // ours, such as "https://panel.lilas.coop", without a slash at the end
+	Client       *http.Client
+}
+
+// CallbackPath is where the issuer sends people back to.
+const CallbackPath = "/auth/callback"
+
+// Provider is our connection to the issuer. The issuer may be away when we start and at any time later.
+type Provider struct {
+	id  Identity
+	now func() time.Time
+	log *slog.Logger
+
+	live atomic.Pointer[connection]
+
+	mu      sync.Mutex
+	looked  time.Time // when the issuer was last asked whether it is there
+	answers bool
+}
+
+type connection struct {
+	oauth      oauth2.Config
+	verifier   *oidc.IDTokenVerifier
+	endSession string
+}
+
+// NewProvider returns one that is not connected yet; Run connects it.
+func NewProvider(id Identity, now func() time.Time, log *slog.Logger) *Provider {
+	return &Provider{id: id, now: now, log: log}
+}
+
+const (
+	firstRetry = 500 * time.Millisecond
+	lastRetry  = 15 * time.Second
+	askTimeout = 10 * time.Second
+)
+
+// Run discovers the issuer, trying again with growing pauses, and returns when it has or when ctx is over.
+func (p *Provider) Run(ctx context.Context) {
+	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
+		err := p.discover(ctx)
+		if err == nil {
+			p.log.InfoContext(ctx, "issuer discovered", "issuer", p.id.Issuer)
+			return
+		}
+		p.log.WarnContext(ctx, "issuer not discovered", "issuer", p.id.Issuer, "retry_in", pause, "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (p *Provider) discover(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, p.id.Client), askTimeout)
+	defer cancel()
+	found, err := oidc.NewProvider(ctx, p.id.Issuer)
+	if err != nil {
+		return fmt.Errorf("discovering %s: %w", p.id.Issuer, err)
+	}
+	var extra struct {
+		EndSession string `json:"end_session_endpoint"`
+	}
+	if err := found.Claims(&extra); err != nil {
+		return fmt.Errorf("reading discovery document: %w", err)
+	}
+	endpoint := found.Endpoint()
+	endpoint.AuthStyle = oauth2.AuthStyleInHeader // trying both styles could burn the code
+	p.live.Store(&connection{
+		oauth: oauth2.Config{
+			ClientID: p.id.ClientID, ClientSecret: p.id.ClientSecret, Endpoint: endpoint,
+			RedirectURL: p.id.PublicURL + CallbackPath, Scopes: []string{oidc.ScopeOpenID, "profile", "email"},
+		},
+		verifier: found.Verifier(&oidc.Config{
+			ClientID: p.id.ClientID, SupportedSigningAlgs: []string{oidc.RS256, oidc.ES256}, Now: p.slow,
+		}),
+		endSession: extra.EndSession,
+	})
+	return nil
+}
+
+// slow is our clock set back a little, since go-oidc gives an expiry no leeway.
+func (p *Provider) slow() time.Time { return p.now().Add(-30 * time.Second) }
+
+// connected returns the connection, or tenants.ErrUnavailable.
+func (p *Provider) connected() (*connection, error) {
+	if c := p.live.Load(); c != nil {
+		return c, nil
+	}
+	return nil, fmt.Errorf("issuer not discovered yet: %w", tenants.ErrUnavailable)
+}
+
+// aliveFor is how long one look at the issuer serves everybody.
+const aliveFor = 3 * time.Second
+
+// Alive reports whether the issuer answers now; nobody should be sent to a page that cannot load.
+func (p *Provider) Alive(ctx context.Context) bool {
+	if p.live.Load() == nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := p.now(); p.looked.IsZero() || now.Sub(p.looked) > aliveFor || now.Before(p.looked) {
+		p.answers = p.ask(ctx)
+		p.looked = p.now()
+	}
+	return p.answers
+}
+
+func (p *Provider) ask(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, aliveFor)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(p.id.Issuer, "/")+"/.well-known/openid-configuration", nil)
+	if err != nil {
+		return false
+	}
+	res, err := p.id.Client.Do(req)
+	if err != nil {
+		return false
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<16))
+	_ = res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
+
+// down notes that the issuer just failed us, so that the next requests do not each wait for it.
+func (p *Provider) down() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.looked, p.answers = p.now(), false
+}
+
+// grant is what the issuer gave for a code or a refresh token.
+type grant struct {
+	claims  claims
+	idToken string
+	refresh string
+}
+
+func (p *Provider) exchange(ctx context.Context, code, verifier string) (grant, error) {
+	c, err := p.connected()
+	if err != nil {
+		return grant{}, err
+	}
+	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, p.id.Client), askTimeout)
+	defer cancel()
+	token, err := c.oauth.Exchange(ctx, code, oauth2.VerifierOption(verifier))
+	if err != nil {
+		return grant{}, p.failure("exchanging code", err)
+	}
+	return p.verify(ctx, c, token)
+}
+
+// renew asks for the rights as they are now.
+func (p *Provider) renew(ctx context.Context, refresh string) (grant, error) {
+	c, err := p.connected()
+	if err != nil {
+		return grant{}, err
+	}
+	if !p.Alive(ctx) {
+		return grant{}, fmt.Errorf("renewing rights: issuer is away: %w", tenants.ErrUnavailable)
+	}
+	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, p.id.Client), askTimeout)
+	defer cancel()
+	token, err := c.oauth.TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
+	if err != nil {
+		return grant{}, p.failure("renewing rights", err)
+	}
+	return p.verify(ctx, c, token)
+}
+
+// failure tells a refusal, which is final, from an issuer that is away or ill.
+func (p *Provider) failure(doing string, err error) error {
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) && refused.ErrorCode == "invalid_grant" {
+		return fmt.Errorf("%s: %w: %w", doing, errGrant, err)
+	}
+	p.down()
+	return fmt.Errorf("%s: %w: %w", doing, tenants.ErrUnavailable, err)
+}
+
+func (p *Provider) verify(ctx context.Context, c *connection, token *oauth2.Token) (grant, error) {
+	raw, ok := token.Extra("id_token").(string)
+	if !ok {
+		return grant{}, fmt.Errorf("issuer sent no id_token: %w", ErrFlow)
+	}
+	id, err := c.verifier.Verify(ctx, raw)
+	if err != nil {
+		return grant{}, fmt.Errorf("verifying id_token: %w: %w", ErrFlow, err)
+	}
+	g := grant{idToken: raw, refresh: token.RefreshToken}
+	if err := id.Claims(&g.claims); err != nil {
+		return grant{}, fmt.Errorf("reading claims: %w: %w", ErrFlow, err)
+	}
+	if len(id.Audience) > 1 && g.claims.AZP != p.id.ClientID {
+		return grant{}, fmt.Errorf("id_token was made for %q: %w", g.claims.AZP, ErrFlow)
+	}
+	if id.AccessTokenHash != "" {
+		if err := id.VerifyAccessToken(token.AccessToken); err != nil {
+			return grant{}, fmt.Errorf("verifying at_hash: %w: %w", ErrFlow, err)
+		}
+	}
+	if g.claims.Subject == "" {
+		return grant{}, fmt.Errorf("id_token names nobody: %w", ErrFlow)
+	}
+	return g, nil
+}

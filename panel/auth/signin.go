@@ -1,0 +1,175 @@
+package auth
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"chatiere/tenants"
+)
+
+// Flow is a sign-in that has begun and waits for the issuer's answer.
+type Flow struct {
+	State     Hash // of the state parameter: the key
+	Binding   Hash // of the browser's short-lived cookie
+	Nonce     string
+	Verifier  string // PKCE
+	Return    string
+	StepUp    bool
+	ExpiresAt time.Time
+}
+
+// flowLife is how long a person may take at the issuer's pages.
+const flowLife = 10 * time.Minute
+
+// SignIn is the code flow with PKCE, state and nonce.
+type SignIn struct {
+	Flows    FlowStore
+	Sessions *Sessions
+	Provider *Provider
+	Audit    Auditor
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Start is how a sign-in begins.
+type Start struct {
+	Return   string // where to come back to; anything but a local path becomes "/"
+	StepUp   bool   // the second factor is a condition
+	Language string // for the issuer's pages
+	Binding  string // the short-lived cookie the browser has already, from another tab
+}
+
+// Departure is where to send the browser, and what its short-lived cookie must carry.
+type Departure struct {
+	URL     string
+	Binding string
+	Expires time.Time
+}
+
+// Begin answers tenants.ErrUnavailable when the issuer is away.
+func (s *SignIn) Begin(ctx context.Context, start Start) (Departure, error) {
+	c, err := s.Provider.connected()
+	if err != nil {
+		return Departure{}, err
+	}
+	if !s.Provider.Alive(ctx) {
+		return Departure{}, fmt.Errorf("issuer does not answer: %w", tenants.ErrUnavailable)
+	}
+	state, binding := randomSecret(), start.Binding
+	if len(binding) != len(state) {
+		binding = randomSecret()
+	}
+	f := Flow{
+		State: hashOf(state), Binding: hashOf(binding), Nonce: randomSecret(), Verifier: oauth2.GenerateVerifier(),
+		Return: LocalPath(start.Return), StepUp: start.StepUp, ExpiresAt: s.Now().Add(flowLife),
+	}
+	if err := s.Flows.InsertFlow(ctx, f); err != nil {
+		return Departure{}, fmt.Errorf("storing sign-in: %w", err)
+	}
+	options := []oauth2.AuthCodeOption{oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)}
+	if start.Language != "" {
+		options = append(options, oauth2.SetAuthURLParam("ui_locales", start.Language))
+	}
+	if start.StepUp {
+		options = append(options, oauth2.SetAuthURLParam("acr_values", strongACR),
+			oauth2.SetAuthURLParam("claims", `{"id_token":{"acr":{"essential":true,"values":["`+strongACR+`"]}}}`))
+	}
+	return Departure{URL: c.oauth.AuthCodeURL(state, options...), Binding: binding, Expires: f.ExpiresAt}, nil
+}
+
+// Answer is what the issuer's redirect brought, and what the browser had.
+type Answer struct {
+	State, Code, Issuer, Error string
+	Binding                    string // the short-lived cookie
+	Session                    string // the session cookie of before, if any: it ends
+	Address                    string
+}
+
+// Arrival is a session just opened.
+type Arrival struct {
+	Session Session
+	Cookie  string
+	Return  string
+}
+
+// Finish checks the answer, opens a session under a new id and ends the browser's former one. It answers ErrFlow,
+// ErrRefused, ErrWeak, or tenants.ErrUnavailable.
+func (s *SignIn) Finish(ctx context.Context, a Answer) (Arrival, error) {
+	f, err := s.take(ctx, a)
+	if err != nil {
+		return Arrival{}, err
+	}
+	g, err := s.Provider.exchange(ctx, a.Code, f.Verifier)
+	if errors.Is(err, errGrant) {
+		return Arrival{}, fmt.Errorf("%w: %w", ErrFlow, err)
+	}
+	if err != nil {
+		return Arrival{}, err
+	}
+	if subtle.ConstantTimeCompare([]byte(g.claims.Nonce), []byte(f.Nonce)) != 1 {
+		return Arrival{}, fmt.Errorf("nonce differs: %w", ErrFlow)
+	}
+	if f.StepUp && !strong(g.claims.ACR) {
+		return Arrival{}, fmt.Errorf("issuer says acr %q: %w", g.claims.ACR, ErrWeak)
+	}
+	if err := s.Sessions.CloseCookie(ctx, a.Session); err != nil {
+		return Arrival{}, err
+	}
+	x, cookie, err := s.Sessions.open(ctx, g)
+	if err != nil {
+		return Arrival{}, err
+	}
+	s.note(ctx, x, a.Address)
+	return Arrival{Session: x, Cookie: cookie, Return: f.Return}, nil
+}
+
+// take finds the flow, which is thereby used up whatever comes next, and checks that answer and browser belong to it.
+func (s *SignIn) take(ctx context.Context, a Answer) (Flow, error) {
+	if a.State == "" || a.Binding == "" {
+		return Flow{}, fmt.Errorf("no state or no cookie: %w", ErrFlow)
+	}
+	f, err := s.Flows.TakeFlow(ctx, hashOf(a.State))
+	if errors.Is(err, tenants.ErrNotFound) {
+		return Flow{}, fmt.Errorf("unknown state: %w", ErrFlow)
+	}
+	if err != nil {
+		return Flow{}, fmt.Errorf("reading sign-in: %w", err)
+	}
+	binding := hashOf(a.Binding)
+	switch {
+	case subtle.ConstantTimeCompare(binding[:], f.Binding[:]) != 1:
+		return Flow{}, fmt.Errorf("another browser's sign-in: %w", ErrFlow)
+	case !s.Now().Before(f.ExpiresAt):
+		return Flow{}, fmt.Errorf("sign-in out of date: %w", ErrFlow)
+	case a.Issuer != s.Provider.id.Issuer: // RFC 9207; Keycloak always sends it
+		return Flow{}, fmt.Errorf("answer of issuer %q: %w", a.Issuer, ErrFlow)
+	case a.Error == "temporarily_unavailable" || a.Error == "server_error":
+		return Flow{}, fmt.Errorf("issuer says %s: %w", a.Error, tenants.ErrUnavailable)
+	case a.Error != "":
+		return Flow{}, ErrRefused
+	case a.Code == "":
+		return Flow{}, fmt.Errorf("no code: %w", ErrFlow)
+	}
+	return f, nil
+}
+
+func (s *SignIn) note(ctx context.Context, x Session, address string) {
+	detail := ""
+	if x.SecondFactor() {
+		detail = "second factor"
+	}
+	err := s.Audit.Audit(ctx, tenants.AuditEntry{
+		At: s.Now().UTC(), ActorKind: tenants.KindPerson, ActorID: x.Subject, ActorName: x.Name,
+		Address: address, Action: "session.open", Detail: detail,
+	})
+	if err != nil {
+		s.Log.ErrorContext(ctx, "audit entry not written", "action", "session.open", "error", err)
+	}
+}

@@ -1,0 +1,169 @@
+package panel
+
+import (
+	"errors"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"chatiere/panel/assets"
+	"chatiere/panel/auth"
+	"chatiere/panel/middleware"
+	"chatiere/panel/views"
+	"chatiere/tenants"
+)
+
+func (s *Server) signInPage(c *fiber.Ctx) error {
+	back := auth.LocalPath(c.Query("return"))
+	if visitorOf(c).Session != nil {
+		return seeOther(c, back)
+	}
+	if !s.provider.Alive(c.UserContext()) {
+		return s.signInUnavailable(c, back)
+	}
+	base := s.base(c)
+	base.Flashes = takeFlash(c)
+	return s.render(c, fiber.StatusOK, views.SignIn{Base: base, Return: back})
+}
+
+func (s *Server) signInUnavailable(c *fiber.Ctx, back string) error {
+	c.Set(fiber.HeaderRetryAfter, "30")
+	return s.render(c, fiber.StatusServiceUnavailable, views.SignInUnavailable{Base: s.base(c), Return: back})
+}
+
+func (s *Server) login(c *fiber.Ctx) error  { return s.depart(c, false) }
+func (s *Server) stepUp(c *fiber.Ctx) error { return s.depart(c, true) }
+
+// depart sends the browser to the issuer.
+func (s *Server) depart(c *fiber.Ctx, stepUp bool) error {
+	if !s.entries.Allow(address(c)) {
+		return auth.ErrTooMany
+	}
+	back := auth.LocalPath(c.Query("return"))
+	d, err := s.signIn.Begin(c.UserContext(), auth.Start{
+		Return: back, StepUp: stepUp, Language: middleware.LanguageOf(c), Binding: c.Cookies(flowCookie),
+	})
+	if errors.Is(err, tenants.ErrUnavailable) {
+		s.log.Warn("sign-in not possible", "request_id", middleware.RequestIDOf(c), "error", err)
+		return s.signInUnavailable(c, back)
+	}
+	if err != nil {
+		return err
+	}
+	setCookie(c, flowCookie, d.Binding, int(d.Expires.Sub(s.now())/time.Second))
+	return seeOther(c, d.URL)
+}
+
+// callback is where the issuer sends the browser back to.
+func (s *Server) callback(c *fiber.Ctx) error {
+	if !s.entries.Allow(address(c)) {
+		return auth.ErrTooMany
+	}
+	a, err := s.signIn.Finish(c.UserContext(), auth.Answer{
+		State: c.Query("state"), Code: c.Query("code"), Issuer: c.Query("iss"), Error: c.Query("error"),
+		Binding: c.Cookies(flowCookie), Session: c.Cookies(sessionCookie), Address: address(c),
+	})
+	if errors.Is(err, tenants.ErrUnavailable) {
+		s.log.Warn("sign-in not finished", "request_id", middleware.RequestIDOf(c), "error", err)
+		return s.signInUnavailable(c, "/")
+	}
+	if err != nil {
+		return err
+	}
+	setCookie(c, sessionCookie, a.Cookie, 0)
+	return seeOther(c, a.Return)
+}
+
+func (s *Server) logout(c *fiber.Ctx) error {
+	v := visitorOf(c)
+	clearCookie(c, sessionCookie)
+	if v.Session == nil {
+		return seeOther(c, views.PathSignIn)
+	}
+	if err := s.sessions.Close(c.UserContext(), v.Session.Hash); err != nil {
+		return err
+	}
+	s.note(c, "session.close", "")
+	if farewell := s.sessions.Farewell(*v.Session); farewell != "" && s.provider.Alive(c.UserContext()) {
+		return seeOther(c, farewell)
+	}
+	flash(c, views.FlashSignedOut, "")
+	return seeOther(c, views.PathSignIn)
+}
+
+// note appends to the audit trail what no use case does; the act itself is done and stays done.
+func (s *Server) note(c *fiber.Ctx, action, detail string) {
+	v := visitorOf(c)
+	err := s.o.Records.Audit(c.UserContext(), tenants.AuditEntry{
+		At: s.now().UTC(), ActorKind: v.Principal.Kind, ActorID: v.Principal.ID, ActorName: v.Principal.Name, Address: v.Address,
+		Action: action, Detail: detail,
+	})
+	if err != nil {
+		s.log.Error("audit entry not written", "request_id", middleware.RequestIDOf(c), "action", action, "error", err)
+	}
+}
+
+// backchannelLogout is posted by the issuer itself, which proves it by a signed token.
+func (s *Server) backchannelLogout(c *fiber.Ctx) error {
+	if !s.signals.Allow(address(c)) {
+		return auth.ErrTooMany
+	}
+	n, err := s.back.Logout(c.UserContext(), field(c, "logout_token"))
+	if errors.Is(err, auth.ErrFlow) {
+		s.log.Warn("logout token refused", "request_id", middleware.RequestIDOf(c), "error", err)
+		return c.Status(fiber.StatusBadRequest).JSON(fiber.Map{"error": "invalid_request"})
+	}
+	if err != nil {
+		return err
+	}
+	s.log.Info("signed out by the issuer", "request_id", middleware.RequestIDOf(c), "sessions", n)
+	return c.SendStatus(fiber.StatusOK)
+}
+
+// breakGlassPage only shows a button: a link that a chat program looks at must not be used up by that.
+func (s *Server) breakGlassPage(c *fiber.Ctx) error {
+	if !s.entries.Allow(address(c)) {
+		return auth.ErrTooMany
+	}
+	key := c.Query("key")
+	until, err := s.glass.Look(c.UserContext(), key)
+	base := s.base(c)
+	base.Path = "/" // the key stays out of the page's links
+	if errors.Is(err, auth.ErrEnded) {
+		return s.render(c, fiber.StatusGone, views.BreakGlass{Base: base})
+	}
+	if err != nil {
+		return err
+	}
+	return s.render(c, fiber.StatusOK, views.BreakGlass{Base: base, Key: key, Until: until})
+}
+
+func (s *Server) breakGlassEnter(c *fiber.Ctx) error {
+	if !s.entries.Allow(address(c)) {
+		return auth.ErrTooMany
+	}
+	a, err := s.glass.Enter(c.UserContext(), field(c, "key"), c.Cookies(sessionCookie), address(c))
+	if errors.Is(err, auth.ErrEnded) {
+		return s.render(c, fiber.StatusGone, views.BreakGlass{Base: s.base(c)})
+	}
+	if err != nil {
+		return err
+	}
+	s.log.Warn("break-glass link used", "request_id", middleware.RequestIDOf(c))
+	setCookie(c, sessionCookie, a.Cookie, 0)
+	return seeOther(c, a.Return)
+}
+
+func (s *Server) accessibility(c *fiber.Ctx) error {
+	return s.render(c, fiber.StatusOK, views.Accessibility{Base: s.base(c)})
+}
+
+func (s *Server) asset(c *fiber.Ctx) error {
+	f, ok := s.o.Assets.Served(c.Params("name"))
+	if !ok {
+		return tenants.ErrNotFound
+	}
+	c.Set(fiber.HeaderCacheControl, assets.CacheControl)
+	c.Set(fiber.HeaderContentType, f.ContentType)
+	return c.Send(f.Content)
+}

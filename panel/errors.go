@@ -1,0 +1,161 @@
+package panel
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"chatiere/panel/api"
+	"chatiere/panel/auth"
+	"chatiere/panel/middleware"
+	"chatiere/panel/views"
+	"chatiere/tenants"
+	"chatiere/tenants/operations"
+)
+
+var (
+	// errStaleForm: a change came without its session's token, or from another site's page.
+	errStaleForm = errors.New("form is not of this session")
+	// errStaleRights: a change was asked for while nobody can tell the asker's rights.
+	errStaleRights = errors.New("rights cannot be renewed now")
+	// errMalformed: the request cannot be read.
+	errMalformed = errors.New("malformed request")
+)
+
+// answer is how an error is told.
+type answer struct {
+	is      error
+	status  int
+	code    api.Code
+	trouble views.TroubleKind
+	message string // for programs and the command line; pages have their own words
+}
+
+// answers is the one table from errors to what people get; the first that matches counts.
+var answers = []answer{
+	{tenants.ErrUnauthenticated, 401, api.CodeUnauthenticated, views.TroubleRefused, "Nobody is signed in, or the token is not valid (any more)."},
+	{errStaleRights, 503, api.CodeUnavailable, views.TroubleIdentityDown, "The identity provider does not answer; changes are refused until it does."},
+	{errStaleForm, 403, api.CodeStaleForm, views.TroubleStaleForm, "The form is too old or came from elsewhere."},
+	{tenants.ErrStepUp, 403, api.CodeStepUp, views.TroubleSecondFactor, "Sign in with the second factor first."},
+	{auth.ErrWeak, 403, api.CodeStepUp, views.TroubleSecondFactor, "The second factor was not proved."},
+	{auth.ErrRefused, 403, api.CodeForbidden, views.TroubleRefused, "The identity provider refused the sign-in."},
+	{tenants.ErrForbidden, 403, api.CodeForbidden, views.TroubleRefused, "This is not yours to do."},
+	{tenants.ErrNotFound, 404, api.CodeNotFound, views.TroubleNotFound, "There is no such thing, or it is not yours to see."},
+	{operations.ErrNotFound, 404, api.CodeNotFound, views.TroubleNotFound, "There is no such operation, or it is not yours to see."},
+	{tenants.ErrInvalid, 422, api.CodeInvalid, views.TroubleMalformed, "Some fields are not right."},
+	{operations.ErrBusy, 409, api.CodeBusy, views.TroubleConflict, "Another operation is at work on it."},
+	{operations.ErrTooLate, 409, api.CodeTooLate, views.TroubleConflict, "It is too late to cancel this operation."},
+	{tenants.ErrConflict, 409, api.CodeConflict, views.TroubleConflict, "Its present state does not allow this."},
+	{auth.ErrTooMany, 429, api.CodeTooMany, views.TroubleTooMany, "Too many tries. Wait a minute."},
+	{auth.ErrFlow, 400, api.CodeMalformed, views.TroubleMalformed, "This sign-in is not known (any more). Start again."},
+	{auth.ErrEnded, 410, api.CodeNotFound, views.TroubleGone, "This is over."},
+	{errMalformed, 400, api.CodeMalformed, views.TroubleMalformed, "The request cannot be read."},
+	{tenants.ErrDiskFull, 503, api.CodeDiskFull, views.TroubleUnavailable, "The disk is full."},
+	{tenants.ErrUnavailable, 503, api.CodeUnavailable, views.TroubleUnavailable, "Something this needs does not answer. Try again in a minute."},
+	{context.DeadlineExceeded, 503, api.CodeUnavailable, views.TroubleUnavailable, "This took too long. Try again in a minute."},
+	{context.Canceled, 503, api.CodeUnavailable, views.TroubleUnavailable, "The panel is restarting. Try again in a minute."},
+}
+
+// unforeseen is what people get for everything else: nothing but the request's id.
+var unforeseen = answer{nil, 500, api.CodeInternal, views.TroubleInternal, "Something went wrong. The co-op finds it by the request id."}
+
+// framework translates the statuses that Fiber answers by itself.
+var framework = map[int]answer{
+	400: {nil, 400, api.CodeMalformed, views.TroubleMalformed, "The request cannot be read."},
+	404: {nil, 404, api.CodeNotFound, views.TroubleNotFound, "There is no such page."},
+	405: {nil, 405, api.CodeMethod, views.TroubleMalformed, "This address does not take that method."},
+	413: {nil, 413, api.CodeTooLarge, views.TroubleTooLarge, "The request is too large."},
+	414: {nil, 414, api.CodeTooLarge, views.TroubleTooLarge, "The address is too long."},
+	431: {nil, 431, api.CodeTooLarge, views.TroubleTooLarge, "The request's headers are too large."},
+}
+
+func answerTo(err error) answer {
+	for _, a := range answers {
+		if errors.Is(err, a.is) {
+			return a
+		}
+	}
+	var broken *net.OpError
+	if errors.As(err, &broken) {
+		return answerTo(tenants.ErrUnavailable)
+	}
+	var own *fiber.Error
+	if errors.As(err, &own) {
+		if a, ok := framework[own.Code]; ok {
+			return a
+		}
+	}
+	return unforeseen
+}
+
+// fail is Fiber's error handler: the cause goes to the log under the request's id, and people get words.
+func (s *Server) fail(c *fiber.Ctx, err error) error {
+	a := answerTo(err)
+	s.logFailure(c, a, err)
+	if isAPI(c) {
+		return c.Status(a.status).JSON(envelope(a, err, middleware.RequestIDOf(c)))
+	}
+	if errors.Is(err, tenants.ErrUnauthenticated) {
+		return c.Redirect(signInPath(c), fiber.StatusSeeOther)
+	}
+	return s.render(c, a.status, views.Trouble{
+		Base: s.base(c), Kind: s.troubleFor(c, a), RequestID: middleware.RequestIDOf(c), Return: returnPath(c),
+	})
+}
+
+func (s *Server) logFailure(c *fiber.Ctx, a answer, err error) {
+	v := visitorOf(c)
+	attributes := []any{"request_id", middleware.RequestIDOf(c), "method", c.Method(), "path", c.Path(), "status", a.status,
+		"principal", v.Principal.ID, "error", err}
+	if a.status >= 500 {
+		s.log.Error("request failed", attributes...)
+		return
+	}
+	s.log.Info("request refused", attributes...)
+}
+
+// troubleFor tells a member of the association that its managers may do what they may not.
+func (s *Server) troubleFor(c *fiber.Ctx, a answer) views.TroubleKind {
+	if a.trouble != views.TroubleRefused || a.status != 403 {
+		return a.trouble
+	}
+	for _, act := range []string{"/delete", "/restore", "/cancel", "/retry"} {
+		if strings.HasSuffix(c.Path(), act) {
+			return views.TroubleManagersOnly
+		}
+	}
+	return a.trouble
+}
+
+func envelope(a answer, err error, requestID string) api.Envelope {
+	e := api.Error{Code: a.code, Message: a.message, RequestID: requestID}
+	var faults tenants.Faults
+	if errors.As(err, &faults) {
+		for _, f := range faults {
+			e.Faults = append(e.Faults, api.Fault{Field: f.Field, Code: f.Code, Proposal: f.Proposal})
+		}
+	}
+	return api.Envelope{Error: e}
+}
+
+func isAPI(c *fiber.Ctx) bool { return strings.HasPrefix(c.Path(), api.Prefix) }
+
+// signInPath brings people back to the page they asked for; what a form tried to change they look at first.
+func signInPath(c *fiber.Ctx) string {
+	back := returnPath(c)
+	if back == "/" {
+		return views.PathSignIn
+	}
+	return views.PathSignIn + "?" + url.Values{"return": {back}}.Encode()
+}
+
+func returnPath(c *fiber.Ctx) string {
+	if c.Method() != fiber.MethodGet {
+		return "/"
+	}
+	return auth.LocalPath(c.OriginalURL())
+}

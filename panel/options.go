@@ -1,0 +1,86 @@
+package panel
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"chatiere/panel/assets"
+	"chatiere/panel/auth"
+	"chatiere/panel/views"
+	"chatiere/tenants/operations"
+)
+
+// Options is what the panel is made of.
+type Options struct {
+	PublicURL   string // such as "https://panel.lilas.coop:8443", without a slash at the end
+	SitesDomain string // such as "lilas.coop"
+	SitesPort   int    // port in the sites' addresses; 0 or 443: none
+	Coop        Coop
+	Instance    string // names the sites' containers
+	DataRoot    string // shown to volunteers as where a site's files are
+	MemoryMiB   int    // a site's limit, shown to volunteers
+	EdgeSocket  string // where the proxy reaches us: <root>/run/panel/panel.sock
+	LocalSocket string // where root on the server does: <root>/run/cli/panel.sock
+
+	Identity   auth.Identity // PublicURL is filled in from above
+	AccountURL string        // the issuer's page for password and second factor; "" hides the link
+	SessionKey []byte        // content of secrets/session_key
+	Limits     auth.Limits
+	Heartbeat  time.Duration // between signs of life on a stream, where rights are looked at again; 0: 15 s
+
+	Records   Records
+	People    auth.People
+	Store     auth.Store
+	Desk      Desk
+	Catalogue Catalogue
+	Doctor    Doctor // nil: asking for it answers that it is not available
+	// PastPivot tells that an operation can only go on; nil: never known, so that the use cases alone decide.
+	PastPivot func(operations.Operation) bool
+
+	Views  *views.Set
+	Assets *assets.Set
+	Now    func() time.Time // nil: time.Now
+	Log    *slog.Logger
+}
+
+// Coop is who runs the platform.
+type Coop struct {
+	Name    string
+	Contact string // e-mail address or URL
+}
+
+func (o *Options) fill() {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Heartbeat == 0 {
+		o.Heartbeat = 15 * time.Second
+	}
+	o.Identity.PublicURL = o.PublicURL
+}
+
+func (o Options) check() error {
+	var missing []error
+	for name, there := range map[string]bool{
+		"PublicURL": o.PublicURL != "", "SitesDomain": o.SitesDomain != "", "Identity.Client": o.Identity.Client != nil,
+		"Records": o.Records != nil, "People": o.People != nil, "Store": o.Store != nil, "Desk": o.Desk != nil,
+		"Catalogue": o.Catalogue != nil, "Views": o.Views != nil, "Assets": o.Assets != nil, "Log": o.Log != nil,
+	} {
+		if !there {
+			missing = append(missing, fmt.Errorf("panel option %s is missing", name))
+		}
+	}
+	return errors.Join(missing...)
+}
+
+// originOf returns scheme, host and port of a URL; "" when it has none.
+func originOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}

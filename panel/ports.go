@@ -1,0 +1,82 @@
+package panel
+
+import (
+	"context"
+	"time"
+
+	"chatiere/panel/api"
+	"chatiere/tenants"
+	"chatiere/tenants/operations"
+	"chatiere/tenants/provision"
+)
+
+// Desk takes in wishes. It authorises each by itself; handlers must not do so a second time.
+type Desk interface {
+	CreateAssociation(ctx context.Context, r provision.Request, wish provision.NewAssociation) (operations.Operation, error)
+	CreateSite(ctx context.Context, r provision.Request, wish provision.NewSite) (operations.Operation, error)
+	SuspendSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
+	ResumeSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
+	DeleteSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
+	RestoreSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
+	PurgeSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
+	CancelOperation(ctx context.Context, r provision.Request, id string) error
+	RetryOperation(ctx context.Context, r provision.Request, id string) error
+	ProposeHost(ctx context.Context, wish string) (string, error)
+}
+
+// Associations reads tenants and the people in them.
+type Associations interface {
+	Association(ctx context.Context, id string) (tenants.Association, error)
+	AssociationBySlug(ctx context.Context, slug string) (tenants.Association, error)
+	Associations(ctx context.Context) ([]tenants.Association, error)
+	AssociationsBySlugs(ctx context.Context, slugs []string) ([]tenants.Association, error)
+	Members(ctx context.Context, associationID string) ([]tenants.Member, error)
+}
+
+// Sites reads sites. Nil narrows nothing; an empty list of associations finds nothing.
+type Sites interface {
+	Site(ctx context.Context, id string) (tenants.Site, error)
+	Sites(ctx context.Context, associationIDs []string, states []tenants.SiteState, search string) ([]tenants.Site, error)
+	// RequestsToday counts requests by site on a day of Europe/Paris.
+	RequestsToday(ctx context.Context, siteIDs []string, day time.Time) (map[string]int64, error)
+}
+
+// Operations reads operations.
+type Operations interface {
+	Operation(ctx context.Context, id string) (operations.Operation, error)
+	Operations(ctx context.Context, f operations.Filter) ([]operations.Operation, error)
+}
+
+// Platform reads how the platform is.
+type Platform interface {
+	// WorkerSeen is when a worker last said it is there; zero for never.
+	WorkerSeen(ctx context.Context) (time.Time, error)
+	Ping(ctx context.Context) error
+}
+
+// Records is everything the panel reads of the database, and the audit trail it appends to.
+type Records interface {
+	Associations
+	Sites
+	Operations
+	Platform
+	Audit(ctx context.Context, e tenants.AuditEntry) error
+}
+
+// Catalogue lists the templates a new site can be made of.
+type Catalogue interface {
+	Templates() []Template
+}
+
+// Template is one entry of the catalogue.
+type Template struct {
+	Name    string
+	Title   string // as people say it: "WordPress"
+	Version string
+	Summary map[string]string // one sentence, by language
+}
+
+// Doctor looks the platform over.
+type Doctor interface {
+	Examine(ctx context.Context) (api.Diagnosis, error)
+}

@@ -1,0 +1,305 @@
+package panel_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	"chatiere/panel/assets"
+	"chatiere/tenants"
+	"chatiere/tenants/operations"
+)
+
+// columns of the table below, in order: co-op admin with the second factor, the same without it, manager and member of
+// "lilas", manager of another association, nobody; the manager's token for reading, the manager's for writing, the
+// admin's for writing; the local socket.
+var columns = []string{"admin", "weak admin", "manager", "member", "outsider", "anonymous", "read token", "write token", "admin token", "local socket"}
+
+// Where a route is tried: on the association that manager and member belong to, on one nobody of them belongs to, or on none.
+const (
+	own     = "lilas"
+	foreign = "roses"
+	none    = ""
+)
+
+// table says what everybody gets. 401 on a page is the redirect to the sign-in page; pages take no token and are not
+// mounted on the local socket.
+var table = []struct {
+	route string
+	on    string
+	want  string
+}{
+	{"GET /health", none, "200 200 200 200 200 200 200 200 200 200"},
+	{"GET /assets/:name", none, "200 200 200 200 200 200 200 200 200 404"},
+	{"GET /accessibility", none, "200 200 200 200 200 200 200 200 200 404"},
+	{"GET /sign-in", none, "303 303 303 303 303 200 200 200 200 404"},
+	{"GET /auth/login", none, "303 303 303 303 303 303 303 303 303 404"},
+	{"GET /auth/step-up", none, "303 303 303 303 303 303 303 303 303 404"},
+	{"GET /auth/callback", none, "400 400 400 400 400 400 400 400 400 404"},
+	{"POST /auth/logout", none, "303 303 303 303 303 401 401 401 401 404"},
+	{"POST /auth/backchannel-logout", none, "400 400 400 400 400 400 400 400 400 404"},
+	{"GET /break-glass", none, "410 410 410 410 410 410 410 410 410 404"},
+	{"POST /break-glass", none, "410 410 410 410 410 410 410 410 410 404"},
+
+	{"GET /", none, "200 200 200 200 200 401 401 401 401 404"},
+	{"GET /account", none, "200 200 200 200 200 401 401 401 401 404"},
+	{"GET /bin", none, "200 200 200 200 200 401 401 401 401 404"},
+	{"POST /account/tokens", none, "200 200 200 200 200 401 401 401 401 404"},
+	{"GET /account/tokens/:id/revoke", own, "200 200 200 200 200 401 401 401 401 404"},
+	{"GET /account/tokens/:id/revoke", foreign, "404 404 404 404 404 401 401 401 401 404"},
+	{"POST /account/tokens/:id/revoke", own, "303 303 303 303 303 401 401 401 401 404"},
+	{"POST /account/tokens/:id/revoke", foreign, "404 404 404 404 404 401 401 401 401 404"},
+
+	{"GET /associations", none, "200 403 403 403 403 401 401 401 401 404"},
+	{"GET /associations/new", none, "200 403 403 403 403 401 401 401 401 404"},
+	{"POST /associations", none, "303 403 403 403 403 401 401 401 401 404"},
+	{"GET /associations/:slug", own, "200 403 200 200 404 401 401 401 401 404"},
+	{"GET /associations/:slug", foreign, "200 403 404 404 404 401 401 401 401 404"},
+
+	{"GET /sites", none, "200 403 403 403 403 401 401 401 401 404"},
+	{"GET /sites/new", none, "200 403 403 403 403 401 401 401 401 404"},
+	{"POST /sites", own, "303 403 403 403 404 401 401 401 401 404"},
+	{"POST /sites", foreign, "303 403 404 404 404 401 401 401 401 404"},
+	{"GET /sites/:id", own, "200 403 200 200 404 401 401 401 401 404"},
+	{"GET /sites/:id", foreign, "200 403 404 404 404 401 401 401 401 404"},
+	{"GET /sites/:id/suspend", own, "200 403 403 403 404 401 401 401 401 404"},
+	{"GET /sites/:id/suspend", foreign, "200 403 404 404 404 401 401 401 401 404"},
+	{"POST /sites/:id/suspend", own, "303 403 403 403 404 401 401 401 401 404"},
+	{"POST /sites/:id/suspend", foreign, "303 403 404 404 404 401 401 401 401 404"},
+	{"POST /sites/:id/resume", own, "303 403 403 403 404 401 401 401 401 404"},
+	{"POST /sites/:id/resume", foreign, "303 403 404 404 404 401 401 401 401 404"},
+	{"GET /sites/:id/delete", own, "200 403 200 403 404 401 401 401 401 404"},
+	{"GET /sites/:id/delete", foreign, "200 403 404 404 404 401 401 401 401 404"},
+	{"POST /sites/:id/delete", own, "303 403 303 403 404 401 401 401 401 404"},
+	{"POST /sites/:id/delete", foreign, "303 403 404 404 404 401 401 401 401 404"},
+	{"POST /sites/:id/restore", own, "303 403 303 403 404 401 401 401 401 404"},
+	{"POST /sites/:id/restore", foreign, "303 403 404 404 404 401 401 401 401 404"},
+	{"GET /sites/:id/purge", own, "200 403 403 403 404 401 401 401 401 404"},
+	{"GET /sites/:id/purge", foreign, "200 403 404 404 404 401 401 401 401 404"},
+	{"POST /sites/:id/purge", own, "303 403 403 403 404 401 401 401 401 404"},
+	{"POST /sites/:id/purge", foreign, "303 403 404 404 404 401 401 401 401 404"},
+
+	{"GET /operations/:id", own, "200 403 200 200 404 401 401 401 401 404"},
+	{"GET /operations/:id", foreign, "200 403 404 404 404 401 401 401 401 404"},
+	{"GET /operations/:id/events", own, "200 403 200 200 404 401 401 401 401 404"},
+	{"GET /operations/:id/events", foreign, "200 403 404 404 404 401 401 401 401 404"},
+	{"POST /operations/:id/cancel", own, "303 403 303 403 404 401 401 401 401 404"},
+	{"POST /operations/:id/cancel", foreign, "303 403 404 404 404 401 401 401 401 404"},
+	{"POST /operations/:id/retry", own, "303 403 303 403 404 401 401 401 401 404"},
+	{"POST /operations/:id/retry", foreign, "303 403 404 404 404 401 401 401 401 404"},
+
+	{"GET /api/v1/account", none, "200 200 200 200 200 401 200 200 200 200"},
+	{"GET /api/v1/templates", none, "200 200 200 200 200 401 200 200 200 200"},
+	{"GET /api/v1/doctor", none, "200 403 403 403 403 401 403 403 200 200"},
+	{"GET /api/v1/associations", none, "200 403 403 403 403 401 403 403 200 200"},
+	{"POST /api/v1/associations", none, "202 403 403 403 403 401 403 403 202 202"},
+	{"GET /api/v1/associations/:slug", own, "200 403 200 200 404 401 200 200 200 200"},
+	{"GET /api/v1/associations/:slug", foreign, "200 403 404 404 404 401 404 404 200 200"},
+
+	{"GET /api/v1/sites", none, "200 200 200 200 200 401 200 200 200 200"},
+	{"GET /api/v1/sites", own, "200 403 200 200 404 401 200 200 200 200"},
+	{"GET /api/v1/sites", foreign, "200 403 404 404 404 401 404 404 200 200"},
+	{"POST /api/v1/sites", own, "202 403 403 403 404 401 403 403 202 202"},
+	{"POST /api/v1/sites", foreign, "202 403 404 404 404 401 404 404 202 202"},
+	{"GET /api/v1/sites/:id", own, "200 403 200 200 404 401 200 200 200 200"},
+	{"GET /api/v1/sites/:id", foreign, "200 403 404 404 404 401 404 404 200 200"},
+	{"POST /api/v1/sites/:id/suspend", own, "202 403 403 403 404 401 403 403 202 202"},
+	{"POST /api/v1/sites/:id/suspend", foreign, "202 403 404 404 404 401 404 404 202 202"},
+	{"POST /api/v1/sites/:id/resume", own, "202 403 403 403 404 401 403 403 202 202"},
+	{"POST /api/v1/sites/:id/resume", foreign, "202 403 404 404 404 401 404 404 202 202"},
+	{"POST /api/v1/sites/:id/delete", own, "202 403 202 403 404 401 403 202 202 202"},
+	{"POST /api/v1/sites/:id/delete", foreign, "202 403 404 404 404 401 404 404 202 202"},
+	{"POST /api/v1/sites/:id/restore", own, "202 403 202 403 404 401 403 202 202 202"},
+	{"POST /api/v1/sites/:id/restore", foreign, "202 403 404 404 404 401 404 404 202 202"},
+	{"POST /api/v1/sites/:id/purge", own, "202 403 403 403 404 401 403 403 202 202"},
+	{"POST /api/v1/sites/:id/purge", foreign, "202 403 404 404 404 401 404 404 202 202"},
+
+	{"GET /api/v1/operations", none, "200 200 200 200 200 401 200 200 200 200"},
+	{"GET /api/v1/operations", own, "200 403 200 200 404 401 200 200 200 200"},
+	{"GET /api/v1/operations", foreign, "200 403 404 404 404 401 404 404 200 200"},
+	{"GET /api/v1/operations/:id", own, "200 403 200 200 404 401 200 200 200 200"},
+	{"GET /api/v1/operations/:id", foreign, "200 403 404 404 404 401 404 404 200 200"},
+	{"GET /api/v1/operations/:id/events", own, "200 403 200 200 404 401 200 200 200 200"},
+	{"GET /api/v1/operations/:id/events", foreign, "200 403 404 404 404 401 404 404 200 200"},
+	{"POST /api/v1/operations/:id/cancel", own, "204 403 204 403 404 401 403 204 204 204"},
+	{"POST /api/v1/operations/:id/cancel", foreign, "204 403 404 404 404 401 404 404 204 204"},
+	{"POST /api/v1/operations/:id/retry", own, "204 403 204 403 404 401 403 204 204 204"},
+	{"POST /api/v1/operations/:id/retry", foreign, "204 403 404 404 404 401 404 404 204 204"},
+
+	{"GET /api/v1/tokens", none, "200 200 200 200 200 401 403 403 403 200"},
+	{"POST /api/v1/tokens", none, "201 201 201 201 201 401 403 403 403 201"},
+	{"DELETE /api/v1/tokens/:id", own, "204 204 204 204 204 401 403 403 403 204"},
+	{"DELETE /api/v1/tokens/:id", foreign, "404 404 404 404 404 401 403 403 403 204"},
+	{"POST /api/v1/break-glass", none, "404 404 404 404 404 404 404 404 404 201"},
+}
+
+func TestEveryRouteStandsInTheTable(t *testing.T) {
+	w := newWorld(t)
+	inTable := map[string]bool{}
+	scopes := map[string]map[string]bool{}
+	for _, row := range table {
+		inTable[row.route] = true
+		if scopes[row.route] == nil {
+			scopes[row.route] = map[string]bool{}
+		}
+		scopes[row.route][row.on] = true
+	}
+	mounted := map[string]bool{}
+	for _, r := range w.server.Routes() {
+		route := r.Method + " " + r.Path
+		mounted[route] = true
+		if !inTable[route] {
+			t.Errorf("%s is mounted and not in the table", route)
+		}
+		if strings.Contains(r.Path, ":") && r.Path != assets.Prefix+":name" && (!scopes[route][own] || !scopes[route][foreign]) {
+			t.Errorf("%s is about one thing and lacks a row for own or foreign", route)
+		}
+	}
+	for route := range inTable {
+		if !mounted[route] {
+			t.Errorf("%s is in the table and not mounted", route)
+		}
+	}
+}
+
+func TestEverybodyGetsWhatTheTableSays(t *testing.T) {
+	w := newWorld(t)
+	w.towns()
+	people := w.everybody()
+	for _, row := range table {
+		t.Run(row.route+" "+row.on, func(t *testing.T) {
+			want := strings.Fields(row.want)
+			if len(want) != len(columns) {
+				t.Fatalf("row has %d cells, want %d", len(want), len(columns))
+			}
+			for i, name := range columns {
+				by := people[i]
+				if row.route == "POST /auth/logout" {
+					by = w.everybody()[i]
+				}
+				if got := w.try(row.route, row.on, by, i); got != want[i] {
+					t.Errorf("%s gets %s, want %s", name, got, want[i])
+				}
+			}
+		})
+	}
+}
+
+// everybody signs all of them in, in the order of the columns.
+func (w *world) everybody() []who {
+	manager, admin := w.signIn(lea), w.signIn(ana)
+	return []who{
+		admin, w.signIn(weak), manager, w.signIn(ali), w.signIn(eve), {},
+		{bearer: w.newToken(manager, "read")}, {bearer: w.newToken(manager, "write")}, {bearer: w.newToken(admin, "write")}, {local: true},
+	}
+}
+
+var secretShown = strings.NewReplacer("<code class=\"secret\" tabindex=\"0\">", "\x00", "</code>", "\x00")
+
+func (w *world) newToken(by who, scope string) string {
+	w.t.Helper()
+	r := w.do(by, ask{method: "POST", path: "/account/tokens", form: url.Values{"label": {"essai"}, "scope": {scope}, "days": {"30"}}})
+	for _, part := range strings.Split(secretShown.Replace(r.body), "\x00") {
+		if strings.HasPrefix(part, "chat_") {
+			return part
+		}
+	}
+	w.t.Fatalf("no secret on the page (%d)", r.status)
+	return ""
+}
+
+// try asks for a route on fresh things of one's own or of others, and tells the status.
+func (w *world) try(route, on string, by who, column int) string {
+	method, path, _ := strings.Cut(route, " ")
+	a := ask{method: method, path: path}
+	slug := on
+	if slug == none {
+		slug = own
+	}
+	switch {
+	case strings.Contains(path, "/tokens/:id"):
+		a.path = strings.Replace(path, ":id", w.tokenFor(by, on, column), 1)
+	case strings.Contains(path, "/sites/:id"):
+		x := w.site(slug, stateFor(path))
+		a.path = strings.Replace(path, ":id", x.ID, 1)
+		a.form = url.Values{"confirm": {x.Host}}
+	case strings.Contains(path, "/operations/:id"):
+		state := operations.Queued
+		if strings.HasSuffix(path, "/retry") {
+			state = operations.Stuck
+		}
+		a.path = strings.Replace(path, ":id", w.operation(slug, state).ID, 1)
+	case strings.Contains(path, ":slug"):
+		a.path = strings.Replace(path, ":slug", slug, 1)
+	case path == "/assets/:name":
+		static, _ := assets.Load()
+		a.path = static.URL("app.css")
+	}
+	return told(w.send(by, w.filled(a, on, slug)))
+}
+
+// filled puts in what the route needs to be asked rightly, so that authorisation alone decides.
+func (w *world) filled(a ask, on, slug string) ask {
+	fresh := strconv.FormatInt(w.address.Load(), 10)
+	switch a.method + " " + a.path {
+	case "POST /associations":
+		a.form = url.Values{"name": {"Association " + fresh}}
+	case "POST /sites":
+		a.form = url.Values{"association": {slug}, "template": {"wordpress"}, "name": {"Site"}, "host": {"site-" + fresh}}
+	case "POST /account/tokens":
+		a.form = url.Values{"label": {"essai"}, "scope": {"read"}, "days": {"30"}}
+	case "POST /api/v1/associations":
+		a.json = `{"name":"Association ` + fresh + `"}`
+	case "POST /api/v1/sites":
+		a.json = fmt.Sprintf(`{"association":%q,"template":"wordpress","name":"Site","host":"site-%s"}`, slug, fresh)
+	case "POST /api/v1/tokens":
+		a.json = `{"label":"essai","scope":"read"}`
+	case "GET /api/v1/sites", "GET /api/v1/operations":
+		if on != none {
+			a.path += "?association=" + slug
+		}
+	}
+	if a.method != http.MethodGet && a.json == "" && strings.HasPrefix(a.path, "/api/") {
+		a.json = "{}" // carries the form token in its header
+	}
+	return a
+}
+
+func stateFor(path string) tenants.SiteState {
+	switch {
+	case strings.HasSuffix(path, "/resume"):
+		return tenants.StateSuspended
+	case strings.HasSuffix(path, "/restore"), strings.HasSuffix(path, "/purge"):
+		return tenants.StateBinned
+	}
+	return tenants.StateReady
+}
+
+// tokenFor makes a token of the asker's own, or of somebody else.
+func (w *world) tokenFor(by who, on string, column int) string {
+	maker := by
+	if on == foreign || by.cookie == "" {
+		maker = w.signIn(map[bool]map[string]any{true: lea, false: eve}[column != 2])
+	}
+	r := w.do(maker, ask{method: "POST", path: "/api/v1/tokens", json: `{"label":"essai","scope":"read"}`})
+	_, rest, _ := strings.Cut(r.body, `"id":"`)
+	id, _, _ := strings.Cut(rest, `"`)
+	return id
+}
+
+// send does not wait for the end of a stream.
+func (w *world) send(by who, a ask) *http.Response {
+	res := w.open(by, a)
+	_ = res.Body.Close()
+	return res
+}
+
+func told(res *http.Response) string {
+	if location := res.Header.Get("Location"); res.StatusCode == http.StatusSeeOther && strings.HasPrefix(location, "/sign-in") {
+		return "401"
+	}
+	return strconv.Itoa(res.StatusCode)
+}

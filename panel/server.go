@@ -1,0 +1,196 @@
+package panel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"chatiere/panel/auth"
+	"chatiere/panel/middleware"
+	"chatiere/panel/views"
+)
+
+// Server is the panel.
+type Server struct {
+	o        Options
+	now      func() time.Time
+	log      *slog.Logger
+	origin   string // scheme, host and port of our own pages
+	paris    *time.Location
+	provider *auth.Provider
+	sessions *auth.Sessions
+	signIn   *auth.SignIn
+	tokens   *auth.Tokens
+	glass    *auth.BreakGlass
+	back     *auth.BackChannel
+	entries  *auth.Throttle // tries to get in, by address
+	signals  *auth.Throttle // what machines post, by address
+	watch    *watch
+	streams  *tally
+
+	// ends is over when the server is: streams and long waits end with it.
+	ends context.Context
+	end  context.CancelFunc
+}
+
+// New puts a panel together. It talks to nobody yet.
+func New(o Options) (*Server, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	o.fill()
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		return nil, fmt.Errorf("loading time zone: %w", err)
+	}
+	seal, err := auth.NewSeal(o.SessionKey)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{o: o, now: o.Now, log: o.Log, paris: paris, origin: originOf(o.PublicURL)}
+	s.ends, s.end = context.WithCancel(context.Background())
+	s.provider = auth.NewProvider(o.Identity, o.Now, o.Log)
+	s.sessions = &auth.Sessions{
+		Store: o.Store, People: o.People, Provider: s.provider, Seal: seal, Limits: o.Limits, Now: o.Now, Log: o.Log,
+	}
+	s.signIn = &auth.SignIn{Flows: o.Store, Sessions: s.sessions, Provider: s.provider, Audit: o.Records, Now: o.Now, Log: o.Log}
+	s.tokens = &auth.Tokens{Store: o.Store, People: o.People, Audit: o.Records, Now: o.Now, Log: o.Log}
+	s.glass = &auth.BreakGlass{Links: o.Store, Sessions: s.sessions, Audit: o.Records, Now: o.Now}
+	s.back = &auth.BackChannel{Provider: s.provider, Store: o.Store, Now: o.Now}
+	s.entries = auth.NewThrottle(entryBurst, entryInterval, o.Now)
+	s.signals = auth.NewThrottle(signalBurst, signalInterval, o.Now)
+	s.streams = newTally(streamsEach)
+	s.watch = newWatch(s.ends, o.Records, pollInterval, o.Log)
+	return s, nil
+}
+
+const (
+	entryBurst    = 20
+	entryInterval = 6 * time.Second
+	// A whole association may be signed out at once, all from the issuer's address.
+	signalBurst    = 100
+	signalInterval = 500 * time.Millisecond
+
+	pollInterval  = 300 * time.Millisecond
+	sweepInterval = 10 * time.Minute
+	shutdownLimit = 20 * time.Second
+)
+
+// Limits of one request.
+const (
+	handlerLimit = 15 * time.Second
+	patientLimit = 60 * time.Second // routes that wait on purpose
+	bodyLimit    = 256 << 10        // forms and JSON; nothing is uploaded here
+	headerLimit  = 16 << 10
+)
+
+// app returns what answers at one door.
+func (s *Server) app(d door) *fiber.App {
+	app := fiber.New(fiber.Config{
+		Immutable: true, CaseSensitive: true, StrictRouting: false, DisableStartupMessage: true,
+		BodyLimit: bodyLimit, ReadBufferSize: headerLimit,
+		ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 75 * time.Second,
+		ErrorHandler: s.fail,
+	})
+	app.Use(middleware.RequestID(), middleware.Headers(originOf(s.o.Identity.Issuer)), middleware.Language(views.Languages()),
+		middleware.AccessLog(s.log, s.now), middleware.Recover(s.log))
+	for _, r := range s.routes() {
+		s.mount(app, d, r)
+	}
+	app.Use(func(*fiber.Ctx) error { return fiber.ErrNotFound })
+	return app
+}
+
+// Run serves both doors until ctx is over, then lets requests finish.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.end()
+	var owned sync.WaitGroup
+	background, stop := context.WithCancel(ctx)
+	defer owned.Wait()
+	defer stop()
+	owned.Go(func() { s.provider.Run(background) })
+	owned.Go(func() { s.sessions.Sweep(background, sweepInterval) })
+
+	apps, failed, err := s.listen(&owned)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-failed:
+	}
+	s.end() // streams go first: shutting down waits for them
+	for _, app := range apps {
+		if e := app.ShutdownWithTimeout(shutdownLimit); e != nil {
+			err = errors.Join(err, fmt.Errorf("shutting down: %w", e))
+		}
+	}
+	s.watch.wait()
+	return err
+}
+
+func (s *Server) listen(owned *sync.WaitGroup) ([]*fiber.App, <-chan error, error) {
+	failed := make(chan error, 2)
+	var apps []*fiber.App
+	var listeners []net.Listener
+	for _, at := range []struct {
+		door   door
+		socket string
+		mode   fs.FileMode
+	}{{edge, s.o.EdgeSocket, 0o660}, {local, s.o.LocalSocket, 0o600}} {
+		listener, err := listenUnix(at.socket, at.mode)
+		if err != nil {
+			for _, open := range listeners {
+				_ = open.Close()
+			}
+			return nil, nil, err
+		}
+		listeners, apps = append(listeners, listener), append(apps, s.app(at.door))
+	}
+	for i, app := range apps {
+		owned.Go(func() {
+			if err := app.Listener(listeners[i]); err != nil {
+				failed <- fmt.Errorf("serving: %w", err)
+			}
+		})
+	}
+	s.log.Info("panel listens", "edge", s.o.EdgeSocket, "local", s.o.LocalSocket)
+	return apps, failed, nil
+}
+
+// maxSocketPath is the kernel's limit for sun_path, less its final zero.
+const maxSocketPath = 107
+
+// listenUnix takes the place of a socket whose owner is gone, and of no other.
+func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
+	if len(path) > maxSocketPath {
+		return nil, fmt.Errorf("listening on %s: path has more than %d bytes", path, maxSocketPath)
+	}
+	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("listening on %s: another panel answers there", path)
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
+		return nil, fmt.Errorf("listening on %s: something else than a socket is there", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("removing stale socket: %w", err)
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", path, err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening %s to the proxy: %w", path, err), listener.Close())
+	}
+	return listener, nil
+}

@@ -1,0 +1,100 @@
+package panel
+
+import (
+	"context"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"chatiere/panel/api"
+	"chatiere/panel/views"
+	"chatiere/tenants"
+	"chatiere/tenants/operations"
+	"chatiere/tenants/provision"
+)
+
+// siteAct is one of the Desk's changes to a site.
+type siteAct func(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
+
+// act asks the use case, which authorises, and leads to the operation's progress.
+func (s *Server) act(c *fiber.Ctx, do siteAct) error {
+	op, err := do(c.UserContext(), s.request(c, ""), c.Params("id"))
+	if err != nil {
+		return err
+	}
+	return seeOther(c, views.OperationPath(op.ID))
+}
+
+func (s *Server) siteSuspend(c *fiber.Ctx) error { return s.act(c, s.o.Desk.SuspendSite) }
+func (s *Server) siteResume(c *fiber.Ctx) error  { return s.act(c, s.o.Desk.ResumeSite) }
+func (s *Server) siteDelete(c *fiber.Ctx) error  { return s.act(c, s.o.Desk.DeleteSite) }
+func (s *Server) siteRestore(c *fiber.Ctx) error { return s.act(c, s.o.Desk.RestoreSite) }
+
+func (s *Server) siteSuspendConfirm(c *fiber.Ctx) error {
+	return s.confirm(c, views.ActSuspend, tenants.ActSiteSuspend)
+}
+
+func (s *Server) siteDeleteConfirm(c *fiber.Ctx) error {
+	return s.confirm(c, views.ActDelete, tenants.ActSiteDelete)
+}
+
+func (s *Server) sitePurgeConfirm(c *fiber.Ctx) error {
+	return s.confirm(c, views.ActPurge, tenants.ActSitePurge)
+}
+
+// confirm asks before a dangerous act.
+func (s *Server) confirm(c *fiber.Ctx, act views.Act, action tenants.Action) error {
+	page, err := s.confirmation(c, act, action)
+	if err != nil {
+		return err
+	}
+	return s.render(c, fiber.StatusOK, page)
+}
+
+func (s *Server) confirmation(c *fiber.Ctx, act views.Act, action tenants.Action) (views.Confirm, error) {
+	x, a, err := s.findSite(c, action)
+	if err != nil {
+		return views.Confirm{}, err
+	}
+	page := views.Confirm{
+		Base: s.base(c), Act: act, Action: views.SitePath(x.ID) + "/" + string(act), Back: views.SitePath(x.ID),
+		Name: x.Name, Host: x.Host, Assoc: a.Name,
+	}
+	if x.DiskBytes > 0 {
+		page.Disk = views.Known(x.DiskBytes)
+	}
+	switch act {
+	case views.ActDelete:
+		page.Days, page.Until = binDays, s.now().Add(tenants.BinPeriod)
+	case views.ActPurge:
+		page.Back = views.PathBin
+		page.Until, _ = x.PurgeableAt()
+	}
+	return page, nil
+}
+
+// sitePurge demands that the address be typed: what is destroyed does not come back.
+func (s *Server) sitePurge(c *fiber.Ctx) error {
+	x, err := s.o.Records.Site(c.UserContext(), c.Params("id"))
+	typed := strings.TrimSuffix(strings.ToLower(strings.TrimSpace(field(c, "confirm"))), ".")
+	if err != nil || typed == x.Host {
+		return s.act(c, s.o.Desk.PurgeSite) // the use case tells what is missing as it should be told
+	}
+	page, err := s.confirmation(c, views.ActPurge, tenants.ActSitePurge)
+	if err != nil {
+		return err
+	}
+	page.Typed = views.Field{Value: field(c, "confirm"), Problem: views.ProblemMismatch}
+	return s.render(c, fiber.StatusUnprocessableEntity, page)
+}
+
+func (s *Server) apiAct(c *fiber.Ctx, do siteAct) error {
+	op, err := do(c.UserContext(), s.request(c, c.Get(api.HeaderIdempotency)), c.Params("id"))
+	return s.accepted(c, op, err)
+}
+
+func (s *Server) apiSiteSuspend(c *fiber.Ctx) error { return s.apiAct(c, s.o.Desk.SuspendSite) }
+func (s *Server) apiSiteResume(c *fiber.Ctx) error  { return s.apiAct(c, s.o.Desk.ResumeSite) }
+func (s *Server) apiSiteDelete(c *fiber.Ctx) error  { return s.apiAct(c, s.o.Desk.DeleteSite) }
+func (s *Server) apiSiteRestore(c *fiber.Ctx) error { return s.apiAct(c, s.o.Desk.RestoreSite) }
+func (s *Server) apiSitePurge(c *fiber.Ctx) error   { return s.apiAct(c, s.o.Desk.PurgeSite) }

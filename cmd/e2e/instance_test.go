@@ -226,3 +226,6 @@ func random() string {
 	_, _ = rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
 }
+
+// at is an address without the slash at its end.
+func at(url string) string { return strings.TrimSuffix(url, "/") }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 
 	"chatiere/reverseproxy/egress"
 	"chatiere/tenants"
@@ -59,6 +58,5 @@ func (e *Egress) Published(ctx context.Context, siteID string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	have.Checksum = ""
-	return reflect.DeepEqual(have, want), nil
+	return have.Same(want), nil
 }

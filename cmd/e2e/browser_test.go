@@ -1,0 +1,180 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/pquerna/otp/totp"
+
+	"chatiere/cmd/internal/demo"
+)
+
+// tab is one person's browser: a profile of its own that trusts our authority, and nothing else is relaxed.
+type tab struct {
+	*testing.T
+	*instance
+	ctx context.Context
+}
+
+// patience bounds one action in the browser.
+const patience = 30 * time.Second
+
+func (i *instance) browse(t *testing.T) *tab {
+	t.Helper()
+	home := t.TempDir()
+	store := filepath.Join(home, ".pki", "nssdb")
+	if err := os.MkdirAll(store, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "certutil", "-N", "-d", "sql:"+store, "--empty-password")
+	run(t, "certutil", "-A", "-d", "sql:"+store, "-n", "chatiere", "-t", "C,,", "-i", i.config.Paths().CA())
+	options := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
+	options = append(options,
+		chromedp.ExecPath("/usr/bin/chromium"), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(filepath.Join(home, "profile")),
+		chromedp.Env("HOME="+home, "LANG=fr_FR.UTF-8"), chromedp.Flag("lang", "fr-FR"), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
+	allocated, free := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(free)
+	ctx, end := chromedp.NewContext(allocated)
+	t.Cleanup(end)
+	if err := chromedp.Run(ctx); err != nil { // starts the browser; its life is not that of one action
+		t.Fatalf("starting Chromium: %v", err)
+	}
+	return &tab{t, i, ctx}
+}
+
+// do runs actions within patience.
+func (b *tab) do(what string, actions ...chromedp.Action) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		b.capture("failure-" + what)
+		var where string
+		_ = chromedp.Run(b.ctx, chromedp.Location(&where))
+		b.Fatalf("%s: %v (at %s)", what, err, where)
+	}
+}
+
+// artifacts is where pictures go.
+func artifacts(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("CHATIERE_TEST_ARTIFACTS")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func (b *tab) capture(name string) {
+	b.Helper()
+	var png []byte
+	if err := chromedp.Run(b.ctx, chromedp.FullScreenshot(&png, 100)); err != nil {
+		b.Logf("no picture of %s: %v", name, err)
+		return
+	}
+	path := filepath.Join(artifacts(b.T), strings.ReplaceAll(name, " ", "-")+".png")
+	if err := os.WriteFile(path, png, 0o644); err != nil {
+		b.Errorf("writing %s: %v", path, err)
+	}
+}
+
+// looks are the widths and colours every page is looked at in.
+var looks = []struct {
+	name   string
+	width  int64
+	scheme string
+}{{"1280-light", 1280, "light"}, {"1280-dark", 1280, "dark"}, {"360-light", 360, "light"}, {"360-dark", 360, "dark"}}
+
+// examine takes pictures of the page as it stands in every look, wants nothing to scroll sideways, and asks axe.
+func (b *tab) examine(name string) {
+	b.Helper()
+	for _, l := range looks {
+		height := int64(800)
+		b.do(name+" "+l.name,
+			emulation.SetDeviceMetricsOverride(l.width, height, 1, l.width < 500),
+			emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.scheme}}))
+		var wide bool
+		b.do(name, chromedp.Evaluate(`document.documentElement.scrollWidth > document.documentElement.clientWidth`, &wide))
+		if wide {
+			b.Errorf("%s scrolls sideways at %d px", name, l.width)
+		}
+		for _, fault := range b.axe() {
+			b.Errorf("%s (%s): %s", name, l.name, fault)
+		}
+		b.capture(name + "-" + l.name)
+	}
+	b.do(name, emulation.ClearDeviceMetricsOverride())
+}
+
+// axe runs axe-core in the page, past its content security policy, which allows no foreign script.
+func (b *tab) axe() []string {
+	b.Helper()
+	source, err := os.ReadFile(needed(b.T, "CHATIERE_TEST_AXE"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var faults []string
+	b.do("axe", chromedp.Evaluate(string(source)+";0", nil), chromedp.Evaluate(`
+		axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}).then(r =>
+			r.violations.map(v => v.id + ": " + v.help + " — " + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(" | ")))`,
+		&faults, chromedp.EvalAsValue, awaitPromise))
+	return faults
+}
+
+// signIn goes through Keycloak as a person, with a one-time code when they have one and it is asked for.
+func (b *tab) signIn(p demo.Person) {
+	b.Helper()
+	b.do("opening the panel", chromedp.Navigate(b.summary.PanelURL+"/"), chromedp.WaitVisible(`a[href^="/auth/login"]`))
+	b.do("going to Keycloak", chromedp.Click(`a[href^="/auth/login"]`), chromedp.WaitVisible(`#username`))
+	b.do("giving name and password", chromedp.SendKeys(`#username`, p.Username), chromedp.SendKeys(`#password`, p.Password),
+		chromedp.Submit(`#password`))
+	b.do("leaving the form", chromedp.WaitNotPresent(`#password`))
+}
+
+// prove gives the one-time code that a page of Keycloak waits for.
+func (b *tab) prove(p demo.Person) {
+	b.Helper()
+	code, err := totp.GenerateCode(p.TOTPSecret, time.Now())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.do("giving the one-time code", chromedp.WaitVisible(`#otp`), chromedp.SendKeys(`#otp`, code), chromedp.Submit(`#otp`),
+		chromedp.WaitNotPresent(`#otp`))
+}
+
+// open goes to a page of the panel and waits for its heading.
+func (b *tab) open(path string) {
+	b.Helper()
+	b.do("opening "+path, chromedp.Navigate(b.summary.PanelURL+path), chromedp.WaitVisible(`h1`))
+}
+
+func (b *tab) text(selector string) string {
+	b.Helper()
+	var s string
+	b.do("reading "+selector, chromedp.Text(selector, &s, chromedp.ByQuery))
+	return s
+}
+
+// status returns the HTTP status that a path of the panel answers this person.
+func (b *tab) status(path string) int {
+	b.Helper()
+	var n int
+	b.do("asking for "+path, chromedp.Evaluate(`fetch("`+path+`").then(r => r.status)`, &n, awaitPromise))
+	return n
+}
+
+// awaitPromise has Evaluate wait for what the expression promises.
+func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 // NoAddress stands for the client's address on unix sockets, where there is none. It is the dummy
@@ -26,7 +24,7 @@ type Server struct {
 	tls     *tls.Config
 	secure  *http.Server // HTTP/1.1 after a handshake, and the settings of HTTP/2
 	plain   *http.Server
-	h2      *http2.Server
+	h2      *http2Server
 	tracker *tracker
 	conns   sync.WaitGroup // handshakes and HTTP/2 connections
 }
@@ -38,21 +36,13 @@ func New(opts Options) (*Server, error) {
 	s.tls = &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: opts.GetCertificate,
-		NextProtos:     []string{http2.NextProtoTLS, "http/1.1"},
+		NextProtos:     []string{protocolH2, "http/1.1"},
 		// Pages are sent in few large writes; small first records would cost a third more.
 		DynamicRecordSizingDisabled: true,
 	}
 	s.secure, s.plain = s.httpServer(opts.Secure), s.httpServer(opts.Plain)
-	//lint:ignore SA1019 net/http's own HTTP/2 insists on a bare *tls.Conn, which would undo the gathering of writes
-	s.h2 = &http2.Server{
-		MaxConcurrentStreams: opts.MaxStreams,
-		IdleTimeout:          opts.IdleTimeout,
-		ReadIdleTimeout:      opts.IdleTimeout,
-		PingTimeout:          opts.HandshakeTimeout,
-		WriteByteTimeout:     opts.WriteTimeout,
-	}
-	//lint:ignore SA1019 it registers HTTP/2 connections for http.Server.Shutdown
-	if err := http2.ConfigureServer(s.secure, s.h2); err != nil {
+	var err error
+	if s.h2, err = newHTTP2(opts, s.secure); err != nil {
 		return nil, fmt.Errorf("configuring HTTP/2: %w", err)
 	}
 	return s, nil
@@ -158,13 +148,12 @@ func (s *Server) serveSecure(ctx context.Context, raw *rawConn, h1 *handoff) {
 		_ = raw.Close() // the handshake's error is the one that counts
 		return
 	}
-	if conn.ConnectionState().NegotiatedProtocol != http2.NextProtoTLS {
+	if conn.ConnectionState().NegotiatedProtocol != protocolH2 {
 		h1.give(conn)
 		return
 	}
-	//lint:ignore SA1019 see New
-	s.h2.ServeConn(conn, &http2.ServeConnOpts{BaseConfig: s.secure, Handler: s.opts.Secure, Context: context.WithoutCancel(ctx)})
-	_ = raw.Close() // ServeConn has closed it already in all but one path
+	s.h2.serve(context.WithoutCancel(ctx), conn)
+	_ = raw.Close() // it is closed already, unless the preface was wrong
 }
 
 func (s *Server) handshake(ctx context.Context, conn *secureConn) error {

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/pquerna/otp/totp"
 
@@ -40,29 +40,36 @@ func (i *instance) browse(t *testing.T) *tab {
 	options := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
 	options = append(options,
 		chromedp.ExecPath("/usr/bin/chromium"), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(filepath.Join(home, "profile")),
-		chromedp.Env("HOME="+home, "LANG=fr_FR.UTF-8"), chromedp.Flag("lang", "fr-FR"), chromedp.Flag("disable-background-networking", true),
+		chromedp.Env("HOME="+home, "LANG=fr_FR.UTF-8"), chromedp.Flag("lang", "fr-FR"), chromedp.Flag("accept-lang", "fr-FR"), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
 	allocated, free := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(free)
 	ctx, end := chromedp.NewContext(allocated)
 	t.Cleanup(end)
-	if err := chromedp.Run(ctx); err != nil { // starts the browser; its life is not that of one action
+	if err := chromedp.Do(ctx); err != nil { // starts the browser; its life is not that of one action
 		t.Fatalf("starting Chromium: %v", err)
 	}
 	return &tab{t, i, ctx}
 }
 
 // do runs actions within patience.
-func (b *tab) do(what string, actions ...chromedp.Action) {
+func (b *tab) do(what string, actions ...chromedp.Action[chromedp.Void]) {
+	b.Helper()
+	ask(b, what, chromedp.Steps(actions...))
+}
+
+// ask runs one action within patience and returns its value.
+func ask[T any](b *tab, what string, action chromedp.Action[T]) T {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	if err := chromedp.Run(ctx, actions...); err != nil {
+	value, err := chromedp.Run(ctx, action)
+	if err != nil {
 		b.capture("failure-" + what)
-		var where string
-		_ = chromedp.Run(b.ctx, chromedp.Location(&where))
+		where, _ := chromedp.Run(b.ctx, chromedp.Location())
 		b.Fatalf("%s: %v (at %s)", what, err, where)
 	}
+	return value
 }
 
 // artifacts is where pictures go.
@@ -80,8 +87,8 @@ func artifacts(t *testing.T) string {
 
 func (b *tab) capture(name string) {
 	b.Helper()
-	var png []byte
-	if err := chromedp.Run(b.ctx, chromedp.FullScreenshot(&png, 100)); err != nil {
+	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
 		b.Logf("no picture of %s: %v", name, err)
 		return
 	}
@@ -101,14 +108,13 @@ var looks = []struct {
 // examine takes pictures of the page as it stands in every look, wants nothing to scroll sideways, and asks axe.
 func (b *tab) examine(name string) {
 	b.Helper()
+	eventually(b.T, patience, name+" is loaded", func() (bool, string) {
+		state := ask(b, name, chromedp.Evaluate[string](`document.readyState`))
+		return state == "complete", state
+	})
 	for _, l := range looks {
-		height := int64(800)
-		b.do(name+" "+l.name,
-			emulation.SetDeviceMetricsOverride(l.width, height, 1, l.width < 500),
-			emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.scheme}}))
-		var wide bool
-		b.do(name, chromedp.Evaluate(`document.documentElement.scrollWidth > document.documentElement.clientWidth`, &wide))
-		if wide {
+		b.do(name+" "+l.name, look(l.width, l.scheme))
+		if ask(b, name, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > document.documentElement.clientWidth`)) {
 			b.Errorf("%s scrolls sideways at %d px", name, l.width)
 		}
 		for _, fault := range b.axe() {
@@ -116,7 +122,21 @@ func (b *tab) examine(name string) {
 		}
 		b.capture(name + "-" + l.name)
 	}
-	b.do(name, emulation.ClearDeviceMetricsOverride())
+	b.do(name, look(1280, "light"))
+}
+
+// look gives the page a width and a colour scheme.
+func look(width int64, scheme string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		size := emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 800, DeviceScaleFactor: 1, Mobile: width < 500}
+		if _, err := cdp.Call(ctx, t, emulation.SetDeviceMetricsOverride, size); err != nil {
+			return err
+		}
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		return err
+	})
 }
 
 // axe runs axe-core in the page, past its content security policy, which allows no foreign script.
@@ -126,12 +146,11 @@ func (b *tab) axe() []string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	var faults []string
-	b.do("axe", chromedp.Evaluate(string(source)+";0", nil), chromedp.Evaluate(`
+	ask(b, "axe", chromedp.Evaluate[int](string(source)+";0"))
+	return ask(b, "axe", chromedp.Evaluate[[]string](`
 		axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}).then(r =>
 			r.violations.map(v => v.id + ": " + v.help + " — " + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(" | ")))`,
-		&faults, chromedp.EvalAsValue, awaitPromise))
-	return faults
+		chromedp.EvalAwaitPromise))
 }
 
 // signIn goes through Keycloak as a person, with a one-time code when they have one and it is asked for.
@@ -163,18 +182,11 @@ func (b *tab) open(path string) {
 
 func (b *tab) text(selector string) string {
 	b.Helper()
-	var s string
-	b.do("reading "+selector, chromedp.Text(selector, &s, chromedp.ByQuery))
-	return s
+	return ask(b, "reading "+selector, chromedp.Text(selector))
 }
 
 // status returns the HTTP status that a path of the panel answers this person.
 func (b *tab) status(path string) int {
 	b.Helper()
-	var n int
-	b.do("asking for "+path, chromedp.Evaluate(`fetch("`+path+`").then(r => r.status)`, &n, awaitPromise))
-	return n
+	return ask(b, "asking for "+path, chromedp.Evaluate[int](`fetch("`+path+`").then(r => r.status)`, chromedp.EvalAwaitPromise))
 }
-
-// awaitPromise has Evaluate wait for what the expression promises.
-func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }

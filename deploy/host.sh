@@ -5,7 +5,7 @@
 packages() {
   local missing=() p
   for p; do
-    dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
+    [[ $(dpkg-query -W -f '${Status}' "$p" 2>/dev/null) == *"ok installed"* ]] || missing+=("$p")
   done
   ((${#missing[@]})) || return 0
   have apt-get || fail "missing: ${missing[*]}" "this is no Debian, so install them by hand and start again"
@@ -17,7 +17,7 @@ packages() {
 # tool COMMAND PACKAGE… installs packages only if the command is not there, wherever it came from.
 tool() { have "$1" || packages "${@:2}"; }
 
-in_debian() { apt-cache show "$1" 2>/dev/null | grep -q '^Package:'; }
+in_debian() { [[ -n $(apt-cache show "$1" 2>/dev/null) ]]; }
 
 engine_answers() { docker info >/dev/null 2>&1; }
 

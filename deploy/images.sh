@@ -49,7 +49,7 @@ forget_older() {
   local tag
   for tag in $(docker image ls --format '{{.Tag}}' "chatiere/$1"); do
     [[ $tag =~ ^[0-9a-f]{12}$ && $tag != "$2" ]] || continue
-    docker ps -aq --filter "ancestor=chatiere/$1:$tag" | grep -q . || docker rmi "chatiere/$1:$tag" >/dev/null 2>&1 || true
+    [[ -n $(docker ps -aq --filter "ancestor=chatiere/$1:$tag") ]] || docker rmi "chatiere/$1:$tag" >/dev/null 2>&1 || true
   done
 }
 

@@ -92,7 +92,7 @@ down() {
   mapfile -t sites < <(docker ps --format '{{.Names}}' --filter "label=chatiere.instance=$instance" --filter label=chatiere.site)
   if ((${#sites[@]})); then
     printf '%s\n' "${sites[@]}" >"$root/sites-running"
-    quietly "stopping ${#sites[@]} sites" docker stop -t 10 "${sites[@]}"
+    quietly "stopping ${#sites[@]} sites" docker stop -t 20 "${sites[@]}"
   fi
   [[ ! -e $root/compose.env ]] || quietly "stopping $instance" platform down --remove-orphans
 }

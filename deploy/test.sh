@@ -12,7 +12,7 @@ goal='test'
 instance=test root=/var/lib/chatiere-test domain=chatiere.localhost
 https_port=${TEST_HTTPS_PORT:-9443} http_port=${TEST_HTTP_PORT:-9080}
 test_https_port=$https_port test_http_port=$http_port
-standin_port=${TEST_STANDIN_PORT:-9444} 
+standin_port=${TEST_STANDIN_PORT:-9444}
 test_standin_port=$standin_port
 
 golangci_version=v2.5.0 govulncheck_version=v1.1.4
@@ -87,13 +87,21 @@ platform_of_the_tests() {
 # openings: failure points, and a stand-in server on the engine's bridge that the sites may reach by name.
 openings() {
   compose_files+=(-f "$repo/deploy/compose/test.yml")
-  PLATFORM_TEST_STANDIN=$(docker network inspect bridge -f '{{(index .IPAM.Config 0).Gateway}}')
-  [[ -n $PLATFORM_TEST_STANDIN ]] || fail "Docker's bridge has no address"
+  PLATFORM_TEST_STANDIN=$(docker run --rm --network bridge "$base_image" cat /proc/net/route | default_gateway)
   export PLATFORM_TEST_STANDIN
   install -d -m 0700 "$root/hold"
   grep -q '^egress:' "$root/chatiere.yaml" || printf '\negress:\n  permit: ["%s:%d"]\n  allow: ["standin.chatiere.test:%d"]\n' \
     "$PLATFORM_TEST_STANDIN" "$standin_port" "$standin_port" >>"$root/chatiere.yaml"
   prepare
+}
+
+# default_gateway reads the kernel's route table, where addresses are hexadecimal and little-endian: the machine as seen
+# from a container. Docker itself does not always know.
+default_gateway() {
+  local hex
+  hex=$(awk '$2 == "00000000" {print $3; exit}')
+  [[ $hex =~ ^[0-9A-F]{8}$ ]] || fail "containers on Docker's bridge have no way to this machine"
+  printf '%d.%d.%d.%d' "0x${hex:6:2}" "0x${hex:4:2}" "0x${hex:2:2}" "0x${hex:0:2}"
 }
 
 # surroundings tells the tests where the real things are.

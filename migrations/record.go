@@ -74,7 +74,7 @@ func collect[T comparable](rows *sql.Rows, err error, doing string) (map[T]bool,
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	out := map[T]bool{}
 	for rows.Next() {
 		var v T

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"chatiere/panel"
 	"chatiere/panel/api"
 	"chatiere/tenants"
 )
@@ -158,6 +159,29 @@ func TestWithTheIssuerAwayPagesGoOnChangesDoNotAndLoginSaysSo(t *testing.T) {
 	if r := w.do(by, ask{method: "POST", path: "/auth/logout"}); r.location != "/sign-in" {
 		t.Errorf("signing out leads to %q", r.location)
 	}
+}
+
+func TestThePanelStartsWithoutTheIssuerAndFindsItLater(t *testing.T) {
+	w := stillWorld(t)
+	w.issuer.Down(true)
+	w.run(http.StatusServiceUnavailable)
+	contains(t, w.do(who{}, ask{path: "/auth/login"}), "<h1>")
+	if r := w.do(who{local: true}, ask{path: "/api/v1/account"}); r.status != http.StatusOK {
+		t.Errorf("the local socket answers %d meanwhile", r.status)
+	}
+	w.issuer.Down(false)
+	w.awaitSignIn(http.StatusOK)
+	w.signIn(lea)
+}
+
+func TestASecondPanelDoesNotTakeTheSocket(t *testing.T) {
+	w := newWorld(t)
+	second, err := panel.New(w.options)
+	must(t, err)
+	if err := second.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "another panel") {
+		t.Errorf("the second one: %v", err)
+	}
+	w.awaitSignIn(http.StatusOK)
 }
 
 func TestBreakGlassOpensTheCoopOnceWithoutTheIssuer(t *testing.T) {

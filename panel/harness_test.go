@@ -2,17 +2,12 @@ package panel_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,90 +27,6 @@ import (
 )
 
 const origin = "https://panel.lilas.example"
-
-// records are the use cases' fakes with what only pages ask for.
-type records struct {
-	*provisiontest.Records
-	people *authtest.Store
-
-	mu           sync.Mutex
-	associations []string
-	workerSeen   time.Time
-	requests     map[string]int64
-	broken       error // what every reading answers when it is set
-}
-
-func (r *records) CreateAssociation(ctx context.Context, a tenants.Association) error {
-	if err := r.Records.CreateAssociation(ctx, a); err != nil {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.associations = append(r.associations, a.ID)
-	return nil
-}
-
-func (r *records) Associations(ctx context.Context) ([]tenants.Association, error) {
-	r.mu.Lock()
-	ids := slices.Clone(r.associations)
-	r.mu.Unlock()
-	var out []tenants.Association
-	for _, id := range ids {
-		if a, err := r.Association(ctx, id); err == nil {
-			out = append(out, a)
-		}
-	}
-	return out, nil
-}
-
-func (r *records) AssociationsBySlugs(ctx context.Context, slugs []string) ([]tenants.Association, error) {
-	var out []tenants.Association
-	for _, slug := range slugs {
-		if a, err := r.AssociationBySlug(ctx, slug); err == nil {
-			out = append(out, a)
-		}
-	}
-	return out, nil
-}
-
-func (r *records) Site(ctx context.Context, id string) (tenants.Site, error) {
-	r.mu.Lock()
-	broken := r.broken
-	r.mu.Unlock()
-	if broken != nil {
-		return tenants.Site{}, broken
-	}
-	return r.Records.Site(ctx, id)
-}
-
-// Sites takes an empty list for "all", as a careless store might: the panel must not rest on it.
-func (r *records) Sites(ctx context.Context, associationIDs []string, states []tenants.SiteState, search string) ([]tenants.Site, error) {
-	all, err := r.LiveSites(ctx)
-	return slices.DeleteFunc(all, func(x tenants.Site) bool {
-		return (len(associationIDs) > 0 && !slices.Contains(associationIDs, x.AssociationID)) ||
-			(len(states) > 0 && !slices.Contains(states, x.State)) || !strings.Contains(x.Name+" "+x.Host, search)
-	}), err
-}
-
-func (r *records) Members(context.Context, string) ([]tenants.Member, error) {
-	lea, err := r.people.Person(context.Background(), "lea")
-	if errors.Is(err, tenants.ErrNotFound) {
-		return nil, nil
-	}
-	return []tenants.Member{lea}, err
-}
-
-func (r *records) RequestsToday(context.Context, []string, time.Time) (map[string]int64, error) {
-	return r.requests, nil
-}
-
-func (r *records) WorkerSeen(context.Context) (time.Time, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.workerSeen, nil
-}
-
-func (r *records) Ping(context.Context) error { return nil }
 
 type catalogue struct{}
 
@@ -138,6 +49,7 @@ type world struct {
 	records *records
 	desk    *provision.Desk
 	server  *panel.Server
+	options panel.Options
 	log     *logBook
 	edge    *http.Client
 	local   *http.Client
@@ -165,6 +77,14 @@ func (l *logBook) String() string {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	w := stillWorld(t)
+	w.run(http.StatusOK)
+	return w
+}
+
+// stillWorld is one whose panel has not been started.
+func stillWorld(t *testing.T) *world {
+	t.Helper()
 	w := &world{t: t, clock: authtest.NewClock(), store: authtest.NewStore(), log: &logBook{}}
 	w.issuer = authtest.NewIssuer(t, w.clock.Now)
 	w.records = &records{Records: provisiontest.NewRecords(w.clock.Now), people: w.store, workerSeen: w.clock.Now(), requests: map[string]int64{}}
@@ -174,7 +94,6 @@ func newWorld(t *testing.T) *world {
 		Hosts: tenants.Hosts{Domain: "lilas.example", Platform: []string{"panel.lilas.example"}}, Now: w.clock.Now,
 	}
 	w.server = w.newServer(registry)
-	w.run()
 	return w
 }
 
@@ -184,7 +103,7 @@ func (w *world) newServer(registry *operations.Registry) *panel.Server {
 	pages, err := views.New(static, w.clock.Now)
 	must(w.t, err)
 	dir := w.sockets()
-	server, err := panel.New(panel.Options{
+	w.options = panel.Options{
 		PublicURL: origin, SitesDomain: "lilas.example", SitesPort: 8443, Coop: panel.Coop{Name: "Coop des Lilas", Contact: "contact@lilas.example"},
 		Instance: "test", DataRoot: "/var/lib/chatiere-test", EdgeSocket: filepath.Join(dir, "e"), LocalSocket: filepath.Join(dir, "l"),
 		Identity:   auth.Identity{Issuer: w.issuer.URL, ClientID: w.issuer.ClientID, ClientSecret: w.issuer.Secret, Client: &http.Client{Timeout: 5 * time.Second}},
@@ -195,7 +114,8 @@ func (w *world) newServer(registry *operations.Registry) *panel.Server {
 			return err == nil && plan.PastPivot(op)
 		},
 		Views: pages, Assets: static, Now: w.clock.Now, Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
+	}
+	server, err := panel.New(w.options)
 	must(w.t, err)
 	return server
 }
@@ -220,8 +140,8 @@ func over(t *testing.T, socket string) *http.Client {
 	}
 }
 
-// run starts the panel and waits until it answers and knows the issuer.
-func (w *world) run() {
+// run starts the panel and waits until its sign-in page answers as expected.
+func (w *world) run(want int) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -235,14 +155,19 @@ func (w *world) run() {
 		}
 	})
 	w.t.Cleanup(w.stop)
-	await(w.t, "the panel to answer", func() bool {
+	w.awaitSignIn(want)
+}
+
+func (w *world) awaitSignIn(want int) {
+	w.t.Helper()
+	await(w.t, "the sign-in page to answer "+strconv.Itoa(want), func() bool {
 		res, err := w.edge.Get("http://panel/sign-in")
 		if err != nil {
 			return false
 		}
 		_ = res.Body.Close()
 		w.clock.Advance(5 * time.Second) // the issuer is looked at again
-		return res.StatusCode == http.StatusOK
+		return res.StatusCode == want
 	})
 }
 
@@ -262,135 +187,6 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// who is how somebody shows who they are.
-type who struct {
-	cookie string
-	csrf   string
-	bearer string
-	local  bool
-}
-
-// ask is one request.
-type ask struct {
-	method, path string
-	form         url.Values
-	json         string
-	header       map[string]string
-	cookies      map[string]string
-}
-
-// reply is what came back.
-type reply struct {
-	status   int
-	location string
-	header   http.Header
-	cookies  map[string]*http.Cookie
-	body     string
-}
-
-// do sends a request as a browser, a program or root on the server would.
-func (w *world) do(by who, a ask) reply {
-	w.t.Helper()
-	res := w.open(by, a)
-	defer func() { _ = res.Body.Close() }()
-	b, err := io.ReadAll(res.Body)
-	must(w.t, err)
-	r := reply{status: res.StatusCode, location: res.Header.Get("Location"), header: res.Header, cookies: map[string]*http.Cookie{}, body: string(b)}
-	for _, c := range res.Cookies() {
-		r.cookies[c.Name] = c
-	}
-	return r
-}
-
-func (w *world) open(by who, a ask) *http.Response {
-	w.t.Helper()
-	if a.method == "" {
-		a.method = http.MethodGet
-	}
-	var body io.Reader
-	if a.form != nil || (a.method != http.MethodGet && a.json == "") {
-		form := url.Values{}
-		for k, v := range a.form {
-			form[k] = v
-		}
-		if _, given := form["csrf"]; !given && by.csrf != "" {
-			form.Set("csrf", by.csrf)
-		}
-		body = strings.NewReader(form.Encode())
-	}
-	if a.json != "" {
-		body = strings.NewReader(a.json)
-	}
-	req, err := http.NewRequestWithContext(w.t.Context(), a.method, "http://panel"+a.path, body)
-	must(w.t, err)
-	w.dress(req, by, a)
-	client := w.edge
-	if by.local {
-		client = w.local
-	}
-	res, err := client.Do(req)
-	must(w.t, err)
-	return res
-}
-
-func (w *world) dress(req *http.Request, by who, a ask) {
-	n := w.address.Add(1)
-	req.Header.Set("X-Real-IP", fmt.Sprintf("198.51.%d.%d", n/250%250, n%250))
-	req.Header.Set("Sec-Fetch-Site", "same-origin")
-	if a.json != "" {
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set(api.HeaderCSRF, by.csrf)
-	} else if req.Body != nil {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	if by.cookie != "" {
-		req.AddCookie(&http.Cookie{Name: "__Host-chatiere", Value: by.cookie})
-	}
-	for name, value := range a.cookies {
-		req.AddCookie(&http.Cookie{Name: name, Value: value})
-	}
-	if by.bearer != "" {
-		req.Header.Set("Authorization", "Bearer "+by.bearer)
-	}
-	for k, v := range a.header {
-		if v == "" {
-			req.Header.Del(k)
-		} else {
-			req.Header.Set(k, v)
-		}
-	}
-}
-
-var csrfField = regexp.MustCompile(`name="csrf" value="([^"]+)"`)
-
-// signIn walks the whole code flow.
-func (w *world) signIn(person authtest.Claims) who {
-	w.t.Helper()
-	r := w.do(who{}, ask{path: "/auth/login"})
-	if r.status != http.StatusSeeOther {
-		w.t.Fatalf("login answered %d: %s", r.status, r.body)
-	}
-	q := w.issuer.Approve(w.t, r.location, person)
-	binding := r.cookies["__Host-chatiere-login"].Value
-	r = w.do(who{}, ask{path: "/auth/callback?" + q.Encode(), cookies: map[string]string{"__Host-chatiere-login": binding}})
-	if r.status != http.StatusSeeOther || r.cookies["__Host-chatiere"] == nil {
-		w.t.Fatalf("callback answered %d: %s", r.status, r.body)
-	}
-	by := who{cookie: r.cookies["__Host-chatiere"].Value}
-	by.csrf = w.formToken(by)
-	return by
-}
-
-func (w *world) formToken(by who) string {
-	w.t.Helper()
-	r := w.do(by, ask{path: "/account"})
-	m := csrfField.FindStringSubmatch(r.body)
-	if m == nil {
-		w.t.Fatalf("no form token on the account page (%d)", r.status)
-	}
-	return m[1]
 }
 
 // association puts an active one into the records.

@@ -17,9 +17,13 @@ func (s *Server) home(c *fiber.Ctx) error {
 	if err := s.authorize(c, tenants.ActAccount, ""); err != nil {
 		return err
 	}
-	k, err := s.circleOf(c.UserContext(), visitorOf(c).Principal)
+	p := visitorOf(c).Principal
+	k, err := s.circleOf(c.UserContext(), p)
 	if err != nil {
 		return err
+	}
+	if k.ids != nil && len(k.ids) == 0 && p.CoopAdmin {
+		return tenants.ErrStepUp // "your association has no site yet" would lead a volunteer astray
 	}
 	sites, err := s.sitesIn(c.UserContext(), k, shown, "")
 	if err != nil {

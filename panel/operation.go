@@ -21,6 +21,7 @@ func (s *Server) operation(c *fiber.Ctx) error {
 		Pivoted: s.o.PastPivot != nil && s.o.PastPivot(op),
 	}
 	page.Cancel = !over(op) && !page.Pivoted && !op.Cancel && op.State != operations.Undoing && may(c, tenants.ActOperationCancel, a.Slug)
+	page.Retry = op.State == operations.Stuck && may(c, tenants.ActOperationCancel, a.Slug)
 	if op.SiteID != "" {
 		x, err := s.o.Records.Site(c.UserContext(), op.SiteID)
 		if err != nil {

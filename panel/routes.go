@@ -53,6 +53,8 @@ type route struct {
 	kind   kind
 }
 
+const healthPath = "/health"
+
 // routes is everything the panel answers.
 func (s *Server) routes() []route {
 	return append(s.pages(), s.endpoints()...)
@@ -60,7 +62,7 @@ func (s *Server) routes() []route {
 
 func (s *Server) pages() []route {
 	return []route{
-		{"GET", "/health", s.health, both, nobody, read},
+		{"GET", healthPath, s.health, both, nobody, read},
 		{"GET", assets.Prefix + ":name", s.asset, edge, nobody, read},
 		{"GET", "/accessibility", s.accessibility, edge, cookie, read},
 

@@ -101,7 +101,7 @@ func (s *Server) app(d door) *fiber.App {
 		ErrorHandler: s.fail,
 	})
 	app.Use(middleware.RequestID(), middleware.Headers(originOf(s.o.Identity.Issuer)), middleware.Language(views.Languages()),
-		middleware.AccessLog(s.log, s.now), middleware.Recover(s.log))
+		middleware.AccessLog(s.log, s.now, healthPath), middleware.Recover(s.log))
 	for _, r := range s.routes() {
 		s.mount(app, d, r)
 	}

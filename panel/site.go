@@ -91,7 +91,7 @@ func acts(c *fiber.Ctx, x tenants.Site, a tenants.Association) views.SiteActs {
 
 // technical is for those who look after the machine.
 func (s *Server) technical(c *fiber.Ctx, x tenants.Site) *views.Technical {
-	if !may(c, tenants.ActDoctor, "") {
+	if s.o.Instance == "" || !may(c, tenants.ActDoctor, "") {
 		return nil
 	}
 	return &views.Technical{

@@ -129,11 +129,10 @@ func source(v Version) map[string]string {
 }
 
 func (i Image) hash() string {
-	sum := sha256.New()
-	fmt.Fprintf(sum, "%q\n", i.Dockerfile)
+	inputs := fmt.Appendf(nil, "%q\n", i.Dockerfile)
 	for _, argument := range assignments(i.Arguments) {
-		fmt.Fprintf(sum, "%q\n", argument)
+		inputs = fmt.Appendf(inputs, "%q\n", argument)
 	}
-	sum.Write(i.Context)
-	return hex.EncodeToString(sum.Sum(nil))[:12]
+	sum := sha256.Sum256(append(inputs, i.Context...))
+	return hex.EncodeToString(sum[:])[:12]
 }

@@ -214,3 +214,49 @@ func (s *site) create(t *testing.T, password, kind, contentType, file string, bo
 	}
 	return made
 }
+
+// TestTheWholeTranslationIsFetchedOnce answers for the application's own site from inside PHP: what is
+// tested is what the site does with the answer.
+func TestTheWholeTranslationIsFetchedOnce(t *testing.T) {
+	s := newSite(t, "Langue")
+	s.mustHook(t, "install")
+	script := `
+		require "/opt/chatiere/hooks/load.php";
+		$downloads = 0;
+		add_filter("pre_http_request", function ($none, $args, $url) use (&$downloads) {
+			if (str_contains($url, "/translations/core/")) {
+				$pack = ["language" => "fr_FR", "version" => "6.8", "updated" => "2026-11-01 00:00:00", "english_name" => "French", "native_name" => "Français", "package" => "https://downloads.wordpress.org/fr_FR.zip", "iso" => ["fr"], "strings" => ["continue" => "Continuer"]];
+				return ["headers" => [], "body" => json_encode(["translations" => [$pack]]), "response" => ["code" => 200, "message" => "OK"], "cookies" => [], "filename" => null];
+			}
+			if (str_ends_with($url, "/fr_FR.zip")) {
+				$downloads++;
+				$zip = new ZipArchive();
+				$zip->open($args["filename"], ZipArchive::OVERWRITE | ZipArchive::CREATE);
+				$zip->addFile(ABSPATH . "wp-content/languages/fr_FR.mo", "fr_FR.mo");
+				$zip->addFromString("fr_FR.po", "");
+				$zip->close();
+				return ["headers" => [], "body" => "", "response" => ["code" => 200, "message" => "OK"], "cookies" => [], "filename" => $args["filename"]];
+			}
+			return new WP_Error("refused", $url);
+		}, 10, 3);
+		do_action("chatiere_languages");
+		do_action("chatiere_languages");
+		echo $downloads, " ", is_readable(WP_LANG_DIR . "/fr_FR.mo") ? "in place" : "missing", " ", get_option("chatiere_languages");`
+	out, err := run(nil, "docker", "exec", s.container, "php", "-r", script)
+	if want := "1 in place fr_FR 6.8 2026-11-01 00:00:00"; err != nil || out != want {
+		t.Errorf("got %q, %v, want %q", out, err, want)
+	}
+}
+
+func TestMailIsRefusedQuicklyWithoutARelay(t *testing.T) {
+	s := newSite(t, "Courrier")
+	s.mustHook(t, "install")
+	out, err := run(nil, "docker", "exec", s.container, "php", "-r", `
+		require "/opt/chatiere/hooks/load.php";
+		$begun = microtime(true);
+		$sent = wp_mail("quelquun@example.org", "Bonjour", "Texte");
+		echo $sent ? "sent" : "refused", microtime(true) - $begun < 6 ? " quickly" : " slowly";`)
+	if err != nil || out != "refused quickly" {
+		t.Errorf("got %q, %v", out, err)
+	}
+}

@@ -182,6 +182,10 @@ func TestTheHooksTellTheTruth(t *testing.T) {
 	}
 	s.mustHook(t, "migrate")
 	s.mustHook(t, "health")
+	busy, err := run(nil, "docker", "exec", s.container, "flock", "/data/.cron.lock", "php", "/opt/chatiere/hooks/cron.php")
+	if err != nil || !strings.Contains(busy, `"busy":true`) {
+		t.Errorf("a second cron beside a running one: got %s, %v", busy, err)
+	}
 	if cron := s.mustHook(t, "cron"); !regexp.MustCompile(`^\{"ran":\d+\}$`).MatchString(cron) {
 		t.Errorf("cron: got %s", cron)
 	}

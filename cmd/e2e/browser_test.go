@@ -156,11 +156,11 @@ func (b *tab) axe() []string {
 // signIn goes through Keycloak as a person, with a one-time code when they have one and it is asked for.
 func (b *tab) signIn(p demo.Person) {
 	b.Helper()
-	b.do("opening the panel", chromedp.Navigate(b.summary.PanelURL+"/"), chromedp.WaitVisible(`a[href^="/auth/login"]`))
-	b.do("going to Keycloak", chromedp.Click(`a[href^="/auth/login"]`), chromedp.WaitVisible(`#username`))
-	b.do("giving name and password", chromedp.SendKeys(`#username`, p.Username), chromedp.SendKeys(`#password`, p.Password),
-		chromedp.Submit(`#password`))
-	b.do("leaving the form", chromedp.WaitNotPresent(`#password`))
+	b.do("opening the panel", chromedp.Navigate(b.summary.PanelURL+"/"), chromedp.WaitVisible(chromedp.CSS(`a[href^="/auth/login"]`)))
+	b.do("going to Keycloak", chromedp.Click(chromedp.CSS(`a[href^="/auth/login"]`)), chromedp.WaitVisible(chromedp.CSS(`#username`)))
+	b.do("giving name and password", chromedp.SendKeys(chromedp.CSS(`#username`), p.Username), chromedp.SendKeys(chromedp.CSS(`#password`), p.Password),
+		chromedp.Submit(chromedp.CSS(`#password`)))
+	b.do("leaving the form", chromedp.WaitNotPresent(chromedp.CSS(`#password`)))
 }
 
 // prove gives the one-time code that a page of Keycloak waits for.
@@ -170,19 +170,19 @@ func (b *tab) prove(p demo.Person) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.do("giving the one-time code", chromedp.WaitVisible(`#otp`), chromedp.SendKeys(`#otp`, code), chromedp.Submit(`#otp`),
-		chromedp.WaitNotPresent(`#otp`))
+	b.do("giving the one-time code", chromedp.WaitVisible(chromedp.CSS(`#otp`)), chromedp.SendKeys(chromedp.CSS(`#otp`), code), chromedp.Submit(chromedp.CSS(`#otp`)),
+		chromedp.WaitNotPresent(chromedp.CSS(`#otp`)))
 }
 
 // open goes to a page of the panel and waits for its heading.
 func (b *tab) open(path string) {
 	b.Helper()
-	b.do("opening "+path, chromedp.Navigate(b.summary.PanelURL+path), chromedp.WaitVisible(`h1`))
+	b.do("opening "+path, chromedp.Navigate(b.summary.PanelURL+path), chromedp.WaitVisible(chromedp.CSS(`h1`)))
 }
 
 func (b *tab) text(selector string) string {
 	b.Helper()
-	return ask(b, "reading "+selector, chromedp.Text(selector))
+	return ask(b, "reading "+selector, chromedp.Text(chromedp.CSS(selector)))
 }
 
 // status returns the HTTP status that a path of the panel answers this person.

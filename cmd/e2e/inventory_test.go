@@ -36,8 +36,8 @@ func (i *instance) inventory(t *testing.T) []string {
 	return out
 }
 
-// left returns what is in after and not in before, and what is missing from it.
-func left(before, after []string) (more, less []string) {
+// leftOver returns what is in after and not in before, and what is missing from it.
+func leftOver(before, after []string) (more, less []string) {
 	for _, x := range after {
 		if !slices.Contains(before, x) {
 			more = append(more, x)

@@ -78,7 +78,7 @@ func newKiller(t *testing.T) *killer {
 		k.disarm()
 		k.bury()
 		k.dissolve()
-		if more, less := left(before, k.inventory(t)); len(more)+len(less) > 0 && !t.Failed() {
+		if more, less := leftOver(before, k.inventory(t)); len(more)+len(less) > 0 && !t.Failed() {
 			t.Errorf("at the end there is more: %v\nand less: %v", more, less)
 		}
 	})

@@ -16,9 +16,9 @@ import (
 func TestAVolunteerProvisionsASiteInTheBrowser(t *testing.T) {
 	i := open(t)
 	b := i.browse(t)
-	b.do("opening the panel", chromedp.Navigate(i.summary.PanelURL+"/"), chromedp.WaitVisible(`h1`))
+	b.do("opening the panel", chromedp.Navigate(i.summary.PanelURL+"/"), chromedp.WaitVisible(chromedp.CSS(`h1`)))
 	b.examine("sign-in")
-	b.do("going to Keycloak", chromedp.Click(`a[href^="/auth/login"]`), chromedp.WaitVisible(`#username`))
+	b.do("going to Keycloak", chromedp.Click(chromedp.CSS(`a[href^="/auth/login"]`)), chromedp.WaitVisible(chromedp.CSS(`#username`)))
 	b.examine("keycloak")
 	b.signIn(i.summary.Admin)
 	b.raise(i.summary.Admin)
@@ -41,7 +41,7 @@ func (b *tab) raise(p demo.Person) {
 	}
 	b.open("/associations")
 	b.examine("second-factor")
-	b.do("asking to prove it", chromedp.Click(`a[href^="/auth/step-up"]`), chromedp.WaitVisible(`#otp`))
+	b.do("asking to prove it", chromedp.Click(chromedp.CSS(`a[href^="/auth/step-up"]`)), chromedp.WaitVisible(chromedp.CSS(`#otp`)))
 	b.examine("keycloak-otp")
 	b.prove(p)
 	b.open("/associations")
@@ -59,10 +59,10 @@ func (b *tab) createsSite() {
 	demoHost := strings.TrimPrefix(strings.Split(at(b.demoSite(b.T).URL), ":")[1], "//")
 	label, _, _ := strings.Cut(demoHost, ".")
 	b.fill(name, label)
-	b.do("reading what is wrong", chromedp.WaitVisible(`#host-problem`))
+	b.do("reading what is wrong", chromedp.WaitVisible(chromedp.CSS(`#host-problem`)))
 	b.examine("site-new-taken")
 	b.fill(name, "velo-"+random())
-	b.do("watching the operation", chromedp.WaitVisible(`[data-events], progress, .progress`))
+	b.do("watching the operation", chromedp.WaitVisible(chromedp.CSS(`[data-events], progress, .progress`)))
 	b.examine("operation")
 	var made api.Site
 	eventually(b.T, patience*4, "the new site", func() (bool, string) {
@@ -82,7 +82,7 @@ func (b *tab) createsSite() {
 	if !strings.Contains(b.text("main"), name) {
 		b.Error("the site's page does not name it")
 	}
-	b.do("visiting the site", chromedp.Navigate(made.URL), chromedp.WaitVisible("body"))
+	b.do("visiting the site", chromedp.Navigate(made.URL), chromedp.WaitVisible(chromedp.CSS("body")))
 	if !strings.Contains(b.text("body"), name) {
 		b.Errorf("%s does not show its name", made.URL)
 	}
@@ -92,8 +92,8 @@ func (b *tab) createsSite() {
 
 func (b *tab) fill(name, host string) {
 	b.Helper()
-	b.do("filling the form", chromedp.SetValue(`#name`, name), chromedp.SetValue(`#host`, host),
-		chromedp.Click(`input[name=template][value=wordpress]`), chromedp.Click(`form[action="/sites"] button[type=submit]`))
+	b.do("filling the form", chromedp.SetValue(chromedp.CSS(`#name`), name), chromedp.SetValue(chromedp.CSS(`#host`), host),
+		chromedp.Click(chromedp.CSS(`input[name=template][value=wordpress]`)), chromedp.Click(chromedp.CSS(`form[action="/sites"] button[type=submit]`)))
 }
 
 // A member sees their association's site and nothing of the co-op's; somebody of another association gets "not found".

@@ -98,7 +98,7 @@ func TestANewSiteShowsItsNameAndSharesNothingWithAnother(t *testing.T) {
 	for _, s := range sites {
 		i.gone(t, s.ID)
 	}
-	if more, less := left(before, i.inventory(t)); len(more)+len(less) > 0 {
+	if more, less := leftOver(before, i.inventory(t)); len(more)+len(less) > 0 {
 		t.Errorf("after both are purged there is more: %v, and less: %v", more, less)
 	}
 }

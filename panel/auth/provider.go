@@ -56,7 +56,7 @@ func NewProvider(id Identity, now func() time.Time, log *slog.Logger) *Provider 
 
 const (
 	firstRetry = 500 * time.Millisecond
-	lastRetry  = 15 * time.Second
+	lastRetry  = 4 * time.Second
 	askTimeout = 10 * time.Second
 )
 
@@ -68,13 +68,19 @@ func (p *Provider) Run(ctx context.Context) {
 			p.log.InfoContext(ctx, "issuer discovered", "issuer", p.id.Issuer)
 			return
 		}
-		p.log.WarnContext(ctx, "issuer not discovered", "issuer", p.id.Issuer, "retry_in", pause, "error", err)
+		p.log.WarnContext(ctx, "issuer not discovered", "issuer", p.id.Issuer, "retry_in", pause, "error", brief(err))
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(pause):
 		}
 	}
+}
+
+// brief keeps a gateway's whole error page out of the log.
+func brief(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	return text[:min(len(text), 300)]
 }
 
 func (p *Provider) discover(ctx context.Context) error {

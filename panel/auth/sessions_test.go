@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"sync"
@@ -69,6 +70,33 @@ func TestManyRequestsAtOnceRenewOnce(t *testing.T) {
 	wg.Wait()
 	if n := p.issuer.Refreshes(); n != 1 {
 		t.Errorf("%d refreshes, want 1", n)
+	}
+}
+
+// late answers the first reading of a session with what it was before.
+type late struct {
+	*authtest.Store
+	before *auth.Session
+}
+
+func (l *late) Session(ctx context.Context, h auth.Hash) (auth.Session, error) {
+	if x := l.before; x != nil {
+		l.before = nil
+		return *x, nil
+	}
+	return l.Store.Session(ctx, h)
+}
+
+func TestARequestThatReadTheSessionJustBeforeARenewalDoesNotRenewAgain(t *testing.T) {
+	p := newPorch(t)
+	a := p.signedIn(t, lea)
+	p.clock.Advance(6 * time.Minute)
+	if _, err := p.resolve(t, a.Cookie); err != nil {
+		t.Fatal(err)
+	}
+	p.sessions.Store = &late{Store: p.store, before: &a.Session}
+	if v, err := p.resolve(t, a.Cookie); err != nil || v.Stale || p.issuer.Refreshes() != 1 {
+		t.Errorf("stale %v, %v, %d refreshes, want 1", v.Stale, err, p.issuer.Refreshes())
 	}
 }
 

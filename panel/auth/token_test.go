@@ -72,12 +72,15 @@ func TestTokensEnd(t *testing.T) {
 	if _, err := p.tokens.Revoke(t.Context(), who, "", made.ID); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := p.tokens.Resolve(t.Context(), secret); !errors.Is(err, auth.ErrEnded) {
+		t.Errorf("revoked a moment ago: %v, want %v", err, auth.ErrEnded)
+	}
 	p.clock.Advance(23 * time.Hour)
 	if _, err := p.tokens.Resolve(t.Context(), short); err != nil {
 		t.Errorf("within its day: %v", err)
 	}
 	p.clock.Advance(time.Hour)
-	for name, s := range map[string]string{"revoked": secret, "expired": short, "unknown": "chat_" + short[5:len(short)-1] + "!", "junk": "x", "empty": ""} {
+	for name, s := range map[string]string{"expired": short, "unknown": "chat_" + short[5:len(short)-1] + "!", "junk": "x", "empty": ""} {
 		if got, err := p.tokens.Resolve(t.Context(), s); !errors.Is(err, auth.ErrEnded) || got.Kind != tenants.KindAnonymous {
 			t.Errorf("%s: %+v, %v, want %v", name, got, err, auth.ErrEnded)
 		}

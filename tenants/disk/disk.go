@@ -78,7 +78,7 @@ func (d *Disk) Ensure(ctx context.Context, s tenants.Site) error {
 	if err != nil {
 		return full("opening the data root", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	for _, name := range shared {
 		if err := makeShared(root, name); err != nil {
 			return full("making "+name, err)
@@ -116,7 +116,7 @@ func (p place) ensure(root *os.Root) error {
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }()
 	if err := dir.Chown(p.uid, p.gid); err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func syncDir(root *os.Root, name string) error {
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }()
 	return dir.Sync()
 }
 
@@ -149,7 +149,7 @@ func (d *Disk) Ready(_ context.Context, s tenants.Site) (bool, error) {
 	if err != nil {
 		return false, full("opening the data root", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	for _, p := range d.places(s) {
 		if ok, err := p.ready(root); err != nil || !ok {
 			return false, err

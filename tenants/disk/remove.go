@@ -22,7 +22,7 @@ func (d *Disk) Remove(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("opening the data root: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	for _, parent := range []string{"run/app", "sites"} {
 		if err := removeBelow(ctx, root, parent, id); err != nil {
 			return fmt.Errorf("removing %s/%s: %w", parent, id, err)
@@ -39,7 +39,7 @@ func removeBelow(ctx context.Context, root *os.Root, parent, name string) error 
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }()
 	if err := removeTree(ctx, dir, name); err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (d *Disk) Usage(ctx context.Context, id string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", doing, err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	home, err := openDir(root, path.Join("sites", id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("%s: %w", doing, tenants.ErrNotFound)
@@ -64,12 +64,12 @@ func (d *Disk) Usage(ctx context.Context, id string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", doing, err)
 	}
-	defer home.Close()
+	defer func() { _ = home.Close() }()
 	var stat unix.Stat_t
 	if err := unix.Fstat(int(home.Fd()), &stat); err != nil {
 		return 0, fmt.Errorf("%s: %w", doing, err)
 	}
-	m := &measure{dev: uint64(stat.Dev), seen: map[inode]bool{}}
+	m := &measure{dev: stat.Dev, seen: map[inode]bool{}}
 	m.count(stat)
 	if err := m.walk(ctx, home, 0); err != nil {
 		return m.bytes, fmt.Errorf("%s: %w", doing, err)

@@ -91,7 +91,7 @@ func (d *Disk) Secret(_ context.Context, id, name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", doing, err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	value, err := root.ReadFile(path.Join("sites", id, "secrets", name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%s: %w", doing, tenants.ErrNotFound)

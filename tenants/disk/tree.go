@@ -41,7 +41,7 @@ type measure struct {
 
 func (m *measure) count(stat unix.Stat_t) {
 	if stat.Mode&unix.S_IFMT != unix.S_IFDIR && stat.Nlink > 1 {
-		id := inode{uint64(stat.Dev), stat.Ino}
+		id := inode{stat.Dev, stat.Ino}
 		if m.seen[id] {
 			return
 		}
@@ -64,7 +64,7 @@ func (m *measure) walk(ctx context.Context, dir *os.File, depth int) error {
 		if err != nil {
 			return fmt.Errorf("looking at %q: %w", name, err)
 		}
-		if uint64(stat.Dev) != m.dev {
+		if stat.Dev != m.dev {
 			return nil
 		}
 		m.count(stat)
@@ -78,7 +78,7 @@ func (m *measure) walk(ctx context.Context, dir *os.File, depth int) error {
 		if err != nil {
 			return err
 		}
-		defer child.Close()
+		defer func() { _ = child.Close() }()
 		return m.walk(ctx, child, depth+1)
 	})
 }
@@ -121,7 +121,7 @@ func removeTree(ctx context.Context, parent *os.File, name string) error {
 	case err != nil:
 		return err
 	}
-	defer top.Close()
+	defer func() { _ = top.Close() }()
 	r := &remover{top: top}
 	if err := r.empty(ctx, top, 0); err != nil {
 		return err
@@ -157,7 +157,7 @@ func (r *remover) remove(ctx context.Context, dir *os.File, name string, depth i
 	case err != nil:
 		return err
 	}
-	defer child.Close()
+	defer func() { _ = child.Close() }()
 	if depth >= maxDepth {
 		return r.lift(dir, name)
 	}
@@ -173,7 +173,7 @@ func (r *remover) lift(dir *os.File, name string) error {
 		to := fmt.Sprintf(".lifted-%d", r.lifted)
 		err := unix.Renameat2(int(dir.Fd()), name, int(r.top.Fd()), to, unix.RENAME_NOREPLACE)
 		if errors.Is(err, unix.EEXIST) {
-			continue // the site's owner has thought of that name
+			continue // a removal that was broken off has left one
 		}
 		if err != nil {
 			return &os.PathError{Op: "rename", Path: name, Err: err}

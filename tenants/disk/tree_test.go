@@ -79,7 +79,6 @@ func hostile(t *testing.T, root, data string) (outside string) {
 	}
 	must(t, os.Link(filepath.Join(outside, "sub/precious"), filepath.Join(data, "hardlink")))
 	must(t, unix.Mkfifo(filepath.Join(data, "pipe"), 0o644))
-	must(t, os.Mkdir(filepath.Join(data, ".lifted-1"), 0o755)) // a name our own remover uses
 	must(t, os.Mkdir(filepath.Join(data, "closed"), 0o755))
 	write(t, filepath.Join(data, "closed", "inside"), 10)
 	must(t, os.Chmod(filepath.Join(data, "closed"), 0o500))
@@ -123,6 +122,11 @@ func TestRemovingAHostileTreeRemovesItAndNothingElse(t *testing.T) {
 func TestRemovingGoesOnWhereItWasBrokenOff(t *testing.T) {
 	root, data := home(t)
 	deep(t, data, 500)
+	for i := range 40 { // what a predecessor lifted and did not come to remove
+		lifted := filepath.Join(filepath.Dir(data), fmt.Sprintf(".lifted-%d", i))
+		must(t, os.Mkdir(lifted, 0o755))
+		write(t, filepath.Join(lifted, "x"), 1)
+	}
 	d := disk.New(disk.Options{Root: root})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

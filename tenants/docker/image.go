@@ -10,7 +10,7 @@ import (
 	"github.com/docker/docker/api/types/build"
 )
 
-// ErrBuild: the builder refused; the text holds its last words.
+// ErrBuild says that the builder refused; the text holds its last words.
 var ErrBuild = errors.New("build failed")
 
 // ImageID returns the content id ("sha256:…") of a reference.
@@ -34,7 +34,7 @@ func (e *Engine) Build(ctx context.Context, tag string, context io.Reader, args 
 	if err != nil {
 		return "", translate("building image "+tag, err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	if err := follow(answer.Body, progress); err != nil {
 		return "", translate("building image "+tag, err)
 	}

@@ -90,13 +90,21 @@ func TestAskingForMFADemandsTheOneTimeCode(t *testing.T) {
 			if b.code != "" {
 				t.Fatal("signed in without a one-time code")
 			}
-			b.submit(url.Values{"otp": {"000000"}})
-			if b.code != "" {
-				t.Fatal("a wrong one-time code was accepted")
-			}
 			b.submit(url.Values{"otp": {oneTime(t, otpSecret, 0)}})
 			wantClaims(t, b.claims(verifier), "mfa", "/coop/admins")
 		})
+	}
+}
+
+func TestAWrongOneTimeCodeIsRefused(t *testing.T) {
+	r := reach(t)
+	username := person(t, r, "/coop/admins", otpSecret)
+	b := newBrowser(t, r)
+	b.open(asMFA)
+	b.submit(credentials(username))
+	b.submit(url.Values{"otp": {"000000"}})
+	if b.code != "" || !strings.Contains(b.page, `name="otp"`) {
+		t.Fatalf("not asked again after a wrong one-time code:\n%s", b.page)
 	}
 }
 
@@ -116,7 +124,7 @@ func TestStepUpFromASessionAsksOnlyForTheCode(t *testing.T) {
 	wantClaims(t, b.claims(verifier), "mfa", "/coop/admins")
 }
 
-var totpField = "totpSecret"
+const totpField = "totpSecret"
 
 func TestWithoutOneTimeCodeMFALeadsToSettingItUp(t *testing.T) {
 	r := reach(t)
@@ -195,6 +203,26 @@ func TestSignedInPeopleMayChangeTheirPasswordOnOurPages(t *testing.T) {
 	b.submit(url.Values{"password-new": {"azertyazerty"}, "password-confirm": {"azertyazerty"}})
 	if b.code != "" || !strings.Contains(b.page, "password-new") {
 		t.Fatalf("azertyazerty was not refused:\n%s", b.page)
+	}
+	b.submit(url.Values{"password-new": {"cheval agrafe pile exact"}, "password-confirm": {"cheval agrafe pile exact"}})
+	wantClaims(t, b.claims(verifier), "pwd", "/assos/amap-du-puy/membres")
+}
+
+func TestATemporaryPasswordMustBeChangedAtTheFirstSignIn(t *testing.T) {
+	r := reach(t)
+	client, username := r.client(t, "test"), person(t, r, "/assos/amap-du-puy/membres", "")
+	found, err := client.FindUser(t.Context(), username)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.SetPassword(t.Context(), found.ID, goodPassword, true); err != nil {
+		t.Fatal(err)
+	}
+	b := newBrowser(t, r)
+	verifier := b.open(nil)
+	b.submit(credentials(username))
+	if b.code != "" || !strings.Contains(b.page, "password-new") {
+		t.Fatalf("not asked for a new password:\n%s", b.page)
 	}
 	b.submit(url.Values{"password-new": {"cheval agrafe pile exact"}, "password-confirm": {"cheval agrafe pile exact"}})
 	wantClaims(t, b.claims(verifier), "pwd", "/assos/amap-du-puy/membres")

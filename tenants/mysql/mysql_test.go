@@ -3,11 +3,13 @@
 package mysql_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -130,6 +132,36 @@ func TestAConnectionCutInsideATransactionSaysUnavailable(t *testing.T) {
 	wants(t, "the transaction", err, tenants.ErrUnavailable)
 	_, err = s.AssociationBySlug(ctx, "lilas")
 	wants(t, "what it wrote", err, tenants.ErrNotFound)
+}
+
+func TestTheLogTellsOfSlowQueriesWithoutTheirValuesAndOfNoErrors(t *testing.T) {
+	ctx, _, d := storeOn(t)
+	var lines bytes.Buffer
+	c := d.Config(d.Worker)
+	c.Log = slog.New(slog.NewTextHandler(&lines, nil))
+	s := as(t, ctx, c)
+	a := association(t, ctx, s, "lilas")
+	wants(t, "the same again", s.CreateAssociation(ctx, a), tenants.ErrConflict)
+	if lines.Len() > 0 {
+		t.Errorf("quick queries and returned errors left %s", &lines)
+	}
+	locked, waited := make(chan struct{}), make(chan error, 1)
+	named := a
+	named.Name = "a value"
+	go func() {
+		<-locked
+		waited <- s.UpdateAssociation(ctx, named)
+	}()
+	must(t, s.Transact(ctx, func(ctx context.Context) error {
+		err := s.UpdateAssociation(ctx, a)
+		close(locked)
+		time.Sleep(400 * time.Millisecond) // what makes the other one slow
+		return err
+	}))
+	must(t, <-waited)
+	if got := lines.String(); !strings.Contains(got, "slow query") || !strings.Contains(got, "UPDATE `associations`") || strings.Contains(got, "a value") {
+		t.Errorf("a slow query left %q", got)
+	}
 }
 
 func TestTheClockAgreesWithOurs(t *testing.T) {

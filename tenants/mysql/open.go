@@ -15,7 +15,6 @@ import (
 	driver "github.com/go-sql-driver/mysql"
 	gormmysql "gorm.io/driver/mysql"
 	"gorm.io/gorm"
-	"gorm.io/gorm/logger"
 )
 
 // Config says where the database is and who we are to it.
@@ -29,9 +28,6 @@ type Config struct {
 	LastUID  int
 	Log      *slog.Logger
 }
-
-// slowQuery is from when on a query is worth a line in the log.
-const slowQuery = 200 * time.Millisecond
 
 // Pools are small: the whole platform shares some eighty connections. A connection is given up long before the server's
 // wait_timeout would cut it under a query.
@@ -66,9 +62,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		DisableAutomaticPing:   true,
 		SkipDefaultTransaction: true, // one statement is a transaction; more than one go through Transact
 		NowFunc:                func() time.Time { return time.Now().UTC() },
-		Logger: logger.NewSlogLogger(c.Log, logger.Config{
-			SlowThreshold: slowQuery, LogLevel: logger.Warn, ParameterizedQueries: true, IgnoreRecordNotFoundError: true,
-		}),
+		Logger:                 slowLog{c.Log},
 	})
 	if err != nil {
 		_ = pool.Close() // nothing was opened yet

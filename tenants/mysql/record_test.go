@@ -210,9 +210,7 @@ func TestATransactionLeavesNothingWhenItFails(t *testing.T) {
 		}
 		return broken
 	})
-	if err != broken {
-		t.Errorf("got %v, want the very error", err)
-	}
+	wants(t, "the failed transaction", err, broken)
 	if got, err := s.Associations(ctx); err != nil || len(got) != 0 {
 		t.Errorf("%d are left (%v)", len(got), err)
 	}

@@ -65,7 +65,7 @@ func (s *Store) retry(ctx context.Context, fn func() error) error {
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(pause + rand.N(pause)):
+		case <-time.After(pause + rand.N(pause)): //nolint:gosec // scatter, not a secret
 		}
 		pause *= 2
 	}

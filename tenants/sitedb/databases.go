@@ -26,7 +26,7 @@ func (s *Server) Ensure(ctx context.Context, name, operation, password string) e
 		name, s.instance, operation)); err != nil {
 		return err
 	}
-	if _, err := s.ours(ctx, name); err != nil {
+	if err := s.ours(ctx, name); err != nil {
 		return err
 	}
 	account := "'" + name + "'@'localhost'"
@@ -50,20 +50,20 @@ func (s *Server) exec(ctx context.Context, doing, statement string) error {
 	return translate(doing, err)
 }
 
-// ours reports whether the database is there, and ErrConflict when it is not this instance's.
-func (s *Server) ours(ctx context.Context, name string) (there bool, err error) {
+// ours answers ErrConflict when the database is there and not this instance's.
+func (s *Server) ours(ctx context.Context, name string) error {
 	var comment string
-	err = s.pool.QueryRowContext(ctx, "SELECT schema_comment FROM information_schema.schemata WHERE schema_name = ?", name).Scan(&comment)
+	err := s.pool.QueryRowContext(ctx, "SELECT schema_comment FROM information_schema.schemata WHERE schema_name = ?", name).Scan(&comment)
 	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+		return nil
 	}
 	if err != nil {
-		return false, translate("reading the mark of database "+name, err)
+		return translate("reading the mark of database "+name, err)
 	}
 	if instance, _ := marked(comment); instance != s.instance {
-		return true, fmt.Errorf("database %s bears the mark %q, not instance %q's: %w", name, comment, s.instance, tenants.ErrConflict)
+		return fmt.Errorf("database %s bears the mark %q, not instance %q's: %w", name, comment, s.instance, tenants.ErrConflict)
 	}
-	return true, nil
+	return nil
 }
 
 // marked takes "chatiere:<instance>:<operation>" apart; both are empty when it is not one of ours.
@@ -88,7 +88,7 @@ func (s *Server) Drop(ctx context.Context, name string) error {
 	if !siteName.MatchString(name) {
 		return fmt.Errorf("dropping database %q: not a site's: %w", name, tenants.ErrInvalid)
 	}
-	if _, err := s.ours(ctx, name); err != nil {
+	if err := s.ours(ctx, name); err != nil {
 		return err
 	}
 	_, user, err := s.Exists(ctx, name)
@@ -142,7 +142,7 @@ func (s *Server) List(ctx context.Context) ([]Found, error) {
 	if err != nil {
 		return nil, translate(doing, err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var out []Found
 	for rows.Next() {
 		var f Found

@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	defaultImage = "chatiere/mariadb:dev"
+	defaultImage = "chatiere/mariadb:latest" // left by "make images"
 	startTime    = 2 * time.Minute
 	mariadbUID   = 64040 // the account inside the image
 )
@@ -120,7 +120,7 @@ func (s *Server) await() error {
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
+	defer func() { _ = pool.Close() }()
 	ctx, cancel := context.WithTimeout(context.Background(), startTime)
 	defer cancel()
 	for {
@@ -150,7 +150,9 @@ func (s *Server) stop() error {
 
 func docker(args ...string) (string, error) {
 	var out, complaint bytes.Buffer
-	c := exec.Command("docker", args...)
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	c := exec.CommandContext(ctx, "docker", args...)
 	c.Stdout, c.Stderr = &out, &complaint
 	if err := c.Run(); err != nil {
 		return "", fmt.Errorf("docker %s: %w: %s", args[0], err, complaint.String())

@@ -6,6 +6,10 @@ require __DIR__ . '/lib.php';
 if (!installed()) {
     fail('the site is not installed');
 }
+if (!lock('cron', wait: false)) {
+    print_json(['ran' => 0, 'busy' => true]);
+    exit(0);
+}
 define('DOING_CRON', true);
 ob_start();
 require __DIR__ . '/load.php';

@@ -78,14 +78,15 @@ function option(string $name): ?string
     return $found[0] ?? null;
 }
 
-/** Holds off a second hook of the same kind until this process ends. */
-function lock(string $name): void
+/** Holds off a second hook of the same kind until this process ends; without waiting it may answer false. */
+function lock(string $name, bool $wait = true): bool
 {
     static $held = [];
     $held[$name] = fopen(data_dir() . "/.$name.lock", 'c');
-    if ($held[$name] === false || !flock($held[$name], LOCK_EX)) {
+    if ($held[$name] === false) {
         fail("locking $name failed");
     }
+    return flock($held[$name], $wait ? LOCK_EX : LOCK_EX | LOCK_NB) || ($wait && fail("locking $name failed"));
 }
 
 /** What a request to the front page would look like; WordPress reads it everywhere. */

@@ -8,6 +8,7 @@ defined('ABSPATH') || exit;
 
 require __DIR__ . '/chatiere/bundled.php';
 require __DIR__ . '/chatiere/core.php';
+require __DIR__ . '/chatiere/languages.php';
 require __DIR__ . '/chatiere/mail.php';
 require __DIR__ . '/chatiere/network.php';
 require __DIR__ . '/chatiere/privacy.php';

@@ -1,0 +1,101 @@
+package panel_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"chatiere/panel/auth/authtest"
+	"chatiere/tenants"
+	"chatiere/tenants/provision/provisiontest"
+)
+
+// records are the use cases' fakes with what only pages ask for.
+type records struct {
+	*provisiontest.Records
+	people *authtest.Store
+
+	mu           sync.Mutex
+	associations []string
+	workerSeen   time.Time
+	requests     map[string]int64
+	broken       error // what every reading answers when it is set
+}
+
+func (r *records) CreateAssociation(ctx context.Context, a tenants.Association) error {
+	if err := r.Records.CreateAssociation(ctx, a); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.associations = append(r.associations, a.ID)
+	return nil
+}
+
+func (r *records) Associations(ctx context.Context) ([]tenants.Association, error) {
+	r.mu.Lock()
+	ids := slices.Clone(r.associations)
+	r.mu.Unlock()
+	var out []tenants.Association
+	for _, id := range ids {
+		if a, err := r.Association(ctx, id); err == nil {
+			out = append(out, a)
+		}
+	}
+	return out, nil
+}
+
+func (r *records) AssociationsBySlugs(ctx context.Context, slugs []string) ([]tenants.Association, error) {
+	var out []tenants.Association
+	for _, slug := range slugs {
+		if a, err := r.AssociationBySlug(ctx, slug); err == nil {
+			out = append(out, a)
+		}
+	}
+	return out, nil
+}
+
+func (r *records) Site(ctx context.Context, id string) (tenants.Site, error) {
+	r.mu.Lock()
+	broken := r.broken
+	r.mu.Unlock()
+	if broken != nil {
+		return tenants.Site{}, broken
+	}
+	return r.Records.Site(ctx, id)
+}
+
+// Sites takes an empty list for "all", as a careless store might: the panel must not rest on it.
+func (r *records) Sites(ctx context.Context, associationIDs []string, states []tenants.SiteState, search string) ([]tenants.Site, error) {
+	all, err := r.LiveSites(ctx)
+	return slices.DeleteFunc(all, func(x tenants.Site) bool {
+		return (len(associationIDs) > 0 && !slices.Contains(associationIDs, x.AssociationID)) ||
+			(len(states) > 0 && !slices.Contains(states, x.State)) || !strings.Contains(x.Name+" "+x.Host, search)
+	}), err
+}
+
+func (r *records) Members(context.Context, string) ([]tenants.Member, error) {
+	lea, err := r.people.Person(context.Background(), "lea")
+	if errors.Is(err, tenants.ErrNotFound) {
+		return nil, nil
+	}
+	return []tenants.Member{lea}, err
+}
+
+func (r *records) RequestsToday(_ context.Context, _ []string, day time.Time) (map[string]int64, error) {
+	if day.Location().String() != "Europe/Paris" {
+		return nil, errors.New("asked for a day of elsewhere")
+	}
+	return r.requests, nil
+}
+
+func (r *records) WorkerSeen(context.Context) (time.Time, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.workerSeen, nil
+}
+
+func (r *records) Ping(context.Context) error { return nil }

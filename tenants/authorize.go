@@ -20,6 +20,7 @@ const (
 	ActSitePurge         Action = "site.purge"   // for good
 	ActOperationShow     Action = "operation.show"
 	ActOperationCancel   Action = "operation.cancel"
+	ActOperationRetry    Action = "operation.retry"
 	ActTemplatesList     Action = "templates.list"
 	ActTokensOwn         Action = "tokens.own" // list, make and revoke one's own
 	ActAccount           Action = "account"
@@ -50,6 +51,7 @@ var rules = map[Action]rule{
 	ActSitePurge:         {scope: ScopeWrite, admin: true},
 	ActOperationShow:     {scope: ScopeRead, member: true, manager: true, admin: true},
 	ActOperationCancel:   {scope: ScopeWrite, manager: true, admin: true},
+	ActOperationRetry:    {scope: ScopeWrite, manager: true, admin: true},
 	ActTemplatesList:     {scope: ScopeRead, anyone: true},
 	ActTokensOwn:         {scope: ScopeWrite, anyone: true},
 	ActAccount:           {scope: ScopeRead, anyone: true},

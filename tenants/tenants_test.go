@@ -116,6 +116,7 @@ func TestAuthorizeEveryActionForEveryPrincipal(t *testing.T) {
 		tenants.ActSitePurge:         {"+2--!-+", "+2??!-+"},
 		tenants.ActOperationShow:     {"+2++!++", "+2??!++"},
 		tenants.ActOperationCancel:   {"+2+-!-+", "+2??!-+"},
+		tenants.ActOperationRetry:    {"+2+-!-+", "+2??!-+"},
 		tenants.ActTemplatesList:     {"++++!++", "++??!++"},
 		tenants.ActTokensOwn:         {"++++!-+", "++??!-+"},
 		tenants.ActAccount:           {"++++!++", "++??!++"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ func (p *program) client() (*remote.Client, error) {
 	}
 	return remote.Connect(remote.Place{
 		Socket: p.variable("CHATIERE_SOCKET"), URL: p.variable("CHATIERE_URL"), Token: p.variable("CHATIERE_TOKEN"),
-		CA: p.variable("CHATIERE_CA"), Config: p.configPath, Hint: hint,
+		CA: p.variable("CHATIERE_CA"), Config: cmp.Or(p.configPath, p.variable("CHATIERE_CONFIG")), Env: p.env, Hint: hint,
 	})
 }
 

@@ -79,8 +79,11 @@ func (p *program) operationAct(act, short string) *cobra.Command {
 	return &cobra.Command{
 		Use: act + " ID", Short: short, Args: usage(cobra.ExactArgs(1)),
 		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+			if err := c.Post(ctx, api.Item(api.PathOperations, args[0], act), nil, "", nil); err != nil {
+				return err
+			}
 			var op api.Operation
-			if err := c.Post(ctx, api.Item(api.PathOperations, args[0], act), nil, "", &op); err != nil {
+			if err := c.Get(ctx, api.Item(api.PathOperations, args[0]), &op); err != nil {
 				return err
 			}
 			return p.answer(op, fmt.Sprintf("operation %s: %s\n", op.ID, op.State))

@@ -51,7 +51,7 @@ func (p *program) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "chatiere",
 		Short:         "Websites for associations, run by their co-op",
-		Long:          "Websites for associations, run by their co-op.\n\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 faults in the configuration.",
+		Long:          "Websites for associations, run by their co-op.\n\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 faults in what was given or configured, 4 no such thing,\n5 not allowed, 6 its state forbids it now, 7 something does not answer, 8 an operation needs a person.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          usage(cobra.NoArgs),
@@ -63,16 +63,33 @@ func (p *program) command() *cobra.Command {
 	root.AddCommand(p.setupCommand(), p.configCommand(), p.healthCommand(), p.associationCommand(), p.siteCommand(),
 		p.operationCommand(), p.templateCommand(), p.tokenCommand(), p.doctorCommand(), p.breakGlassCommand(), p.demoCommand())
 	root.AddCommand(p.roleCommands()...)
+	root.InitDefaultCompletionCmd()
+	strict(root)
 	return root
+}
+
+// strict makes cobra refuse what it lets pass by itself: a group that is called with a word no verb of it has would print
+// its help and succeed.
+func strict(cmd *cobra.Command) {
+	if cmd.Args != nil {
+		cmd.Args = usage(cmd.Args)
+	}
+	if !cmd.Runnable() {
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	for _, sub := range cmd.Commands() {
+		strict(sub)
+	}
 }
 
 // usage marks what cobra says of arguments as wrong usage.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return errors.Join(errUsage, err)
+		err := check(cmd, args)
+		if err == nil || errors.Is(err, errUsage) {
+			return err
 		}
-		return nil
+		return errors.Join(errUsage, err)
 	}
 }
 

@@ -11,7 +11,7 @@ func panel(wanted Realm) record {
 	attributes := record{
 		"pkce.code.challenge.method":                "S256",
 		"post.logout.redirect.uris":                 wanted.PanelURL + "/",
-		"backchannel.logout.url":                    wanted.PanelURL + "/auth/backchannel",
+		"backchannel.logout.url":                    wanted.PanelURL + "/auth/backchannel-logout",
 		"backchannel.logout.session.required":       "true",
 		"backchannel.logout.revoke.offline.tokens":  "false",
 		"oauth2.device.authorization.grant.enabled": "false",

@@ -67,12 +67,12 @@ func (d *Desk) CreateAssociation(ctx context.Context, r Request, wish NewAssocia
 	}
 	var op operations.Operation
 	err := d.Records.Transact(ctx, func(ctx context.Context) error {
-		if err := d.Records.CreateAssociation(ctx, a); err != nil {
-			return taken(err, "slug", "")
-		}
 		var err error
-		op, err = d.insert(ctx, r, KindAssociationCreate, tenants.ActAssociationCreate, Wish{AssociationID: a.ID}, "association:"+a.ID)
-		return err
+		// The operation first: the same wish sent again must be known by its key before its own traces count as taken.
+		if op, err = d.insert(ctx, r, KindAssociationCreate, tenants.ActAssociationCreate, Wish{AssociationID: a.ID}, "association:"+a.ID); err != nil {
+			return err
+		}
+		return taken(d.Records.CreateAssociation(ctx, a), "slug", "")
 	})
 	return d.nudged(op, err)
 }
@@ -128,12 +128,11 @@ func (d *Desk) CreateSite(ctx context.Context, r Request, wish NewSite) (operati
 	}
 	var op operations.Operation
 	err = d.Records.Transact(ctx, func(ctx context.Context) error {
-		if err := d.Records.CreateSite(ctx, &s); err != nil {
-			return taken(err, "host", s.Host)
-		}
 		w := Wish{AssociationID: a.ID, SiteID: s.ID, AdminUser: adminUser}
-		op, err = d.insert(ctx, r, KindSiteProvision, tenants.ActSiteCreate, w, "site:"+s.ID)
-		return err
+		if op, err = d.insert(ctx, r, KindSiteProvision, tenants.ActSiteCreate, w, "site:"+s.ID); err != nil {
+			return err
+		}
+		return taken(d.Records.CreateSite(ctx, &s), "host", "")
 	})
 	return d.nudged(op, err)
 }

@@ -98,7 +98,7 @@ func concealed(r Request, err error) error {
 
 // CancelOperation asks for an operation to be undone. ErrTooLate past its pivot, or when it has ended.
 func (d *Desk) CancelOperation(ctx context.Context, r Request, id string) error {
-	op, err := d.operation(ctx, r, id)
+	op, err := d.operation(ctx, r, id, tenants.ActOperationCancel)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (d *Desk) CancelOperation(ctx context.Context, r Request, id string) error 
 
 // RetryOperation sets a stuck operation going again.
 func (d *Desk) RetryOperation(ctx context.Context, r Request, id string) error {
-	op, err := d.operation(ctx, r, id)
+	op, err := d.operation(ctx, r, id, tenants.ActOperationRetry)
 	if err != nil {
 		return err
 	}
@@ -128,11 +128,11 @@ func (d *Desk) RetryOperation(ctx context.Context, r Request, id string) error {
 	if err := d.Queue.Retry(ctx, id); err != nil {
 		return err
 	}
-	_, err = d.nudged(op, d.Records.Audit(ctx, entry(r, tenants.ActOperationCancel, op, d.Now())))
+	_, err = d.nudged(op, d.Records.Audit(ctx, entry(r, tenants.ActOperationRetry, op, d.Now())))
 	return err
 }
 
-func (d *Desk) operation(ctx context.Context, r Request, id string) (operations.Operation, error) {
+func (d *Desk) operation(ctx context.Context, r Request, id string, act tenants.Action) (operations.Operation, error) {
 	op, err := d.Queue.Operation(ctx, id)
 	if err != nil {
 		return op, concealed(r, err)
@@ -145,5 +145,5 @@ func (d *Desk) operation(ctx context.Context, r Request, id string) (operations.
 		}
 		slug = a.Slug
 	}
-	return op, tenants.Authorize(r.Principal, tenants.ActOperationCancel, slug)
+	return op, tenants.Authorize(r.Principal, act, slug)
 }

@@ -188,6 +188,7 @@ func (p *Plans) associationActive(ctx context.Context, r *operations.Run) error 
 func (p *Plans) associationGone(ctx context.Context, r *operations.Run) error {
 	return p.onAssociation(func(ctx context.Context, _ *operations.Run, a tenants.Association) error {
 		a.State = tenants.AssociationDeleted
+		a.Slug += "~" + a.ID // nothing was ever made under it: it may be wished for again
 		return p.Records.UpdateAssociation(ctx, a)
 	})(ctx, r)
 }

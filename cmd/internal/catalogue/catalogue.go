@@ -67,6 +67,18 @@ func (c *Catalogue) find(name string) (templates.Template, error) {
 	return t, err
 }
 
+// release finds a template that has the version.
+func (c *Catalogue) release(name, version string) (templates.Template, error) {
+	t, err := c.find(name)
+	if err != nil {
+		return t, err
+	}
+	if _, err := t.Version(version); err != nil {
+		return t, fmt.Errorf("%w: %w", tenants.ErrNotFound, err)
+	}
+	return t, nil
+}
+
 // Latest returns the version that a new site gets.
 func (c *Catalogue) Latest(name string) (string, error) {
 	t, err := c.find(name)
@@ -79,12 +91,9 @@ func (c *Catalogue) Latest(name string) (string, error) {
 
 // Template returns one version of a template.
 func (c *Catalogue) Template(name, version string) (provision.Template, error) {
-	t, err := c.find(name)
+	t, err := c.release(name, version)
 	if err != nil {
 		return nil, err
-	}
-	if _, err := t.Version(version); err != nil {
-		return nil, fmt.Errorf("%w: %w", tenants.ErrNotFound, err)
 	}
 	return recipe{template: t, version: version, settings: c.settings}, nil
 }
@@ -115,7 +124,7 @@ func (c *Catalogue) Allow(s tenants.Site) ([]templates.Name, error) {
 func (c *Catalogue) Image(ctx context.Context, name, version string, progress io.Writer) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t, err := c.find(name)
+	t, err := c.release(name, version)
 	if err != nil {
 		return "", err
 	}

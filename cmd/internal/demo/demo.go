@@ -59,10 +59,12 @@ type Account struct {
 
 // Directory makes people and puts them into their groups.
 type Directory interface {
+	// EnsurePerson makes the account with exactly this password and secret; one that was made with others, before the
+	// summary was lost, is made anew.
 	EnsurePerson(ctx context.Context, a Account) error
 }
 
-// Site's own commands, run where the site runs.
+// Applications are the sites' own commands, run where the site runs.
 type Applications interface {
 	ApplicationPassword(ctx context.Context, siteID, user, name string) (string, error)
 }
@@ -157,7 +159,28 @@ func (d Demo) write(s Summary) error {
 	return os.Rename(tmp, d.File)
 }
 
+// settle waits for what a run that was killed had asked for; how it ended shows in what is there.
+func (d Demo) settle(ctx context.Context, short string) error {
+	var under api.List[api.Operation]
+	if err := d.Panel.Get(ctx, api.PathOperations+"?live=true", &under); err != nil {
+		return fmt.Errorf("listing the operations under way: %w", err)
+	}
+	for _, op := range under.Items {
+		if op.Association != short {
+			continue
+		}
+		d.Say("waiting for operation " + op.ID + " of an earlier run")
+		if _, err := d.ended(ctx, op); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (d Demo) association(ctx context.Context, name, short string) error {
+	if err := d.settle(ctx, short); err != nil {
+		return err
+	}
 	var there api.Association
 	err := d.Panel.Get(ctx, api.Item(api.PathAssociations, short), &there)
 	if err == nil && there.State == "active" {
@@ -181,15 +204,24 @@ func notFound(err error) bool {
 
 // await waits for an operation to be done; anything else is an error.
 func (d Demo) await(ctx context.Context, op api.Operation) error {
-	for !op.Ended() {
-		if err := d.Panel.Get(ctx, api.Item(api.PathOperations, op.ID)+"?wait=30s", &op); err != nil {
-			return fmt.Errorf("waiting for operation %s: %w", op.ID, err)
-		}
+	op, err := d.ended(ctx, op)
+	if err != nil {
+		return err
 	}
 	if op.State != "done" {
 		return fmt.Errorf("operation %s (%s) ended %s: %s %s", op.ID, op.Kind, op.State, op.Problem, op.Detail)
 	}
 	return nil
+}
+
+// ended returns an operation once it has ended, however that was.
+func (d Demo) ended(ctx context.Context, op api.Operation) (api.Operation, error) {
+	for !op.Ended() {
+		if err := d.Panel.Get(ctx, api.Item(api.PathOperations, op.ID)+"?wait=30s", &op); err != nil {
+			return op, fmt.Errorf("waiting for operation %s: %w", op.ID, err)
+		}
+	}
+	return op, nil
 }
 
 func (d Demo) people(ctx context.Context, s Summary) error {

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -40,23 +42,32 @@ type Doctor struct {
 	// Local is true where names end in .localhost, which no resolver needs to know.
 	Local  bool
 	Permit []string // egress.permit, shown because each entry opens something inside
-	Now    func() time.Time
+	// Synchronised tells whether the kernel's clock is kept by a time service.
+	Synchronised func() bool
+	Now          func() time.Time
 }
 
-// each bounds one check, so that one dead service does not keep the others from being told.
+// each bounds one check, so that one dead service does not keep the others from being told; checks go side by side, or
+// several dead services would outlast whoever asks.
 const each = 5 * time.Second
 
 // Examine makes every check; it fails only when ctx ends.
 func (d Doctor) Examine(ctx context.Context) (api.Diagnosis, error) {
-	var out api.Diagnosis
-	for _, check := range []func(context.Context) []api.Check{
-		d.engine, d.databases, d.identity, d.disk, d.clock, d.certificate, d.names, d.permits,
-	} {
-		bounded, cancel := context.WithTimeout(ctx, each)
-		out.Checks = append(out.Checks, check(bounded)...)
-		cancel()
+	looks := []func(context.Context) []api.Check{
+		d.engine, d.database, d.sitesDatabase, d.identity, d.disk, d.clock, d.certificate,
 	}
-	return out, ctx.Err()
+	looks = append(append(looks, d.names()...), d.permits)
+	found := make([][]api.Check, len(looks))
+	var all sync.WaitGroup
+	for i, look := range looks {
+		all.Go(func() {
+			bounded, cancel := context.WithTimeout(ctx, each)
+			defer cancel()
+			found[i] = look(bounded)
+		})
+	}
+	all.Wait()
+	return api.Diagnosis{Checks: slices.Concat(found...)}, ctx.Err()
 }
 
 func green(name, found string) api.Check {
@@ -84,17 +95,18 @@ func (d Doctor) engine(ctx context.Context) []api.Check {
 	return append(checks, green("live-restore", "on"))
 }
 
-func (d Doctor) databases(ctx context.Context) []api.Check {
-	var checks []api.Check
+func (d Doctor) database(ctx context.Context) []api.Check {
 	if _, err := d.Database.Clock(ctx); err != nil {
-		checks = append(checks, red("database", err.Error(), "See why its container is not well: docker logs --tail 50 chatiere-…-mariadb"))
-	} else {
-		checks = append(checks, green("database", "answers"))
+		return []api.Check{red("database", err.Error(), "See why its container is not well: docker logs --tail 50 chatiere-…-mariadb")}
 	}
+	return []api.Check{green("database", "answers")}
+}
+
+func (d Doctor) sitesDatabase(ctx context.Context) []api.Check {
 	if err := d.SitesDatabase.Ping(ctx); err != nil {
-		return append(checks, red("sites-database", err.Error(), "See why its container is not well: docker logs --tail 50 chatiere-…-mariadb-sites"))
+		return []api.Check{red("sites-database", err.Error(), "See why its container is not well: docker logs --tail 50 chatiere-…-mariadb-sites")}
 	}
-	return append(checks, green("sites-database", "answers"))
+	return []api.Check{green("sites-database", "answers")}
 }
 
 func (d Doctor) identity(ctx context.Context) []api.Check {
@@ -138,15 +150,19 @@ func share(name, unit string, free, total uint64) api.Check {
 // maxSkew is what leases and sign-in stand without harm.
 const maxSkew = 5 * time.Second
 
+// clock compares with the database's, which matters when it lies on another server, and asks the kernel whether anybody
+// keeps its time.
 func (d Doctor) clock(ctx context.Context) []api.Check {
-	theirs, err := d.Database.Clock(ctx)
-	if err != nil {
-		return []api.Check{amber("clock", "cannot be compared: "+err.Error(), "Mend the database first.")}
+	const advice = "Set the server's clock and keep it: timedatectl set-ntp true"
+	if theirs, err := d.Database.Clock(ctx); err == nil {
+		if skew := d.Now().Sub(theirs).Abs(); skew > maxSkew {
+			return []api.Check{red("clock", fmt.Sprintf("%s apart from the database", skew.Round(time.Second)), advice)}
+		}
 	}
-	if skew := d.Now().Sub(theirs).Abs(); skew > maxSkew {
-		return []api.Check{red("clock", fmt.Sprintf("%s apart from the database", skew.Round(time.Second)), "Set the server's clock: timedatectl set-ntp true")}
+	if !d.Synchronised() {
+		return []api.Check{amber("clock", "nobody keeps the server's time: it will drift, and sign-in and one-time codes will fail", advice)}
 	}
-	return []api.Check{green("clock", "agrees with the database")}
+	return []api.Check{green("clock", "kept by a time service")}
 }
 
 func (d Doctor) certificate(context.Context) []api.Check {
@@ -177,20 +193,30 @@ func readLeaf(path string) (*x509.Certificate, error) {
 	return x509.ParseCertificate(block.Bytes)
 }
 
-func (d Doctor) names(ctx context.Context) []api.Check {
+// names returns one check for each name: they may lie with different name servers.
+func (d Doctor) names() []func(context.Context) []api.Check {
 	if d.Local {
-		return []api.Check{green("names", "below .localhost: every browser finds them by itself")}
+		return []func(context.Context) []api.Check{func(context.Context) []api.Check {
+			return []api.Check{green("names", "below .localhost: every browser finds them by itself")}
+		}}
 	}
-	var checks []api.Check
+	var looks []func(context.Context) []api.Check
 	for _, name := range d.Names {
-		found, err := d.Resolve(ctx, name)
-		if err != nil || len(found) == 0 {
-			checks = append(checks, red("name "+name, fmt.Sprint(errors.Join(err, ctx.Err())), "Add a DNS record for "+name+" (and *."+name+" for the domain) that leads to this server."))
-			continue
-		}
-		checks = append(checks, green("name "+name, fmt.Sprint(found[:min(4, len(found))])))
+		looks = append(looks, func(ctx context.Context) []api.Check { return []api.Check{d.name(ctx, name)} })
 	}
-	return checks
+	return looks
+}
+
+func (d Doctor) name(ctx context.Context, name string) api.Check {
+	const advice = "Add a DNS record for %[1]s (and *.%[1]s for the domain) that leads to this server."
+	found, err := d.Resolve(ctx, name)
+	switch {
+	case err != nil:
+		return red("name "+name, err.Error(), fmt.Sprintf(advice, name))
+	case len(found) == 0:
+		return red("name "+name, "no address", fmt.Sprintf(advice, name))
+	}
+	return green("name "+name, fmt.Sprint(found[:min(4, len(found))]))
 }
 
 func (d Doctor) permits(context.Context) []api.Check {

@@ -18,10 +18,11 @@ type Place struct {
 	Socket string // of the panel ($CHATIERE_SOCKET)
 	URL    string // of the panel ($CHATIERE_URL), with Token ($CHATIERE_TOKEN)
 	Token  string
-	CA     string // certificate authority to trust besides the system's ($CHATIERE_CA)
-	Config string // the instance's configuration file
-	Roots  string // pattern of data roots to look in; "" is DefaultRoots
-	Hint   string // file that names the socket, such as the demo leaves beside the program
+	CA     string   // certificate authority to trust besides the system's ($CHATIERE_CA)
+	Config string   // the instance's configuration file
+	Env    []string // overrides what the configuration file says
+	Roots  string   // pattern of data roots to look in; "" is DefaultRoots
+	Hint   string   // file that names the socket, such as the demo leaves beside the program
 }
 
 // DefaultRoots are where data roots lie unless somebody chose another place.
@@ -35,7 +36,7 @@ func Connect(p Place) (*Client, error) {
 	case p.URL != "":
 		return OverHTTPS(p.URL, p.Token, p.CA)
 	case p.Config != "":
-		c, err := config.Load(p.Config, os.Environ())
+		c, err := config.Load(p.Config, p.Env)
 		if err != nil {
 			return nil, err
 		}

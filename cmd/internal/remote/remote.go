@@ -62,7 +62,9 @@ func OverHTTPS(address, token, caFile string) (*Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading the certificate authority: %w", err)
 		}
-		roots.AppendCertsFromPEM(pem)
+		if !roots.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("reading the certificate authority: %s holds no certificate", caFile)
+		}
 	}
 	transport := &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, DialContext: dialLocalhost,
@@ -121,6 +123,9 @@ func (c *Client) do(ctx context.Context, method, path string, body any, key stri
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	res, err := c.http.Do(req)
+	if ctx.Err() != nil && err != nil {
+		return fmt.Errorf("asking the panel: %w", ctx.Err()) // we left, not the panel
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNoPanel, err)
 	}

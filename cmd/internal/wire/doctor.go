@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/doctor"
 	"chatiere/panel/api"
@@ -21,7 +23,14 @@ func (w *Worker) doctor() doctor.Doctor {
 		Root: c.Root, Engine: w.engine, Database: w.store, SitesDatabase: w.databases, Identity: w.keycloak,
 		Certificate: c.Paths().Wildcard(), Names: append([]string{c.Domain}, c.PlatformHosts()...),
 		Resolve: net.DefaultResolver.LookupHost, Local: strings.HasSuffix(c.Domain, ".localhost"), Permit: c.Egress.Permit, Now: time.Now,
+		Synchronised: synchronised,
 	}
+}
+
+// synchronised asks the kernel (adjtimex(2)) whether a time service keeps its clock.
+func synchronised() bool {
+	state, err := unix.Adjtimex(&unix.Timex{})
+	return err == nil && state != unix.TIME_ERROR
 }
 
 // examine answers the panel's question how the platform is.

@@ -14,6 +14,7 @@ import (
 	"chatiere/panel/views"
 	"chatiere/tenants"
 	"chatiere/tenants/mysql"
+	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
 )
 
@@ -67,11 +68,21 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 	}
 	return panel.Options{
 		PublicURL: c.PanelURL(), SitesDomain: c.Domain, SitesPort: c.PublicPort,
-		Coop: panel.Coop{Name: c.Coop.Name, Contact: c.Coop.Contact}, EdgeSocket: c.Paths().PanelSocket(),
+		Coop:     panel.Coop{Name: c.Coop.Name, Contact: c.Coop.Contact},
+		Instance: c.Instance, DataRoot: c.Root, MemoryMiB: c.Sites.MemoryMiB, PastPivot: pastPivot(desk.Registry),
+		EdgeSocket:  c.Paths().PanelSocket(),
 		LocalSocket: c.Paths().CLISocket(), Identity: identity, AccountURL: c.Identity.Issuer + "/account", SessionKey: []byte(key),
 		Records: records{store}, People: store, Store: own, Desk: desk, Catalogue: shelf{known}, Doctor: w,
 		Views: pages, Assets: static, Log: log,
 	}, nil
+}
+
+// pastPivot tells the pages from where on an operation cannot be cancelled.
+func pastPivot(plans *operations.Registry) func(operations.Operation) bool {
+	return func(op operations.Operation) bool {
+		plan, err := plans.Plan(op.Kind, op.PlanVersion)
+		return err != nil || plan.PastPivot(op)
+	}
 }
 
 func panelIdentity(c config.Config) (auth.Identity, error) {

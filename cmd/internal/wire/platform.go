@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"chatiere/cmd/internal/config"
@@ -23,22 +24,27 @@ func platformRoutes(c config.Config) []reverseproxy.Route {
 		routes = append(routes, reverseproxy.Route{
 			Host: c.IdentityHost(), Site: "keycloak", State: reverseproxy.StateServing, Upstream: "unix:" + p.KeycloakSocket(),
 			Lang: c.Language,
-			// The admin console and the metrics are for the server's own people, over the server's own sockets.
+			// Metrics and health are for the server's own people, over the server's own sockets.
 			Refuse: []string{`^/(?:metrics|health)(?:/|$)`},
 		})
 	}
 	return routes
 }
 
-// keycloakClient speaks to the realm as the worker's service account.
+// keycloakClient speaks to the realm as the worker's service account. Our own Keycloak is reached by its own socket, so
+// that associations can be made while the proxy is down.
 func keycloakClient(c config.Config) (*keycloak.Client, error) {
+	client := &http.Client{Timeout: clientTime}
+	if !c.Identity.External {
+		client.Transport = keycloak.Socket(c.Paths().KeycloakSocket())
+	}
 	secret, err := c.Secret(config.SecretOIDCWorker).Reveal()
 	if err != nil {
 		return nil, err
 	}
 	return keycloak.New(keycloak.Options{
 		Issuer: c.Identity.Issuer, ClientID: c.Identity.AdminClientID, Secret: keycloak.Secret(secret), Instance: c.Instance,
-		HTTPClient: edgeClient(c, c.Paths().EdgeSocket()),
+		HTTPClient: client,
 	})
 }
 

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"chatiere/cmd/internal/schedule"
 	"chatiere/reverseproxy/certs"
 	"chatiere/reverseproxy/traffic"
+	"chatiere/tenants/keycloak"
 	"chatiere/tenants/mysql"
 )
 
@@ -42,12 +44,40 @@ func (w *Worker) repeat(ctx context.Context) {
 		{Name: "members", Every: 5 * time.Minute, Run: w.upkeep.Mirror},
 		{Name: "measure", Every: 10 * time.Minute, Run: w.upkeep.Measure},
 		{Name: "bin", Every: time.Hour, Run: w.upkeep.EmptyBin},
+		{Name: "realm", Every: 6 * time.Hour, Run: w.realm},
 		{Name: "certificate", Every: time.Hour, Run: w.certificate},
 	}
 	schedule.Run(ctx, w.log, jobs...)
 }
 
 func (w *Worker) heartbeat(ctx context.Context) error { return w.store.Heartbeat(ctx, w.runner.Owner) }
+
+// realm brings later changes of ours into a realm that was imported before, and our part into somebody else's.
+func (w *Worker) realm(ctx context.Context) error {
+	c := w.config
+	ctx, cancel := context.WithTimeout(ctx, realmTime)
+	defer cancel()
+	for w.keycloak.Ping(ctx) != nil {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for Keycloak to look after the realm: %w", ctx.Err())
+		case <-time.After(startPoll):
+		}
+	}
+	report, err := w.keycloak.EnsureRealm(ctx, keycloak.Realm{
+		Shared: c.Identity.External, Name: c.Coop.Name, PanelClient: c.Identity.ClientID, PanelURL: c.PanelURL(),
+	})
+	if len(report.Changed) > 0 {
+		w.log.Info("realm brought up to date", "changed", report.Changed)
+	}
+	if len(report.Advice) > 0 {
+		w.log.Warn("the realm should be changed by those who run it", "advice", report.Advice)
+	}
+	return err
+}
+
+// realmTime bounds one look after the realm, most of it waiting for Keycloak's start.
+const realmTime = 10 * time.Minute
 
 // certificate renews what the local authority signed.
 func (w *Worker) certificate(context.Context) error {

@@ -16,6 +16,8 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrUnavailable: something the wish needs does not answer now.
 	ErrUnavailable = errors.New("unavailable")
+	// ErrRefused: something the wish needs does not accept our credentials or grants us too little. Trying again mends nothing.
+	ErrRefused = errors.New("credentials refused")
 	// ErrDiskFull: less room than needed above the reserve.
 	ErrDiskFull = errors.New("disk full")
 	// ErrInvalid is the parent of every Fault.

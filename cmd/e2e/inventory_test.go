@@ -87,7 +87,7 @@ func (i *instance) databases(t *testing.T) []string {
 	for _, q := range []struct{ kind, query string }{
 		{"database", "SHOW DATABASES"},
 		{"user", "SELECT CONCAT(User, '@', Host) FROM mysql.user"},
-		{"grant", "SELECT CONCAT(User, '@', Host, ' ', Db) FROM mysql.db"},
+		{"grant", `SELECT CONCAT(User, '@', Host, ' ', REPLACE(Db, '\\', '')) FROM mysql.db`},
 	} {
 		rows, err := db.QueryContext(context.WithoutCancel(t.Context()), q.query)
 		if err != nil {

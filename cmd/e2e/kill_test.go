@@ -360,18 +360,15 @@ func (k *killer) bring(state string) {
 // bury empties the pool.
 func (k *killer) bury() {
 	k.Helper()
-	var keep []string
-	for _, id := range k.pool {
-		if s := k.site(k.T, id); s.State == "ready" || s.State == "suspended" || s.State == "binned" {
-			keep = append(keep, id)
-		}
+	var l api.List[api.Site] // of the sites of which more than the record is left
+	if err := k.panel.Get(k.ctx(), api.PathSites, &l); err != nil {
+		k.Fatal(explain(err))
 	}
-	k.pool = keep
-	if len(keep) == 0 {
-		return
-	}
+	k.pool = slices.DeleteFunc(k.pool, func(id string) bool {
+		return !slices.ContainsFunc(l.Items, func(s api.Site) bool { return s.ID == id })
+	})
 	k.bring("binned")
-	for _, id := range keep {
+	for _, id := range k.pool {
 		k.done(k.T, k.wish(k.T, api.Item(api.PathSites, id, "purge"), nil), reach)
 	}
 }

@@ -58,11 +58,18 @@ var shared = []string{"sites", "run", "run/app"}
 // places lists the site's directories, parents first. Those that hold the site's own ones are root's, so that the site
 // cannot exchange them.
 func (d *Disk) places(s tenants.Site) []place {
-	home, run := path.Join("sites", s.ID), path.Join("run/app", s.ID)
-	return []place{
+	home := path.Join("sites", s.ID)
+	return append([]place{
 		{home, 0, 0, 0o755},
-		{path.Join(home, "data"), s.UID, s.UID, 0o750},
+		{dataOf(s.ID), s.UID, s.UID, 0o750},
 		{path.Join(home, "secrets"), s.UID, s.UID, 0o500},
+	}, d.sockets(s)...)
+}
+
+// sockets are the places of a site that may lie in memory: nothing in them outlives a reboot.
+func (d *Disk) sockets(s tenants.Site) []place {
+	run := path.Join("run/app", s.ID)
+	return []place{
 		{run, 0, 0, 0o755},
 		{path.Join(run, "http"), s.UID, d.o.ProxyGID, 0o750 | fs.ModeSetgid},
 		{path.Join(run, "gate"), d.o.GatewayUID, s.UID, 0o750 | fs.ModeSetgid},
@@ -71,20 +78,33 @@ func (d *Disk) places(s tenants.Site) []place {
 
 // Ensure makes the site's directories with their owners, and the secrets that do not exist yet.
 func (d *Disk) Ensure(ctx context.Context, s tenants.Site) error {
-	if !siteID.MatchString(s.ID) || s.UID < 1000 {
-		return fmt.Errorf("making the directories of site %q with uid %d: %w", s.ID, s.UID, tenants.ErrInvalid)
-	}
-	root, err := os.OpenRoot(d.o.Root)
+	root, err := d.open(s)
 	if err != nil {
-		return full("opening the data root", err)
+		return err
 	}
 	defer func() { _ = root.Close() }()
+	if err := ensure(ctx, root, d.places(s)); err != nil {
+		return err
+	}
+	return full("making the secrets of site "+s.ID, ensureSecrets(root, s))
+}
+
+// open opens the data root for making what belongs to the site.
+func (d *Disk) open(s tenants.Site) (*os.Root, error) {
+	if !siteID.MatchString(s.ID) || s.UID < 1000 {
+		return nil, fmt.Errorf("making the directories of site %q with uid %d: %w", s.ID, s.UID, tenants.ErrInvalid)
+	}
+	root, err := os.OpenRoot(d.o.Root)
+	return root, full("opening the data root", err)
+}
+
+func ensure(ctx context.Context, root *os.Root, places []place) error {
 	for _, name := range shared {
 		if err := makeShared(root, name); err != nil {
 			return full("making "+name, err)
 		}
 	}
-	for _, p := range d.places(s) {
+	for _, p := range places {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -92,7 +112,7 @@ func (d *Disk) Ensure(ctx context.Context, s tenants.Site) error {
 			return full("making "+p.path, err)
 		}
 	}
-	return full("making the secrets of site "+s.ID, ensureSecrets(root, s))
+	return nil
 }
 
 // makeShared makes a directory of root's, whatever the umask; one that is there stays as it is.

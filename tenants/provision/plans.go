@@ -18,8 +18,8 @@ const (
 	KindSiteDelete        = "site.delete"
 	KindSiteRestore       = "site.restore"
 	KindSitePurge         = "site.purge"
-	KindSiteRepair        = "site.repair" // asked by the reconciler: a ready site's container is gone or stopped
-	KindSiteRest          = "site.rest"   // asked by the reconciler: a closed site's container runs
+	KindSiteRepair        = "site.repair" // asked by the reconciler: a ready site's container, sockets or egress list are not as they must be
+	KindSiteRest          = "site.rest"   // asked by the reconciler: a closed site's container runs, or its sockets are lost
 )
 
 // Plans carries the ports that the steps act through.
@@ -52,7 +52,7 @@ type Wish struct {
 // Registry returns every plan in every version this binary can finish. The ports may be nil where plans are only named,
 // as in the panel.
 func (p *Plans) Registry() *operations.Registry {
-	return operations.NewRegistry(
+	plans := []operations.Plan{
 		p.associationCreate(),
 		p.siteProvision(),
 		p.siteSuspend(),
@@ -60,9 +60,17 @@ func (p *Plans) Registry() *operations.Registry {
 		p.siteDelete(),
 		p.siteRestore(),
 		p.sitePurge(),
+		p.siteRepair1(),
 		p.siteRepair(),
+		p.siteRest1(),
 		p.siteRest(),
-	)
+	}
+	for _, plan := range plans {
+		for i := range plan.Steps {
+			plan.Steps[i] = telling(plan.Steps[i])
+		}
+	}
+	return operations.NewRegistry(plans...)
 }
 
 func (p *Plans) associationCreate() operations.Plan {
@@ -140,6 +148,14 @@ func (p *Plans) sitePurge() operations.Plan {
 
 // siteRepair brings back what the records say should run. Its steps have no undo: all they make is there by right.
 func (p *Plans) siteRepair() operations.Plan {
+	plan := p.siteRepair1()
+	plan.Version = 2
+	plan.Steps = append([]operations.Step{p.stepUnbind(), p.stepSockets()}, plan.Steps...)
+	return plan
+}
+
+// siteRepair1 is the plan before sockets' directories were looked after; rows that were made for it may still wait.
+func (p *Plans) siteRepair1() operations.Plan {
 	steps := []operations.Step{p.stepEgress(), p.stepContainer(), p.stepStart(), p.stepReady()}
 	for i := range steps {
 		steps[i].Undo = nil
@@ -147,7 +163,16 @@ func (p *Plans) siteRepair() operations.Plan {
 	return operations.Plan{Kind: KindSiteRepair, Version: 1, Steps: steps}
 }
 
+// siteRest brings a closed site into the state in which it can be opened again.
 func (p *Plans) siteRest() operations.Plan {
+	plan := p.siteRest1()
+	plan.Version = 2
+	plan.Steps = append(plan.Steps, p.stepSockets())
+	return plan
+}
+
+// siteRest1 is the plan before sockets' directories were looked after.
+func (p *Plans) siteRest1() operations.Plan {
 	stop := p.stepStop()
 	stop.Undo = nil
 	return operations.Plan{Kind: KindSiteRest, Version: 1, Steps: []operations.Step{stop}}

@@ -23,6 +23,8 @@ type Records interface {
 	CreateSite(ctx context.Context, s *tenants.Site) error
 	UpdateSite(ctx context.Context, s tenants.Site) error
 	Site(ctx context.Context, id string) (tenants.Site, error)
+	// Associations returns all that are not deleted.
+	Associations(ctx context.Context) ([]tenants.Association, error)
 	// LiveSites returns every site whose state is live.
 	LiveSites(ctx context.Context) ([]tenants.Site, error)
 	// HostTaken reports whether a live site answers at host.
@@ -47,6 +49,10 @@ type Databases interface {
 type Disk interface {
 	// Ensure makes the site's directories with their owners, and the secrets that do not exist yet.
 	Ensure(ctx context.Context, s tenants.Site) error
+	// EnsureSockets makes the directories of the site's sockets again, and nothing of its data.
+	EnsureSockets(ctx context.Context, s tenants.Site) error
+	// Has reports whether the site's data are there, and whether the directories of its sockets are as Ensure makes them.
+	Has(ctx context.Context, s tenants.Site) (data, sockets bool, err error)
 	// Ready reports whether everything Ensure makes is there.
 	Ready(ctx context.Context, s tenants.Site) (bool, error)
 	// Remove removes everything of the site; absent is success.
@@ -115,4 +121,43 @@ type Templates interface {
 // Prober asks a site for a page on the private side, as the proxy would.
 type Prober interface {
 	Get(ctx context.Context, s tenants.Site, path string) (status int, err error)
+}
+
+// Sight lists what is really there, whoever's it is, so that the reconciler can hold it against the records.
+type Sight struct {
+	Homes     SiteIDs // on the data root
+	Databases DatabaseList
+	Egress    SiteIDs   // lists of what sites may reach
+	Groups    GroupList // nil: this instance has no account that sees them
+}
+
+// SiteIDs lists the sites that something lies there for.
+type SiteIDs interface {
+	IDs(ctx context.Context) ([]string, error)
+}
+
+// DatabaseList lists all databases and database users that are named like a site's.
+type DatabaseList interface {
+	List(ctx context.Context) ([]FoundDatabase, error)
+}
+
+// FoundDatabase is one name under which a database, a user or both are there.
+type FoundDatabase struct {
+	Name      string
+	Database  bool
+	User      bool
+	Instance  string // from the database's mark; "" when it has none of ours, or no database is there
+	Operation string // which made it
+}
+
+// GroupList lists the groups directly below /assos.
+type GroupList interface {
+	List(ctx context.Context) ([]FoundGroup, error)
+}
+
+// FoundGroup is one group that is named like an association's.
+type FoundGroup struct {
+	Slug      string
+	Instance  string // "" for one that somebody made by hand
+	Operation string // which made it
 }

@@ -12,11 +12,13 @@ import (
 
 // Reconciler compares what there is with what the records say, and repairs by operations, which take their turn behind
 // whatever works on the site already. What has no record is reported and left alone: a worker pointed at an old database
-// must not be able to delete the living.
+// must not be able to delete the living. What lies there without a right to is dealt with in strays.go and groups.go,
+// what should lie there and does not in missing.go.
 type Reconciler struct {
 	*Plans
 	Queue    operations.Queue
 	Registry *operations.Registry
+	Sight    Sight
 	Nudge    func()
 
 	reported map[string]bool
@@ -27,48 +29,63 @@ const repairPause = 10 * time.Minute
 
 // Reconcile makes one round. It goes on after a failure with one site and returns all failures together.
 func (r *Reconciler) Reconcile(ctx context.Context) error {
-	if r.reported == nil {
-		r.reported = map[string]bool{}
-	}
+	// The records before everything else: what a site that is ready now owns was made before, so it cannot be missed
+	// below merely for being young. What is younger than the records is asked after once more before it counts as stray.
 	sites, err := r.Records.LiveSites(ctx)
 	if err != nil {
 		return fmt.Errorf("listing live sites: %w", err)
 	}
-	containers, err := r.Engine.List(ctx, map[string]string{tenants.LabelInstance: r.Instance, tenants.LabelSite: ""})
+	there, err := r.look(ctx)
 	if err != nil {
-		return fmt.Errorf("listing containers: %w", err)
+		return err
 	}
-	bySite := map[string]tenants.Container{}
-	for _, c := range containers {
-		bySite[c.Labels[tenants.LabelSite]] = c
-	}
-	var faults []error
+	faults := there.faults
 	for _, s := range sites {
-		c, there := bySite[s.ID]
-		delete(bySite, s.ID)
-		faults = append(faults, r.settle(ctx, s, c, there))
+		faults = append(faults, r.settle(ctx, s, there))
+		delete(there.traces, s.ID)
 	}
-	for id, c := range bySite {
-		faults = append(faults, r.stray(ctx, id, c))
+	for _, id := range there.ids() {
+		faults = append(faults, r.stray(ctx, id, there.traces[id]))
 	}
-	faults = append(faults, r.Routes.Publish(ctx))
+	// Groups last: Keycloak may be slow to say that it is not there.
+	faults = append(faults, r.Routes.Publish(ctx), r.groups(ctx))
 	return errors.Join(faults...)
 }
 
-// settle asks for an operation when a site's container is not as its record wants it.
-func (r *Reconciler) settle(ctx context.Context, s tenants.Site, c tenants.Container, there bool) error {
+// settle asks for an operation when a site's container is not as its record wants it, and tells what it has lost.
+func (r *Reconciler) settle(ctx context.Context, s tenants.Site, there *sighting) error {
+	if s.State == tenants.StateCreating {
+		return nil // its operation is at work on it
+	}
+	data, sockets, err := r.Disk.Has(ctx, s)
+	if err != nil {
+		return err
+	}
+	lost, err := r.missing(ctx, s, data, there)
+	if err != nil || lost && !data {
+		return err // a container cannot run without data, and must not run on empty ones
+	}
+	c := there.of(s.ID).container
+	running := c != nil && c.Running()
 	switch {
-	case s.State == tenants.StateReady && !(there && c.Running()):
-		return r.ask(ctx, s, KindSiteRepair)
 	case s.State == tenants.StateReady:
-		if ok, err := r.Egress.Published(ctx, s.ID); err != nil || ok {
+		fit, err := r.fit(ctx, s, running && sockets)
+		if err != nil || fit {
 			return err
 		}
 		return r.ask(ctx, s, KindSiteRepair)
-	case (s.State == tenants.StateSuspended || s.State == tenants.StateBinned) && there && c.Running():
+	case running || !sockets:
 		return r.ask(ctx, s, KindSiteRest)
 	}
 	return nil
+}
+
+// fit reports whether a ready site that runs also has its way out.
+func (r *Reconciler) fit(ctx context.Context, s tenants.Site, runs bool) (bool, error) {
+	if !runs {
+		return false, nil
+	}
+	return r.Egress.Published(ctx, s.ID)
 }
 
 func (r *Reconciler) ask(ctx context.Context, s tenants.Site, kind string) error {
@@ -112,24 +129,20 @@ func (r *Reconciler) pausing(last operations.Operation, kind string) bool {
 	return last.Kind == kind && last.State == operations.Undone && last.EndedAt != nil && r.Now().Sub(*last.EndedAt) < repairPause
 }
 
-// stray deals with a container whose site is not live. One that our records made and gave up is removed; one without a
-// record is reported once.
-func (r *Reconciler) stray(ctx context.Context, id string, c tenants.Container) error {
-	s, err := r.Records.Site(ctx, id)
-	switch {
-	case errors.Is(err, tenants.ErrNotFound):
-		if !r.reported[c.Name] {
-			r.reported[c.Name] = true
-			r.Log.Warn("a container bears our label but no record knows its site; leaving it alone", "container", c.Name, "site", id)
-		}
-		return nil
-	case err != nil:
-		return err
+// once reports whether something has not been told yet since this worker started.
+func (r *Reconciler) once(what string) bool {
+	if r.reported[what] {
+		return false
 	}
-	busy, err := r.Queue.Operations(ctx, operations.Filter{SiteID: id, LiveOnly: true, Limit: 1})
-	if err != nil || len(busy) > 0 || s.State.Live() {
-		return err
+	if r.reported == nil {
+		r.reported = map[string]bool{}
 	}
-	r.Log.Warn("removing the container of a site that was given up", "container", c.Name, "site", id)
-	return r.Engine.Remove(ctx, c.Name)
+	r.reported[what] = true
+	return true
+}
+
+// busy reports whether an operation works on the site or waits to.
+func (r *Reconciler) busy(ctx context.Context, siteID string) (bool, error) {
+	live, err := r.Queue.Operations(ctx, operations.Filter{SiteID: siteID, LiveOnly: true, Limit: 1})
+	return len(live) > 0, err
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"chatiere/tenants"
+	"chatiere/tenants/provision"
 )
 
 // applicationRights are what an application needs on its own database: no routines, no events, no files, no grants.
@@ -123,17 +124,8 @@ func (s *Server) Size(ctx context.Context, name string) (int64, error) {
 	return bytes.Int64, translate("measuring database "+name, err)
 }
 
-// Found is one name under which a database, a user or both are there.
-type Found struct {
-	Name      string
-	Database  bool
-	User      bool
-	Instance  string // from the database's COMMENT; "" when it has none of ours, or no database is there
-	Operation string // which made it
-}
-
 // List returns every database and user whose name looks like a site's, whoever's they are, by name.
-func (s *Server) List(ctx context.Context) ([]Found, error) {
+func (s *Server) List(ctx context.Context) ([]provision.FoundDatabase, error) {
 	const doing = "listing the sites' databases"
 	rows, err := s.pool.QueryContext(ctx, `SELECT name, MAX(is_database), MAX(is_user), MAX(comment) FROM (
   SELECT schema_name AS name, 1 AS is_database, 0 AS is_user, schema_comment AS comment FROM information_schema.schemata
@@ -143,9 +135,9 @@ func (s *Server) List(ctx context.Context) ([]Found, error) {
 		return nil, translate(doing, err)
 	}
 	defer func() { _ = rows.Close() }()
-	var out []Found
+	var out []provision.FoundDatabase
 	for rows.Next() {
-		var f Found
+		var f provision.FoundDatabase
 		var comment string
 		if err := rows.Scan(&f.Name, &f.Database, &f.User, &comment); err != nil {
 			return nil, translate(doing, err)

@@ -41,7 +41,10 @@ type Server struct {
 	connections int
 }
 
-var _ provision.Databases = (*Server)(nil)
+var (
+	_ provision.Databases    = (*Server)(nil)
+	_ provision.DatabaseList = (*Server)(nil)
+)
 
 // What may stand inside a statement. Everything else goes as a parameter.
 var (
@@ -112,23 +115,39 @@ var away = []uint16{
 	1969, // statement took too long
 }
 
+// Error numbers of MariaDB that mean that our account is not accepted or lacks a right. None of them passes by itself.
+var refused = []uint16{
+	1044, // access denied to a database
+	1045, // access denied: wrong password, or no such account
+	1142, // command denied on a table
+	1143, // command denied on a column
+	1227, // a global privilege is missing
+	1698, // access denied: the account signs in otherwise than by password
+}
+
 func translate(doing string, err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
-	}
-	if unavailable(err) {
+	case unavailable(err):
 		return fmt.Errorf("%s: %w: %w", doing, tenants.ErrUnavailable, err)
+	case numbered(err, refused):
+		return fmt.Errorf("%s: %w: %w", doing, tenants.ErrRefused, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
+}
+
+func numbered(err error, numbers []uint16) bool {
+	var said *mysql.MySQLError
+	return errors.As(err, &said) && slices.Contains(numbers, said.Number)
 }
 
 func unavailable(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
-	var refusal *mysql.MySQLError
-	if errors.As(err, &refusal) {
-		return slices.Contains(away, refusal.Number)
+	if numbered(err, away) {
+		return true
 	}
 	var network net.Error
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.As(err, &network)

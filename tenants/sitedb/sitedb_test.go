@@ -19,6 +19,7 @@ import (
 	"chatiere/tenants"
 	"chatiere/tenants/mysql"
 	"chatiere/tenants/mysql/mysqltest"
+	"chatiere/tenants/provision"
 	"chatiere/tenants/sitedb"
 )
 
@@ -290,11 +291,11 @@ func TestListTellsDatabasesAndUsersOfEverySite(t *testing.T) {
 	b.run(t, "DROP USER "+database+"@localhost", "DROP DATABASE "+user)
 	found, err := b.List(b.ctx)
 	must(t, err)
-	got := map[string]sitedb.Found{}
+	got := map[string]provision.FoundDatabase{}
 	for _, f := range found {
 		got[f.Name] = f
 	}
-	for _, want := range []sitedb.Found{
+	for _, want := range []provision.FoundDatabase{
 		{Name: whole, Database: true, User: true, Instance: b.instance, Operation: "01op"},
 		{Name: database, Database: true, Instance: b.instance, Operation: "01op"},
 		{Name: user, User: true},

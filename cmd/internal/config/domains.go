@@ -9,10 +9,11 @@ func (c Config) CertificateDomains() []string {
 		_, parent, _ := strings.Cut(host, ".")
 		switch {
 		case parent == c.Domain:
-		case strings.Contains(parent, "."):
+		case strings.Contains(parent, ".") && !strings.HasSuffix(c.Domain, "."+host):
 			domains = append(domains, parent)
 		default:
-			domains = append(domains, host) // an authority for a whole top-level domain is nothing to have
+			// What lies above may be a whole top-level domain, and an authority for one is nothing to have.
+			domains = append(domains, host)
 		}
 	}
 	return domains

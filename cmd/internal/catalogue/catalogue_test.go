@@ -1,0 +1,186 @@
+package catalogue_test
+
+import (
+	"errors"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chatiere/cmd/internal/catalogue"
+	"chatiere/templates"
+	"chatiere/tenants"
+)
+
+func container(t *testing.T, c *catalogue.Catalogue, s tenants.Site) tenants.ContainerSpec {
+	t.Helper()
+	recipe, err := c.Template(s.Template, s.Version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := recipe.Container(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec
+}
+
+func TestASitesContainerIsConfined(t *testing.T) {
+	c := newCatalogue(t, nil, func(s *catalogue.Settings) {
+		s.Limits = templates.Limits{Memory: 512 * templates.MiB, Pids: 99, CPUs: 0.5}
+	})
+	got := container(t, c, site())
+	if got.Image != digest("f00d") || got.User != "200001:200001" || got.Network != "none" || !got.ReadOnlyRoot {
+		t.Errorf("got %+v", got)
+	}
+	if got.MemoryBytes != 512<<20 || got.PidsLimit != 99 || got.NanoCPUs != 500_000_000 {
+		t.Errorf("limits %d bytes, %d processes, %d nanoseconds: not those of the co-op", got.MemoryBytes, got.PidsLimit, got.NanoCPUs)
+	}
+	if got.RestartPolicy != "unless-stopped" || got.Sysctls["net.ipv4.ip_unprivileged_port_start"] != "0" {
+		t.Errorf("restart %q, sysctls %v", got.RestartPolicy, got.Sysctls)
+	}
+	if len(got.Tmpfs) == 0 || got.Tmpfs["/tmp"] == "" || !strings.Contains(got.Tmpfs["/run"], "uid=200001") {
+		t.Errorf("in memory: %v", got.Tmpfs)
+	}
+}
+
+func TestASiteSeesItsOwnFilesAlone(t *testing.T) {
+	spec := container(t, newCatalogue(t, nil, nil), site())
+	var writable []string
+	for _, m := range spec.Mounts {
+		if !strings.Contains(m.Source, "/s7k2m9qx4p/") && !m.ReadOnly {
+			t.Errorf("%s can be written, and is not the site's own", m.Source)
+		}
+		if !strings.HasPrefix(m.Source, "/var/lib/chatiere/") {
+			t.Errorf("%s lies outside the data root", m.Source)
+		}
+		if !m.ReadOnly {
+			writable = append(writable, m.Target)
+		}
+	}
+	slices.Sort(writable)
+	if want := []string{"/data", "/run/chatiere/gate", "/run/chatiere/http"}; !slices.Equal(writable, want) {
+		t.Errorf("writable are %v, want %v", writable, want)
+	}
+}
+
+func TestAContainersEnvironmentHoldsNoSecret(t *testing.T) {
+	secretive := regexp.MustCompile(`PASS|SECRET|KEY|TOKEN|CREDENTIAL`)
+	named := 0
+	for _, entry := range container(t, newCatalogue(t, nil, nil), site()).Env {
+		name, value, _ := strings.Cut(entry, "=")
+		if !secretive.MatchString(name) {
+			continue
+		}
+		if named++; !strings.HasSuffix(name, "_FILE") || !strings.HasPrefix(value, "/run/secrets/site/") {
+			t.Errorf("%s is not the name of a file", entry)
+		}
+	}
+	if named != 3 {
+		t.Errorf("%d files of secrets are named, want those of the database, the keys and the first account", named)
+	}
+}
+
+func TestASiteSpeaksTheLanguageOfItsCoop(t *testing.T) {
+	for language, want := range map[string]string{"fr": "LANG=fr_FR.UTF-8", "en": "LANG=en_GB.UTF-8"} {
+		c := newCatalogue(t, nil, func(s *catalogue.Settings) { s.Language = language })
+		if env := container(t, c, site()).Env; !slices.Contains(env, want) || !slices.Contains(env, "TZ=Europe/Paris") ||
+			!slices.Contains(env, "SITE_URL=https://amap.lilas.example:8443") {
+			t.Errorf("%s: environment %q", language, env)
+		}
+	}
+}
+
+func TestASiteThatCannotBeIsAnError(t *testing.T) {
+	recipe, err := newCatalogue(t, nil, nil).Template("wordpress", "6.8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := site()
+	s.UID = 33
+	if _, err := recipe.Container(s); !errors.Is(err, templates.ErrValues) {
+		t.Errorf("container: %v", err)
+	}
+	if _, _, err := recipe.Hook(s, "install"); !errors.Is(err, templates.ErrValues) {
+		t.Errorf("hook: %v", err)
+	}
+}
+
+func TestARecipeTellsHooksProbeAndRoom(t *testing.T) {
+	recipe, err := newCatalogue(t, nil, nil).Template("wordpress", "6.8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hook, ok, err := recipe.Hook(site(), "install")
+	if err != nil || !ok || len(hook.Command) == 0 || hook.Timeout < time.Second {
+		t.Errorf("install: %+v, %v, %v", hook, ok, err)
+	}
+	if _, ok, err := recipe.Hook(site(), "dance"); ok || err != nil {
+		t.Errorf("a hook nobody wrote: %v, %v", ok, err)
+	}
+	if path, status := recipe.ReadyPath(); !strings.HasPrefix(path, "/") || status != 200 {
+		t.Errorf("probe %s %d", path, status)
+	}
+	if need := recipe.DiskNeed(); need < 100<<20 {
+		t.Errorf("a fresh site needs %d bytes", need)
+	}
+}
+
+func TestTheCoopsNamesAreAllowedBesideTheTemplates(t *testing.T) {
+	ours := templates.Name{Name: "smtp.lilas.example", Ports: []int{587}}
+	c := newCatalogue(t, nil, func(s *catalogue.Settings) { s.Allow = []templates.Name{ours} })
+	for range 2 { // a second look must not find the first one's additions
+		allowed, err := c.Allow(site())
+		if err != nil {
+			t.Fatal(err)
+		}
+		manifest, err := c.Manifest("wordpress")
+		if err != nil {
+			t.Fatal(err)
+		}
+		same := func(a, b templates.Name) bool { return a.Name == b.Name && slices.Equal(a.Ports, b.Ports) }
+		if want := append(slices.Clone(manifest.Egress), ours); len(manifest.Egress) == 0 || !slices.EqualFunc(allowed, want, same) {
+			t.Errorf("got %v, want %v", allowed, want)
+		}
+	}
+	env := container(t, c, site()).Env
+	if i := slices.IndexFunc(env, func(e string) bool { return strings.HasPrefix(e, "EGRESS_PORTS=") }); i < 0 || !strings.Contains(env[i], "587") {
+		t.Errorf("the site does not listen for the co-op's port: %q", env)
+	}
+}
+
+func TestASiteRefusesWhatItsTemplateRefuses(t *testing.T) {
+	patterns, err := newCatalogue(t, nil, nil).Refuse(site())
+	if err != nil || len(patterns) == 0 {
+		t.Fatalf("got %v, %v", patterns, err)
+	}
+	if !slices.ContainsFunc(patterns, func(p string) bool {
+		return regexp.MustCompile(p).MatchString("/wp-content/uploads/2026/evil.php")
+	}) {
+		t.Errorf("uploads are executed: %v", patterns)
+	}
+}
+
+func TestWhatTheCatalogueLacksIsNotFound(t *testing.T) {
+	c := newCatalogue(t, newEngine(), nil)
+	unknown := tenants.Site{ID: "s7k2m9qx4p", Template: "geocities"}
+	for name, ask := range map[string]func() error{
+		"latest":           func() error { _, err := c.Latest("geocities"); return err },
+		"manifest":         func() error { _, err := c.Manifest("geocities"); return err },
+		"template":         func() error { _, err := c.Template("geocities", "1"); return err },
+		"version":          func() error { _, err := c.Template("wordpress", "0.7"); return err },
+		"refusals":         func() error { _, err := c.Refuse(unknown); return err },
+		"names":            func() error { _, err := c.Allow(unknown); return err },
+		"image":            func() error { _, err := c.Image(t.Context(), "geocities", "1", io.Discard); return err },
+		"image of version": func() error { _, err := c.Image(t.Context(), "wordpress", "0.7", io.Discard); return err },
+	} {
+		if err := ask(); !errors.Is(err, tenants.ErrNotFound) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if version, err := c.Latest("wordpress"); err != nil || version != "6.8" || !slices.Contains(c.Names(), "wordpress") {
+		t.Errorf("wordpress is in version %q, %v", version, err)
+	}
+}

@@ -1,0 +1,84 @@
+package catalogue_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"strings"
+	"testing"
+
+	"chatiere/cmd/internal/catalogue"
+	"chatiere/templates"
+	"chatiere/tenants"
+)
+
+const phpBase = "chatiere/php:trixie"
+
+// build is one build that an engine was asked for.
+type build struct {
+	tag     string
+	context int // bytes
+	args    map[string]string
+}
+
+// engine knows images and builds them; what a test does not use is not there.
+type engine struct {
+	tenants.Engine
+	images map[string]string // content id by reference
+	builds []build
+	broken error // what it answers when it is asked to build
+	down   error // what it answers to everything
+}
+
+func newEngine() *engine { return &engine{images: map[string]string{phpBase: digest("ba5e")}} }
+
+func digest(sign string) string { return "sha256:" + strings.Repeat(sign, 16) }
+
+func (e *engine) ImageID(_ context.Context, ref string) (string, error) {
+	if e.down != nil {
+		return "", e.down
+	}
+	if id, ok := e.images[ref]; ok {
+		return id, nil
+	}
+	return "", fmt.Errorf("image %s: %w", ref, tenants.ErrNotFound)
+}
+
+func (e *engine) Build(_ context.Context, tag string, context io.Reader, args map[string]string, progress io.Writer) (string, error) {
+	if e.broken != nil {
+		return "", e.broken
+	}
+	n, err := io.Copy(io.Discard, context)
+	if err != nil {
+		return "", err
+	}
+	if _, err := io.WriteString(progress, "Step 1/9\n"); err != nil {
+		return "", err
+	}
+	e.builds = append(e.builds, build{tag, int(n), maps.Clone(args)})
+	e.images[tag] = digest("f00d")
+	return e.images[tag], nil
+}
+
+func newCatalogue(t *testing.T, e tenants.Engine, change func(*catalogue.Settings)) *catalogue.Catalogue {
+	t.Helper()
+	loaded, err := templates.Load(templates.Embedded())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := catalogue.Settings{
+		Root: "/var/lib/chatiere", Language: "fr", URL: func(host string) string { return "https://" + host + ":8443" },
+	}
+	if change != nil {
+		change(&s)
+	}
+	return catalogue.New(loaded, s, e)
+}
+
+func site() tenants.Site {
+	return tenants.Site{
+		ID: "s7k2m9qx4p", Template: "wordpress", Version: "6.8", ImageID: digest("f00d"), Name: "Amap du Puy",
+		Host: "amap.lilas.example", UID: 200001,
+	}
+}

@@ -1,0 +1,86 @@
+package catalogue_test
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+
+	"chatiere/tenants"
+)
+
+func TestAnImageIsBuiltWhenItIsMissingAndOnlyThen(t *testing.T) {
+	e := newEngine()
+	c := newCatalogue(t, e, nil)
+	var progress strings.Builder
+	id, err := c.Image(t.Context(), "wordpress", "6.8", &progress)
+	if err != nil || id != digest("f00d") {
+		t.Fatalf("got %q, %v", id, err)
+	}
+	if len(e.builds) != 1 || e.builds[0].context == 0 || !strings.HasPrefix(e.builds[0].tag, "chatiere/wordpress-app:6.8-") {
+		t.Fatalf("got %+v", e.builds)
+	}
+	if e.builds[0].args["BASE"] != digest("ba5e") {
+		t.Errorf("built on %q, not on the base image there is", e.builds[0].args["BASE"])
+	}
+	if progress.String() != "Step 1/9\n" {
+		t.Errorf("the builder's lines got lost: %q", progress.String())
+	}
+	if id, err = c.Image(t.Context(), "wordpress", "6.8", io.Discard); err != nil || id != digest("f00d") || len(e.builds) != 1 {
+		t.Errorf("the second time: %q, %v, %d builds", id, err, len(e.builds))
+	}
+}
+
+func TestANewBaseMakesANewImage(t *testing.T) {
+	e := newEngine()
+	c := newCatalogue(t, e, nil)
+	for _, base := range []string{"ba5e", "c0de"} {
+		e.images[phpBase] = digest(base)
+		if _, err := c.Image(t.Context(), "wordpress", "6.8", io.Discard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(e.builds) != 2 || e.builds[0].tag == e.builds[1].tag {
+		t.Errorf("got %+v", e.builds)
+	}
+}
+
+func TestTwoSitesOfANewVersionBuildItOnce(t *testing.T) {
+	e := newEngine()
+	c := newCatalogue(t, e, nil)
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			if _, err := c.Image(t.Context(), "wordpress", "6.8", io.Discard); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	if len(e.builds) != 1 {
+		t.Errorf("%d builds", len(e.builds))
+	}
+}
+
+func TestAnImageThatCannotBeHadIsAnError(t *testing.T) {
+	broken := errors.New("the build broke")
+	for _, c := range []struct {
+		name  string
+		want  error
+		spoil func(*engine)
+	}{
+		{"no base image", tenants.ErrNotFound, func(e *engine) { delete(e.images, phpBase) }},
+		{"an engine that does not answer", tenants.ErrUnavailable, func(e *engine) { e.down = tenants.ErrUnavailable }},
+		{"a build that breaks", broken, func(e *engine) { e.broken = broken }},
+	} {
+		e := newEngine()
+		c.spoil(e)
+		if _, err := newCatalogue(t, e, nil).Image(t.Context(), "wordpress", "6.8", io.Discard); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if len(e.builds) != 0 {
+			t.Errorf("%s: built nevertheless", c.name)
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+
+	"chatiere/tenants"
+)
+
+// EnsureSockets makes the directories of the site's sockets again, and nothing of its data.
+func (d *Disk) EnsureSockets(ctx context.Context, s tenants.Site) error {
+	root, err := d.open(s)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	return ensure(ctx, root, d.sockets(s))
+}
+
+// Has reports whether the site's data are there, and whether the directories of its sockets are as Ensure makes them.
+func (d *Disk) Has(_ context.Context, s tenants.Site) (data, sockets bool, err error) {
+	root, err := os.OpenRoot(d.o.Root)
+	if err != nil {
+		return false, false, full("opening the data root", err)
+	}
+	defer func() { _ = root.Close() }()
+	info, err := root.Lstat(dataOf(s.ID))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, false, fmt.Errorf("looking at the data of site %s: %w", s.ID, err)
+	}
+	data = err == nil && info.IsDir()
+	for _, p := range d.sockets(s) {
+		if ok, err := p.ready(root); err != nil || !ok {
+			return data, false, err
+		}
+	}
+	return data, true, nil
+}
+
+// HighestUID returns the highest user id, up to last, that owns a site's data; 0 when there is none. Ids above last were
+// given by hand: no site will get them.
+func (d *Disk) HighestUID(ctx context.Context, last int) (int, error) {
+	ids, err := d.IDs(ctx)
+	if err != nil {
+		return 0, err
+	}
+	root, err := os.OpenRoot(d.o.Root)
+	if err != nil {
+		return 0, fmt.Errorf("opening the data root: %w", err)
+	}
+	defer func() { _ = root.Close() }()
+	highest := 0
+	for _, id := range ids {
+		info, err := root.Lstat(dataOf(id))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("looking whose the data of site %s are: %w", id, err)
+		}
+		if uid := owner(info); uid <= last {
+			highest = max(highest, uid)
+		}
+	}
+	return highest, nil
+}
+
+func dataOf(id string) string { return path.Join("sites", id, "data") }

@@ -1,0 +1,47 @@
+package provision
+
+import (
+	"context"
+	"strings"
+
+	"chatiere/tenants"
+)
+
+// missing tells once what a live site has lost, and reports whether it has lost anything. Nothing of it is made again: an
+// empty database or directory in the place of a lost one would hide the loss, and show visitors an installer.
+func (r *Reconciler) missing(ctx context.Context, s tenants.Site, data bool, there *sighting) (bool, error) {
+	what := r.lacks(s, data, there)
+	key := s.ID + " lost"
+	if what == "" {
+		delete(r.reported, key) // should it be lost again, that is news
+		return false, nil
+	}
+	now, err := r.Records.Site(ctx, s.ID)
+	if err != nil {
+		return true, err
+	}
+	if busy, err := r.busy(ctx, s.ID); err != nil || busy || now.State != s.State {
+		return true, err // a purge takes all this away by right
+	}
+	if r.once(key) {
+		r.Log.Error("records and reality contradict each other: a site has lost what nobody removed; restore it from a backup",
+			"site", s.ID, "host", s.Host, "state", s.State, "lost", what)
+	}
+	return true, nil
+}
+
+func (r *Reconciler) lacks(s tenants.Site, data bool, there *sighting) string {
+	var parts []string
+	if !data {
+		parts = append(parts, "data directory")
+	}
+	if d := there.of(s.ID).database; there.databases {
+		if d == nil || !d.Database {
+			parts = append(parts, "database "+s.Database())
+		}
+		if d == nil || !d.User {
+			parts = append(parts, "database user "+s.Database())
+		}
+	}
+	return strings.Join(parts, ", ")
+}

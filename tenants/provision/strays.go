@@ -1,0 +1,92 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"chatiere/tenants"
+	"chatiere/tenants/operations"
+)
+
+// stray deals with what lies there for a site that is not live. What our own records made and gave up is removed; what
+// no record knows is told once and left alone.
+func (r *Reconciler) stray(ctx context.Context, id string, t *trace) error {
+	s, err := r.Records.Site(ctx, id)
+	if errors.Is(err, tenants.ErrNotFound) {
+		if what := t.words(); r.once(id + ": " + what) {
+			r.Log.Warn("something bears a site's name but no record knows that site; leaving it alone", "site", id, "there", what)
+		}
+		return nil
+	}
+	if err != nil || s.State.Live() { // born while we looked
+		return err
+	}
+	busy, err := r.busy(ctx, id)
+	if err != nil || busy {
+		return err // being undone or purged: its own operation removes all this
+	}
+	ours, err := r.ours(ctx, s, *t)
+	if err != nil || ours == (trace{}) {
+		return err
+	}
+	r.Log.Warn("removing what is left of a site that was given up", "site", id, "state", s.State, "there", ours.words())
+	if err := r.clear(ctx, id, ours); err != nil {
+		return fmt.Errorf("removing what is left of site %s: %w", id, err)
+	}
+	return nil
+}
+
+// ours takes out of a given-up site's traces a database that does not bear the mark of an operation in our records on that
+// very site. A user alone bears no mark; its name does, since ids are never given twice.
+func (r *Reconciler) ours(ctx context.Context, s tenants.Site, t trace) (trace, error) {
+	d := t.database
+	if d == nil || !d.Database {
+		return t, nil
+	}
+	op, err := r.made(ctx, d.Instance, d.Operation)
+	if err != nil || op.SiteID == s.ID {
+		return t, err
+	}
+	if r.once(d.Name) {
+		r.Log.Warn("a database bears the name of a site that was given up, but not the mark of an operation of ours; leaving it alone",
+			"site", s.ID, "database", d.Name, "instance", d.Instance, "operation", d.Operation)
+	}
+	t.database = nil
+	return t, nil
+}
+
+// clear removes a given-up site's leftovers in the order that lets nobody work on what is about to go.
+func (r *Reconciler) clear(ctx context.Context, id string, t trace) error {
+	if t.container != nil {
+		if err := r.Engine.Remove(ctx, t.container.Name); err != nil {
+			return err
+		}
+	}
+	if t.egress {
+		if err := r.Egress.Withdraw(ctx, id); err != nil {
+			return err
+		}
+	}
+	if t.database != nil {
+		if err := r.Databases.Drop(ctx, t.database.Name); err != nil {
+			return err
+		}
+	}
+	if t.files {
+		return r.Disk.Remove(ctx, id)
+	}
+	return nil
+}
+
+// made returns the operation that a mark names; none, with the zero operation, when it is not in our own records.
+func (r *Reconciler) made(ctx context.Context, instance, operation string) (operations.Operation, error) {
+	if instance != r.Instance || operation == "" {
+		return operations.Operation{}, nil
+	}
+	op, err := r.Queue.Operation(ctx, operation)
+	if errors.Is(err, operations.ErrNotFound) {
+		return operations.Operation{}, nil
+	}
+	return op, err
+}

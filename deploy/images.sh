@@ -77,7 +77,7 @@ keycloak_official='' keycloak_archive=$cache/keycloak-quarkus-dist-$keycloak_ver
 
 obtain_keycloak() {
   [[ ! -s $keycloak_archive ]] || return 0
-  local official=quay.io/keycloak/keycloak:$keycloak_version
+  local official=keycloak/keycloak:$keycloak_version
   step "obtaining Keycloak $keycloak_version: asking the registry"
   if built "$official" || timeout 20 docker manifest inspect "$official" >/dev/null 2>&1; then
     built "$official" || quietly "pulling Keycloak $keycloak_version" timeout 1200 docker pull -q "$official"

@@ -59,13 +59,17 @@ func (s *Server) associationRows(ctx context.Context, list []tenants.Association
 		count[x.AssociationID]++
 		disk[x.AssociationID] += x.DiskBytes
 	}
+	ids := make([]string, 0, len(list))
+	for _, a := range list {
+		ids = append(ids, a.ID)
+	}
+	members, err := s.o.Records.MemberCounts(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
 	rows := make([]views.AssociationRow, 0, len(list))
 	for _, a := range list {
-		members, err := s.o.Records.Members(ctx, a.ID)
-		if err != nil {
-			return nil, err
-		}
-		row := views.AssociationRow{Slug: a.Slug, Name: a.Name, Sites: count[a.ID], Members: len(members), Creating: a.State == tenants.AssociationCreating}
+		row := views.AssociationRow{Slug: a.Slug, Name: a.Name, Sites: count[a.ID], Members: members[a.ID], Creating: a.State == tenants.AssociationCreating}
 		if disk[a.ID] > 0 {
 			row.Disk = views.Known(disk[a.ID])
 		}

@@ -56,6 +56,7 @@ var answers = []answer{
 	{errMalformed, 400, api.CodeMalformed, views.TroubleMalformed, "The request cannot be read."},
 	{tenants.ErrDiskFull, 503, api.CodeDiskFull, views.TroubleUnavailable, "The disk is full."},
 	{tenants.ErrUnavailable, 503, api.CodeUnavailable, views.TroubleUnavailable, "Something this needs does not answer. Try again in a minute."},
+	{tenants.ErrRefused, 503, api.CodeUnavailable, views.TroubleUnavailable, "Something this needs does not accept the co-op's credentials. Tell the co-op."},
 	{context.DeadlineExceeded, 503, api.CodeUnavailable, views.TroubleUnavailable, "This took too long. Try again in a minute."},
 	{context.Canceled, 503, api.CodeUnavailable, views.TroubleUnavailable, "The panel is restarting. Try again in a minute."},
 }

@@ -31,6 +31,8 @@ type Associations interface {
 	Associations(ctx context.Context) ([]tenants.Association, error)
 	AssociationsBySlugs(ctx context.Context, slugs []string) ([]tenants.Association, error)
 	Members(ctx context.Context, associationID string) ([]tenants.Member, error)
+	// MemberCounts counts them by association; one without members may be left out.
+	MemberCounts(ctx context.Context, associationIDs []string) (map[string]int, error)
 }
 
 // Sites reads sites. Nil narrows nothing; an empty list of associations finds nothing.

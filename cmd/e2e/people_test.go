@@ -13,7 +13,7 @@ import (
 )
 
 // The volunteer's way: sign in with the second factor, create a site by the form, watch it come up, see it.
-func TestAVolunteerProvisionsASiteInTheBrowser(t *testing.T) {
+func TestInTheBrowserAVolunteerProvisionsASite(t *testing.T) {
 	i := open(t)
 	b := i.browse(t)
 	b.do("opening the panel", chromedp.Navigate(i.summary.PanelURL+"/"), chromedp.WaitVisible(chromedp.CSS(`h1`)))
@@ -97,7 +97,7 @@ func (b *tab) fill(name, host string) {
 }
 
 // A member sees their association's site and nothing of the co-op's; somebody of another association gets "not found".
-func TestAMemberSeesTheirSiteAndAnOutsiderDoesNot(t *testing.T) {
+func TestInTheBrowserAMemberSeesTheirSiteAndAnOutsiderDoesNot(t *testing.T) {
 	i := open(t)
 	site := i.demoSite(t)
 	member := i.browse(t)

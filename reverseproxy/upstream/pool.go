@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"chatiere/reverseproxy/upstream/sockets"
 )
 
 // pool holds the unused connections to one socket; the one used last is used next, so that the others
@@ -154,9 +156,8 @@ func (t *Transport) connect(ctx context.Context, p *pool, fresh, repeatable bool
 func (t *Transport) dial(ctx context.Context, socket string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.opts.DialTimeout)
 	defer cancel()
-	var dialer net.Dialer
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		nc, err := dialer.DialContext(ctx, "unix", socket)
+		nc, err := sockets.Dial(ctx, socket) // the directory is the site's: a link there must lead nowhere
 		if err == nil || !errors.Is(err, syscall.EAGAIN) {
 			return nc, err
 		}

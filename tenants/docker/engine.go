@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
@@ -88,7 +89,7 @@ func sentinelOf(err error) error {
 		return tenants.ErrNotFound
 	case errdefs.IsConflict(err):
 		return tenants.ErrConflict
-	case errdefs.IsPermissionDenied(err), errdefs.IsUnauthorized(err), errors.Is(err, os.ErrPermission), socketClosed(err):
+	case errdefs.IsPermissionDenied(err), errdefs.IsUnauthorized(err), errors.Is(err, os.ErrPermission):
 		return tenants.ErrRefused // before the network's errors: a socket that may not be opened is one of them
 	case client.IsErrConnectionFailed(err), errdefs.IsUnavailable(err), errors.As(err, &network),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -106,6 +107,50 @@ func (s *Store) SaveMembers(ctx context.Context, associationID string, members [
 		}
 		return s.replaceMemberships(ctx, "association_id = ?", a.ID, roles)
 	})
+}
+
+// SaveAdmins makes exactly those of the known people whose subjects are given admins of the co-op. Somebody who belongs
+// to nothing any more is forgotten. An admin who never signed in is not known; the sign-in will say it.
+func (s *Store) SaveAdmins(ctx context.Context, subjects []string) error {
+	subjects = slices.DeleteFunc(slices.Clone(subjects), func(subject string) bool { return !plain(subject) })
+	// With an empty list "NOT IN" would be true of nobody.
+	subjects = append(subjects, "")
+	return s.Transact(ctx, func(ctx context.Context) error {
+		var former []string
+		people := func() *gorm.DB { return s.on(ctx).Model(&personRecord{}) }
+		err := people().Where("coop_admin AND subject NOT IN ?", subjects).Pluck("subject", &former).Error
+		if err != nil {
+			return translate("reading the admins", err)
+		}
+		if err := people().Where("NOT coop_admin AND subject IN ?", subjects).Update("coop_admin", true).Error; err != nil {
+			return translate("saving the admins", err)
+		}
+		if len(former) == 0 {
+			return nil
+		}
+		if err := people().Where("subject IN ?", former).Update("coop_admin", false).Error; err != nil {
+			return translate("taking the rights of admins away", err)
+		}
+		return s.forget(ctx, former)
+	})
+}
+
+// MemberCounts returns how many people belong to each of the associations; one without members is left out.
+func (s *Store) MemberCounts(ctx context.Context, associationIDs []string) (map[string]int, error) {
+	counts := make(map[string]int, len(associationIDs))
+	if len(associationIDs) == 0 {
+		return counts, nil
+	}
+	var rows []struct {
+		AssociationID string
+		People        int
+	}
+	err := s.on(ctx).Model(&membershipRecord{}).Select("association_id, COUNT(*) AS people").
+		Where("association_id IN ?", associationIDs).Group("association_id").Scan(&rows).Error
+	for _, row := range rows {
+		counts[row.AssociationID] = row.People
+	}
+	return counts, translate("counting members", err)
 }
 
 // SavePerson writes what a sign-in says of one person: admin or not, and all memberships. Slugs without an association

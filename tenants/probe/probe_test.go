@@ -1,6 +1,7 @@
 package probe_test
 
 import (
+	"context"
 	"crypto/x509"
 	"net"
 	"net/http"
@@ -27,7 +28,9 @@ func TestPrivateAsksAsTheProxyWould(t *testing.T) {
 	})}
 	go srv.Serve(ln)
 	t.Cleanup(func() { srv.Close() })
-	p := probe.Private{Socket: func(string) string { return socket }, Port: 8443}
+	p := probe.Private{Port: 8443, Dial: func(ctx context.Context, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}
 	got, err := p.Get(t.Context(), tenants.Site{ID: "s1", Host: "amap.lilas.coop"}, "/ready")
 	if err != nil || got != http.StatusFound {
 		t.Errorf("got %d, %v; want the redirect itself", got, err)

@@ -24,6 +24,8 @@ type Records interface {
 	SaveDiskUsage(ctx context.Context, siteID string, bytes int64) error
 	Associations(ctx context.Context) ([]tenants.Association, error)
 	SaveMembers(ctx context.Context, associationID string, members []tenants.Member) error
+	// SaveAdmins makes exactly the people with these subjects admins of the co-op.
+	SaveAdmins(ctx context.Context, subjects []string) error
 }
 
 // Sizes measures what a site takes.
@@ -31,9 +33,11 @@ type Sizes interface {
 	Usage(ctx context.Context, siteID string) (int64, error)
 }
 
-// Directory tells who belongs to an association.
+// Directory tells who belongs to an association, and who to the co-op's admins. An error means that it does not know:
+// nobody's rights change then.
 type Directory interface {
 	Members(ctx context.Context, slug string) ([]tenants.Member, error)
+	Admins(ctx context.Context) (subjects []string, err error)
 }
 
 // Hooks runs a hook of a site's template in its running container; a template without that hook is success.
@@ -116,7 +120,8 @@ func (u *Upkeep) Measure(ctx context.Context) error {
 	})
 }
 
-// Mirror copies who belongs to each association from the directory.
+// Mirror copies who belongs to each association, and to the co-op's admins, from the directory. Tokens live by this copy:
+// their makers may never sign in again.
 func (u *Upkeep) Mirror(ctx context.Context) error {
 	all, err := u.Records.Associations(ctx)
 	if err != nil {
@@ -135,7 +140,18 @@ func (u *Upkeep) Mirror(ctx context.Context) error {
 			faults = append(faults, fmt.Errorf("mirroring the members of %s: %w", a.Slug, err))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, u.mirrorAdmins(ctx))...)
+}
+
+func (u *Upkeep) mirrorAdmins(ctx context.Context) error {
+	subjects, err := u.Directory.Admins(ctx)
+	if err == nil {
+		err = u.Records.SaveAdmins(ctx, subjects)
+	}
+	if err != nil {
+		return fmt.Errorf("mirroring the admins of the co-op: %w", err)
+	}
+	return nil
 }
 
 // EmptyBin asks for the end of every site whose time in the bin is over.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"chatiere/reverseproxy/egress"
 	"chatiere/tenants"
@@ -59,4 +60,20 @@ func (e *Egress) Published(ctx context.Context, siteID string) (bool, error) {
 		return false, err
 	}
 	return have.Same(want), nil
+}
+
+// IDs lists the sites that have a list, for the reconciler to compare.
+func (e *Egress) IDs(context.Context) ([]string, error) {
+	entries, err := os.ReadDir(e.Dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("listing what sites may reach: %w", err)
+	}
+	var ids []string
+	for _, entry := range entries {
+		// What begins with a dot is being written.
+		if id, isList := strings.CutSuffix(entry.Name(), ".json"); isList && !strings.HasPrefix(id, ".") {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
 }

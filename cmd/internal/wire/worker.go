@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/hold"
 	"chatiere/cmd/internal/publish"
+	"chatiere/reverseproxy/upstream/sockets"
 	"chatiere/tenants"
 	"chatiere/tenants/disk"
 	"chatiere/tenants/docker"
@@ -94,7 +96,9 @@ func (w *Worker) plan(context.Context) error {
 	w.plans = &provision.Plans{
 		Instance: c.Instance, Language: c.Language, Records: w.store, Databases: w.databases, Disk: w.disk,
 		Groups: groups{w.keycloak}, Engine: w.engine, Templates: w.catalogue,
-		Private: probe.Private{Socket: p.AppSocket, Port: c.PublicPort},
+		Private: probe.Private{Port: c.PublicPort, Dial: func(ctx context.Context, id string) (net.Conn, error) {
+			return sockets.Dial(ctx, p.AppSocket(id))
+		}},
 		Public:  probe.Public{Edge: p.EdgeSocket(), Port: c.PublicPort, Roots: func() *x509.CertPool { return roots(c) }},
 		Routes: &publish.Routes{
 			Path: p.Routes(), PublicPort: c.PublicPort, Language: c.Language, Platform: platformRoutes(c), Sites: w.store,

@@ -1,6 +1,8 @@
 package keycloaktest
 
 import (
+	"cmp"
+	"os"
 	"slices"
 	"testing"
 
@@ -12,8 +14,9 @@ func Wanted(panelURL string) keycloak.Realm {
 	return keycloak.Realm{Name: "Coop des Lilas", PanelClient: "panel", PanelURL: panelURL}
 }
 
-// PanelURL is the panel's address in the realm that the suite runs on.
-const PanelURL = "https://panel.chatiere.localhost:8443"
+// PanelURL is the panel's address in the realm that the suite runs on: that of a real instance when one is named, since
+// people still want to sign in there after the suite.
+var PanelURL = cmp.Or(os.Getenv("CHATIERE_TEST_PANEL_URL"), "https://panel.chatiere.localhost:8443")
 
 func realmIsEnsured(t *testing.T, open Open) {
 	client := open(t, "test")

@@ -120,6 +120,19 @@ func (r *Records) AssociationBySlug(_ context.Context, slug string) (tenants.Ass
 	return tenants.Association{}, tenants.ErrNotFound
 }
 
+// Associations implements provision.Records.
+func (r *Records) Associations(context.Context) ([]tenants.Association, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []tenants.Association
+	for _, a := range r.associations {
+		if a.State != tenants.AssociationDeleted {
+			out = append(out, a)
+		}
+	}
+	return out, nil
+}
+
 // CreateSite implements provision.Records.
 func (r *Records) CreateSite(_ context.Context, s *tenants.Site) error {
 	r.mu.Lock()

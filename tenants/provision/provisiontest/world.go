@@ -22,17 +22,27 @@ type World struct {
 	mu         sync.Mutex
 	containers map[string]*tenants.Container
 	installed  map[string]bool // by container
-	things     map[string]bool // "database:…", "files:…", "group:…", "egress:…"
+	things     map[string]mark // "database:…", "user:…", "files:…", "sockets:…", "group:…", "egress:…"
+	made       map[string]int  // by site: how often its sockets were made
+	bound      map[string]int  // by container: which of them its last start bound
 	routes     map[string]string
 	// FailHook makes a hook answer with exit code 1.
 	FailHook map[string]bool
+	// Refuse makes the groups refuse our credentials.
+	Refuse bool
+	// DatabasesDown makes the list of databases fail.
+	DatabasesDown bool
 }
+
+// mark is what a thing says of who made it; things that take no mark have none.
+type mark struct{ instance, operation string }
 
 // NewWorld returns an empty world over the records.
 func NewWorld(r *Records) *World {
 	return &World{
 		Records: r, containers: map[string]*tenants.Container{}, installed: map[string]bool{},
-		things: map[string]bool{}, routes: map[string]string{}, FailHook: map[string]bool{},
+		things: map[string]mark{}, made: map[string]int{}, bound: map[string]int{}, routes: map[string]string{},
+		FailHook: map[string]bool{},
 	}
 }
 
@@ -62,47 +72,59 @@ func (w *World) Plans(now func() time.Time) *provision.Plans {
 	}
 }
 
-func (w *World) put(thing string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.things[thing] = true
-}
-
-func (w *World) drop(thing string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.things, thing)
-}
+func (w *World) put(thing string) { w.Put(thing, "", "") }
 
 func (w *World) has(thing string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.things[thing]
+	_, there := w.things[thing]
+	return there
 }
 
 type databases struct{ *World }
 
-func (w databases) Ensure(_ context.Context, name, _, password string) error {
+func (w databases) Ensure(_ context.Context, name, operation, password string) error {
 	if password == "" {
 		return errors.New("empty password")
 	}
-	w.put("database:" + name)
+	w.Put("database:"+name, "test", operation)
+	w.put("user:" + name)
 	return nil
 }
 func (w databases) Exists(_ context.Context, name string) (bool, bool, error) {
-	there := w.has("database:" + name)
-	return there, there, nil
+	return w.has("database:" + name), w.has("user:" + name), nil
 }
-func (w databases) Drop(_ context.Context, name string) error   { w.drop("database:" + name); return nil }
+func (w databases) Drop(_ context.Context, name string) error {
+	w.World.Drop("database:"+name, "user:"+name)
+	return nil
+}
 func (w databases) Size(context.Context, string) (int64, error) { return 1 << 20, nil }
 
 type disk struct{ *World }
 
-func (w disk) Ensure(_ context.Context, s tenants.Site) error { w.put("files:" + s.ID); return nil }
-func (w disk) Ready(_ context.Context, s tenants.Site) (bool, error) {
-	return w.has("files:" + s.ID), nil
+func (w disk) Ensure(ctx context.Context, s tenants.Site) error {
+	w.put("files:" + s.ID)
+	return w.EnsureSockets(ctx, s)
 }
-func (w disk) Remove(_ context.Context, id string) error { w.drop("files:" + id); return nil }
+func (w disk) EnsureSockets(_ context.Context, s tenants.Site) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, there := w.things["sockets:"+s.ID]; !there {
+		w.things["sockets:"+s.ID] = mark{}
+		w.made[s.ID]++
+	}
+	return nil
+}
+func (w disk) Has(_ context.Context, s tenants.Site) (data, sockets bool, err error) {
+	return w.has("files:" + s.ID), w.has("sockets:" + s.ID), nil
+}
+func (w disk) Ready(_ context.Context, s tenants.Site) (bool, error) {
+	return w.has("files:"+s.ID) && w.has("sockets:"+s.ID), nil
+}
+func (w disk) Remove(_ context.Context, id string) error {
+	w.Drop("files:"+id, "sockets:"+id)
+	return nil
+}
 func (w disk) Secret(_ context.Context, id, name string) (string, error) {
 	if !w.has("files:" + id) {
 		return "", tenants.ErrNotFound
@@ -114,15 +136,20 @@ func (w disk) Room(context.Context, int64) error            { return nil }
 
 type groups struct{ *World }
 
-func (w groups) EnsureAssociation(_ context.Context, slug, _ string) (string, error) {
-	w.put("group:" + slug)
+func (w groups) EnsureAssociation(_ context.Context, slug, operation string) (string, error) {
+	if w.Refuse {
+		return "", fmt.Errorf("making group %s: %w", slug, tenants.ErrRefused)
+	}
+	if !w.has("group:" + slug) {
+		w.Put("group:"+slug, "test", operation)
+	}
 	return "id-of-" + slug, nil
 }
 func (w groups) AssociationExists(_ context.Context, slug string) (string, bool, error) {
 	return "id-of-" + slug, w.has("group:" + slug), nil
 }
 func (w groups) RemoveAssociation(_ context.Context, slug string) error {
-	w.drop("group:" + slug)
+	w.Drop("group:" + slug)
 	return nil
 }
 
@@ -155,7 +182,7 @@ func (w routes) Published(_ context.Context, host string) (string, error) {
 type egress struct{ *World }
 
 func (w egress) Publish(_ context.Context, s tenants.Site) error { w.put("egress:" + s.ID); return nil }
-func (w egress) Withdraw(_ context.Context, id string) error     { w.drop("egress:" + id); return nil }
+func (w egress) Withdraw(_ context.Context, id string) error     { w.Drop("egress:" + id); return nil }
 func (w egress) Published(_ context.Context, id string) (bool, error) {
 	return w.has("egress:" + id), nil
 }
@@ -170,7 +197,10 @@ func (w prober) Get(_ context.Context, s tenants.Site, _ string) (int, error) {
 	if c == nil || !c.Running() {
 		return 0, errors.New("connection refused")
 	}
-	if !w.things["installed:"+s.ID] && !w.things["files:"+s.ID] {
+	if w.bound[c.Name] != w.made[s.ID] {
+		return 0, errors.New("its socket lies in a directory that is gone")
+	}
+	if _, there := w.things["files:"+s.ID]; !there {
 		return http.StatusInternalServerError, nil
 	}
 	return http.StatusOK, nil
@@ -240,7 +270,22 @@ func (e engine) set(name, state string) error {
 	return nil
 }
 
-func (e engine) Start(_ context.Context, name string) error { return e.set(name, "running") }
+// Start binds the directories of the container's sockets; one that runs keeps those it has.
+func (e engine) Start(ctx context.Context, name string) error {
+	c, err := e.Inspect(ctx, name)
+	if err != nil || c.Running() {
+		return err
+	}
+	id := c.Labels[tenants.LabelSite]
+	e.w.mu.Lock()
+	_, there := e.w.things["sockets:"+id]
+	e.w.bound[name] = e.w.made[id]
+	e.w.mu.Unlock()
+	if !there {
+		return errors.New("bind source path does not exist")
+	}
+	return e.set(name, "running")
+}
 func (e engine) Stop(_ context.Context, name string, _ time.Duration) error {
 	if err := e.set(name, "exited"); err != nil && !errors.Is(err, tenants.ErrNotFound) {
 		return err
@@ -296,7 +341,7 @@ func (w *World) StopContainer(siteID string) {
 
 // StartContainer starts it behind the worker's back.
 func (w *World) StartContainer(siteID string) {
-	_ = engine{w: w}.set(provision.ContainerName("test", siteID), "running")
+	_ = engine{w: w}.Start(context.Background(), provision.ContainerName("test", siteID))
 }
 
 // RemoveContainer removes it behind the worker's back.

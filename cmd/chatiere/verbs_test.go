@@ -1,0 +1,169 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chatiere/panel/api"
+)
+
+var (
+	noon        = time.Date(2026, 11, 22, 12, 0, 0, 0, time.Local)
+	association = api.Association{ID: "a1", Slug: "amap", Name: "Amap du Puy", State: "active"}
+	visitors    = int64(321)
+	site        = api.Site{
+		ID: "s7k2m9qx4p", Association: "amap", Name: "Amap du Puy", Host: "amap.lilas.example", URL: "https://amap.lilas.example:8443",
+		Template: "wordpress", Version: "6.8", State: "ready", Health: "up", DiskBytes: 4096, RequestsToday: &visitors,
+	}
+	queued = api.Operation{
+		ID: "01OP", Kind: "site.provision", State: "queued", Association: "amap", Site: "s7k2m9qx4p", CreatedBy: "camille", CreatedAt: noon,
+		Done: 1, Total: 2, Steps: []api.Step{{Name: "files", State: "done"}, {Name: "install", State: "running", Attempt: 3}},
+	}
+	diagnosis = api.Diagnosis{Checks: []api.Check{{Name: "docker", State: api.CheckGreen, Found: "27.1"}, {Name: "disk", State: api.CheckAmber, Found: "9 %", Advice: "Make room."}}}
+	token     = api.Token{ID: "t1", Label: "backup", Scope: "read", Maker: "camille", ExpiresAt: &noon}
+)
+
+// verb is one command line, what it asks the panel, and what it prints.
+type verb struct {
+	args   string
+	asks   string // method and URI
+	body   string // part of what it sends, "" when it sends nothing
+	answer any
+	text   []string // fields of each line
+}
+
+var verbs = []verb{
+	{"association create --name Amap --slug amap", "POST /api/v1/associations", `{"name":"Amap","slug":"amap"}`, queued, []string{"amap is being created: operation 01OP"}},
+	{"association list", "GET /api/v1/associations", "", api.List[api.Association]{Items: []api.Association{association}},
+		[]string{"SLUG NAME STATE", "amap Amap du Puy active"}},
+	{"association show amap", "GET /api/v1/associations/amap", "", association, []string{"amap Amap du Puy active"}},
+	{"site create --association amap --template wordpress --name Amap --host amap --admin-email a@lilas.example", "POST /api/v1/sites",
+		`{"association":"amap","template":"wordpress","name":"Amap","host":"amap","admin_email":"a@lilas.example"}`, queued, []string{"operation 01OP: queued"}},
+	{"site list", "GET /api/v1/sites?", "", api.List[api.Site]{Items: []api.Site{site}},
+		[]string{"ID HOST ASSOCIATION TEMPLATE STATE HEALTH", "s7k2m9qx4p amap.lilas.example amap wordpress 6.8 ready up"}},
+	{"site list --association amap --state ready --search puy&co", "GET /api/v1/sites?association=amap&q=puy%26co&state=ready", "", api.List[api.Site]{Items: []api.Site{}},
+		[]string{"ID HOST ASSOCIATION TEMPLATE STATE HEALTH"}},
+	{"site show s7k2m9qx4p", "GET /api/v1/sites/s7k2m9qx4p", "", site, []string{
+		"SITE", "id s7k2m9qx4p", "name Amap du Puy", "address https://amap.lilas.example:8443", "association amap", "template wordpress 6.8",
+		"state ready", "health up", "disk 4096 bytes", "requests today 321"}},
+	{"site show ../tokens", "GET /api/v1/sites/..%2Ftokens", "", api.Site{ID: "s1"}, []string{
+		"SITE", "id s1", "name", "address", "association", "template", "state", "health", "disk 0 bytes"}},
+	{"site suspend s1", "POST /api/v1/sites/s1/suspend", "", queued, []string{"operation 01OP: queued"}},
+	{"site resume s1", "POST /api/v1/sites/s1/resume", "", queued, []string{"operation 01OP: queued"}},
+	{"site delete s1", "POST /api/v1/sites/s1/delete", "", queued, []string{"operation 01OP: queued"}},
+	{"site restore s1", "POST /api/v1/sites/s1/restore", "", queued, []string{"operation 01OP: queued"}},
+	{"site purge s1", "POST /api/v1/sites/s1/purge", "", queued, []string{"operation 01OP: queued"}},
+	{"operation list", "GET /api/v1/operations", "", api.List[api.Operation]{Items: []api.Operation{queued}},
+		[]string{"ID KIND STATE STEPS SITE CREATED BY", "01OP site.provision queued 1/2 s7k2m9qx4p 2026-11-22 12:00:00 camille"}},
+	{"operation show 01OP", "GET /api/v1/operations/01OP", "", queued,
+		[]string{"01OP site.provision queued", "STEP STATE FAILURES", "files done 0", "install running 3"}},
+	{"template list", "GET /api/v1/templates", "", api.List[api.Template]{Items: []api.Template{{Name: "wordpress", Title: "WordPress", Version: "6.8", Summary: "Un site"}}},
+		[]string{"NAME VERSION TITLE SUMMARY", "wordpress 6.8 WordPress Un site"}},
+	{"token create --label backup --scope write --days 7", "POST /api/v1/tokens", `{"label":"backup","scope":"write","days":7}`,
+		api.CreatedToken{Token: token, Secret: "cht_secret"}, []string{"cht_secret"}},
+	{"token create --label backup", "POST /api/v1/tokens", `{"label":"backup","scope":"read","days":90}`,
+		api.CreatedToken{Token: token, Secret: "cht_secret"}, []string{"cht_secret"}},
+	{"token list", "GET /api/v1/tokens", "", api.List[api.Token]{Items: []api.Token{token, {ID: "t2", Label: "old", Scope: "write", Maker: "sacha"}}},
+		[]string{"ID LABEL SCOPE MAKER ENDS", "t1 backup read camille 2026-11-22 12:00:00", "t2 old write sacha never"}},
+	{"doctor", "GET /api/v1/doctor", "", diagnosis, []string{"STATE WHAT FOUND WHAT TO DO", "green docker 27.1", "amber disk 9 % Make room."}},
+	{"break-glass", "POST /api/v1/break-glass", "", api.BreakGlassLink{URL: "https://panel.lilas.example/break-glass?key=k"}, []string{"https://panel.lilas.example/break-glass?key=k"}},
+}
+
+func TestEachVerbAsksThePanelOnceAndPrintsItsAnswer(t *testing.T) {
+	for _, v := range verbs {
+		t.Run(v.args, func(t *testing.T) {
+			p := newStandIn(t, map[string][]reply{v.asks: one(v.answer)})
+			code, stdout, stderr := p.says(strings.Fields(v.args)...)
+			if code != api.ExitOK || stderr != "" || !slices.Equal(p.seen, []string{v.asks}) || p.bodies[0] != v.body {
+				t.Errorf("ended with %d after asking %q with %q\n%s", code, p.seen, p.bodies, stderr)
+			}
+			if got := fields(stdout); !slices.Equal(got, v.text) {
+				t.Errorf("printed %q, want %q", got, v.text)
+			}
+		})
+	}
+}
+
+// fields returns the text's lines, with one blank between fields.
+func fields(text string) []string {
+	var out []string
+	for line := range strings.Lines(text) {
+		out = append(out, strings.Join(strings.Fields(line), " "))
+	}
+	return out
+}
+
+func TestEachVerbHandsTheAnswerToProgramsAsItIs(t *testing.T) {
+	for _, v := range verbs {
+		t.Run(v.args, func(t *testing.T) {
+			p := newStandIn(t, map[string][]reply{v.asks: one(v.answer)})
+			code, stdout, stderr := p.says(append(strings.Fields(v.args), "--json")...)
+			if code != api.ExitOK || stderr != "" || !sameJSON(t, stdout, v.answer) {
+				t.Errorf("ended with %d: %s%s", code, stdout, stderr)
+			}
+		})
+	}
+}
+
+func TestEveryVerbThatAsksThePanelIsTried(t *testing.T) {
+	tried := map[string]bool{"operation watch": true, "operation cancel": true, "operation retry": true, "token revoke": true, "template check": true, "config check": true}
+	for _, v := range verbs {
+		tried[strings.Join(strings.Fields(v.args)[:2], " ")] = true
+	}
+	for _, group := range (&program{}).command().Commands() {
+		if group.Name() == "completion" {
+			continue
+		}
+		for _, c := range group.Commands() {
+			if name := group.Name() + " " + c.Name(); !tried[name] {
+				t.Errorf("no test of %q among %v", name, slices.Sorted(maps.Keys(tried)))
+			}
+		}
+	}
+}
+
+func TestASiteIsCreatedUnderTheGivenKey(t *testing.T) {
+	p := newStandIn(t, map[string][]reply{"POST /api/v1/sites": one(queued)})
+	if code, _, stderr := p.says("site", "create", "--host", "amap", "--key", "autumn"); code != api.ExitOK || p.keys[0] != "autumn" {
+		t.Errorf("ended with %d, key %q: %s", code, p.keys, stderr)
+	}
+}
+
+func TestAnActOnAnOperationShowsItAsItThenIs(t *testing.T) {
+	for _, act := range []string{"cancel", "retry"} {
+		p := newStandIn(t, map[string][]reply{
+			"POST /api/v1/operations/01OP/" + act: {{202, nil}}, "GET /api/v1/operations/01OP": one(queued),
+		})
+		if code, stdout, stderr := p.says("operation", act, "01OP"); code != api.ExitOK || stdout != "operation 01OP: queued\n" {
+			t.Errorf("%s ended with %d: %s%s", act, code, stdout, stderr)
+		}
+		if want := []string{"POST /api/v1/operations/01OP/" + act, "GET /api/v1/operations/01OP"}; !slices.Equal(p.seen, want) {
+			t.Errorf("asked for %q", p.seen)
+		}
+	}
+}
+
+func TestARevokedTokenIsNamed(t *testing.T) {
+	p := newStandIn(t, map[string][]reply{"DELETE /api/v1/tokens/t1": {{204, nil}}})
+	if code, stdout, _ := p.says("token", "revoke", "t1"); code != api.ExitOK || stdout != "t1 is revoked\n" {
+		t.Errorf("ended with %d: %s", code, stdout)
+	}
+	if code, stdout, _ := p.says("token", "revoke", "t1", "--json"); code != api.ExitOK || !sameJSON(t, stdout, map[string]string{"revoked": "t1"}) {
+		t.Errorf("ended with %d: %s", code, stdout)
+	}
+}
+
+func TestTheDoctorEndsWithOneForARedLineAndStillTellsAll(t *testing.T) {
+	ill := api.Diagnosis{Checks: append([]api.Check{{Name: "keycloak", State: api.CheckRed, Found: "refused", Advice: "Start it."}}, diagnosis.Checks...)}
+	p := newStandIn(t, map[string][]reply{"GET /api/v1/doctor": one(ill)})
+	code, stdout, stderr := p.says("doctor")
+	if code != api.ExitFailed || len(fields(stdout)) != 4 || !strings.Contains(stdout, "Start it.") || !strings.Contains(stderr, "red") {
+		t.Errorf("ended with %d: %s%s", code, stdout, stderr)
+	}
+	if code, stdout, _ := p.says("doctor", "--json"); code != api.ExitFailed || !sameJSON(t, stdout, ill) {
+		t.Errorf("in JSON it ended with %d: %s", code, stdout)
+	}
+}

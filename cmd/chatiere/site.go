@@ -71,6 +71,9 @@ func (p *program) siteChange(act, short string) *cobra.Command {
 	return cmd
 }
 
+// purgeKind is the operation after which a site can no longer be shown.
+const purgeKind = "site.purge"
+
 // follow prints the operation, or waits for it and prints the site as it then is.
 func (p *program) follow(ctx context.Context, c *remote.Client, op api.Operation, wait bool) error {
 	if !wait {
@@ -79,6 +82,9 @@ func (p *program) follow(ctx context.Context, c *remote.Client, op api.Operation
 	op, err := p.await(ctx, c, op)
 	if err != nil {
 		return err
+	}
+	if op.Kind == purgeKind {
+		return p.answer(op, "the site and its data are gone\n") // there is no site left to show
 	}
 	var s api.Site
 	if err := c.Get(ctx, api.Item(api.PathSites, op.Site), &s); err != nil {

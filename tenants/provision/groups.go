@@ -57,7 +57,7 @@ func (r *Reconciler) strayGroup(ctx context.Context, g FoundGroup) error {
 
 func (r *Reconciler) givenUp(ctx context.Context, g FoundGroup) (bool, error) {
 	op, err := r.made(ctx, g.Instance, g.Operation)
-	if err != nil || op.Kind != KindAssociationCreate || !op.State.Ended() {
+	if err != nil || !op.State.Ended() {
 		return false, err
 	}
 	a, err := r.Records.Association(ctx, op.AssociationID)

@@ -19,17 +19,17 @@ func TestEveryPlanSurvivesAKillAtEveryPoint(t *testing.T) {
 		for _, step := range plan.Steps {
 			for _, point := range operations.Points() {
 				for _, cancel := range []bool{false, true} {
-					name := fmt.Sprintf("%s/%s/%s/cancelled=%v", plan.Kind, step.Name, point, cancel)
-					t.Run(name, func(t *testing.T) { t.Parallel(); kill(t, plan.Kind, step.Name, point, cancel) })
+					name := fmt.Sprintf("%s.%d/%s/%s/cancelled=%v", plan.Kind, plan.Version, step.Name, point, cancel)
+					t.Run(name, func(t *testing.T) { t.Parallel(); kill(t, plan.Kind, plan.Version, step.Name, point, cancel) })
 				}
 			}
 		}
 	}
 }
 
-func kill(t *testing.T, kind, step string, point operations.Point, cancel bool) {
+func kill(t *testing.T, kind string, version int, step string, point operations.Point, cancel bool) {
 	h := newHouse(t)
-	start, forward, undone := h.begin(t, kind)
+	start, forward, undone := h.begin(t, kind, version)
 	op, err := start()
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func kill(t *testing.T, kind, step string, point operations.Point, cancel bool) 
 
 // begin brings the house into the state the kind starts from, and returns how to ask for it and what must exist
 // when it is done and when it is undone.
-func (h *house) begin(t *testing.T, kind string) (start func() (operations.Operation, error), done, undone func() []string) {
+func (h *house) begin(t *testing.T, kind string, version int) (start func() (operations.Operation, error), done, undone func() []string) {
 	t.Helper()
 	ctx := t.Context()
 	if kind == provision.KindAssociationCreate {
@@ -121,7 +121,7 @@ func (h *house) begin(t *testing.T, kind string) (start func() (operations.Opera
 		through(h.desk.DeleteSite)
 		return ask(h.desk.PurgeSite), fixed(nil), binned
 	case provision.KindSiteRepair, provision.KindSiteRest:
-		return h.byReconciler(t, kind, s, through), func() []string {
+		return h.byReconciler(t, kind, version, s, through), func() []string {
 			if kind == provision.KindSiteRest {
 				return suspended()
 			}
@@ -132,7 +132,7 @@ func (h *house) begin(t *testing.T, kind string) (start func() (operations.Opera
 	return nil, nil, nil
 }
 
-func (h *house) byReconciler(t *testing.T, kind string, s tenants.Site, through func(func(context.Context, provision.Request, string) (operations.Operation, error))) func() (operations.Operation, error) {
+func (h *house) byReconciler(t *testing.T, kind string, version int, s tenants.Site, through func(func(context.Context, provision.Request, string) (operations.Operation, error))) func() (operations.Operation, error) {
 	return func() (operations.Operation, error) {
 		if kind == provision.KindSiteRest {
 			through(h.desk.SuspendSite)
@@ -140,13 +140,21 @@ func (h *house) byReconciler(t *testing.T, kind string, s tenants.Site, through 
 		} else {
 			h.world.RemoveContainer(s.ID)
 		}
-		r := &provision.Reconciler{Plans: h.plans, Queue: h.records, Registry: h.registry, Nudge: func() {}}
+		plan, err := h.registry.Plan(kind, version)
+		if err != nil {
+			return operations.Operation{}, err
+		}
+		if latest, err := h.registry.Latest(kind); err != nil || latest.Version == version {
+			h.world.Drop("sockets:" + s.ID) // which older plans cannot mend
+		}
+		r := h.reconciler()
+		r.Registry = operations.NewRegistry(plan) // as a binary of then would ask
 		if err := r.Reconcile(t.Context()); err != nil {
 			return operations.Operation{}, err
 		}
 		ops, err := h.records.Operations(t.Context(), operations.Filter{SiteID: s.ID, LiveOnly: true})
-		if err != nil || len(ops) != 1 || ops[0].Kind != kind {
-			t.Fatalf("the reconciler asked for %v, %v; want one %s", ops, err, kind)
+		if err != nil || len(ops) != 1 || ops[0].Kind != kind || ops[0].PlanVersion != version {
+			t.Fatalf("the reconciler asked for %v, %v; want one %s v%d", ops, err, kind, version)
 		}
 		return ops[0], nil
 	}
@@ -168,7 +176,7 @@ func (h *house) expect(t *testing.T, container, route string) []string {
 	if container != "" {
 		out = append(out, "egress:"+s.ID)
 	}
-	return append(out, "files:"+s.ID, "route:"+s.Host+":"+route)
+	return append(out, "files:"+s.ID, "route:"+s.Host+":"+route, "sockets:"+s.ID, "user:"+s.Database())
 }
 
 func fixed(list []string) func() []string { return func() []string { return list } }

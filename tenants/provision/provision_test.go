@@ -44,6 +44,10 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
+func (h *house) reconciler() *provision.Reconciler {
+	return &provision.Reconciler{Plans: h.plans, Queue: h.records, Registry: h.registry, Sight: h.world.Sight(), Nudge: func() {}}
+}
+
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
 // run starts a runner; at may be nil.
@@ -270,7 +274,7 @@ func TestReconcilerRepairsByOperationsAndLeavesStrangersAlone(t *testing.T) {
 	h := newHouse(t)
 	s := h.provisioned(t)
 	h.run(t, nil)
-	r := &provision.Reconciler{Plans: h.plans, Queue: h.records, Registry: h.registry, Nudge: func() {}}
+	r := h.reconciler()
 	h.world.StrayContainer("someone-elses", "s99999999")
 	for _, harm := range []func(string){h.world.StopContainer, h.world.RemoveContainer} {
 		harm(s.ID)
@@ -286,6 +290,7 @@ func TestReconcilerRepairsByOperationsAndLeavesStrangersAlone(t *testing.T) {
 	want := []string{
 		"container:" + provision.ContainerName("test", s.ID) + ":running", "container:someone-elses:running",
 		"egress:" + s.ID, "files:" + s.ID, "database:" + s.Database(), "route:" + s.Host + ":serving",
+		"sockets:" + s.ID, "user:" + s.Database(),
 	}
 	if got := h.world.Inventory(); len(got) != len(want) {
 		t.Errorf("there is %v, want %v", got, want)

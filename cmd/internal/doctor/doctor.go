@@ -31,6 +31,7 @@ type Doctor struct {
 	SitesDatabase interface {
 		Ping(ctx context.Context) error
 	}
+	// Identity is nil where no account administers the realm.
 	Identity interface {
 		Ping(ctx context.Context) error
 	}
@@ -110,6 +111,10 @@ func (d Doctor) sitesDatabase(ctx context.Context) []api.Check {
 }
 
 func (d Doctor) identity(ctx context.Context) []api.Check {
+	if d.Identity == nil {
+		return []api.Check{amber("keycloak", "no account to administer the realm: associations cannot be created, and members are known only by their sign-ins",
+			"Ask those who run the realm for a client with a service account; put its name into identity.admin_client_id and its secret into secrets/oidc_worker.")}
+	}
 	if err := d.Identity.Ping(ctx); err != nil {
 		return []api.Check{red("keycloak", err.Error(),
 			"Nobody can sign in until it answers; chatiere break-glass lets an admin in. See docker logs --tail 50 chatiere-…-keycloak")}

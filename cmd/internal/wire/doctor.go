@@ -19,12 +19,16 @@ import (
 // doctor looks from the worker's place, which alone sees engine and data root.
 func (w *Worker) doctor() doctor.Doctor {
 	c := w.config
-	return doctor.Doctor{
-		Root: c.Root, Engine: w.engine, Database: w.store, SitesDatabase: w.databases, Identity: w.keycloak,
+	d := doctor.Doctor{
+		Root: c.Root, Engine: w.engine, Database: w.store, SitesDatabase: w.databases,
 		Certificate: c.Paths().Wildcard(), Names: append([]string{c.Domain}, c.PlatformHosts()...),
 		Resolve: net.DefaultResolver.LookupHost, Local: strings.HasSuffix(c.Domain, ".localhost"), Permit: c.Egress.Permit, Now: time.Now,
 		Synchronised: synchronised,
 	}
+	if w.keycloak != nil {
+		d.Identity = w.keycloak
+	}
+	return d
 }
 
 // synchronised asks the kernel (adjtimex(2)) whether a time service keeps its clock.

@@ -34,7 +34,7 @@ type Worker struct {
 	store      *mysql.Store
 	engine     *docker.Engine
 	databases  *sitedb.Server
-	keycloak   *keycloak.Client
+	keycloak   *keycloak.Client // nil: an external realm gave us no account to administer it
 	catalogue  *catalogue.Catalogue
 	disk       *disk.Disk
 	plans      *provision.Plans
@@ -87,7 +87,9 @@ func (w *Worker) openEngine(context.Context) (err error) {
 }
 
 func (w *Worker) openKeycloak(context.Context) (err error) {
-	w.keycloak, err = keycloakClient(w.config)
+	if administered(w.config) {
+		w.keycloak, err = keycloakClient(w.config)
+	}
 	return err
 }
 
@@ -95,16 +97,16 @@ func (w *Worker) plan(context.Context) error {
 	c, p := w.config, w.config.Paths()
 	w.plans = &provision.Plans{
 		Instance: c.Instance, Language: c.Language, Records: w.store, Databases: w.databases, Disk: w.disk,
-		Groups: groups{w.keycloak}, Engine: w.engine, Templates: w.catalogue,
+		Groups: w.groups(), Engine: w.engine, Templates: w.catalogue,
 		Private: probe.Private{Port: c.PublicPort, Dial: func(ctx context.Context, id string) (net.Conn, error) {
 			return sockets.Dial(ctx, p.AppSocket(id))
 		}},
-		Public:  probe.Public{Edge: p.EdgeSocket(), Port: c.PublicPort, Roots: func() *x509.CertPool { return roots(c) }},
+		Public: probe.Public{Edge: p.EdgeSocket(), Port: c.PublicPort, Roots: func() *x509.CertPool { return roots(c) }},
 		Routes: &publish.Routes{
 			Path: p.Routes(), PublicPort: c.PublicPort, Language: c.Language, Platform: platformRoutes(c), Sites: w.store,
 			Socket: p.AppSocket, Refuse: w.catalogue.Refuse, Now: time.Now,
 		},
-		Egress: &publish.Egress{Dir: p.EgressDir(), Allow: allowLists(w.catalogue), Site: w.store.Site},
+		Egress: w.egress(),
 		Now:    time.Now, Log: w.log,
 	}
 	w.registry = w.plans.Registry()
@@ -116,13 +118,28 @@ func (w *Worker) plan(context.Context) error {
 	if at, slots := hold.FromEnvironment(os.Getenv, w.log); at != nil {
 		w.runner.At, w.runner.Slots = at, slots
 	}
-	w.reconciler = &provision.Reconciler{Plans: w.plans, Queue: w.store, Registry: w.registry, Nudge: w.runner.Nudge}
+	w.reconciler = &provision.Reconciler{
+		Plans: w.plans, Queue: w.store, Registry: w.registry, Sight: w.sight(), Nudge: w.runner.Nudge,
+	}
 	w.desk = &provision.Desk{
 		Records: w.store, Queue: w.store, Registry: w.registry, Catalogue: w.catalogue, Hosts: hosts(c), Now: time.Now,
 		Nudge: w.runner.Nudge,
 	}
 	w.upkeep = w.newUpkeep()
 	return nil
+}
+
+func (w *Worker) egress() *publish.Egress {
+	return &publish.Egress{Dir: w.config.Paths().EgressDir(), Allow: allowLists(w.catalogue), Site: w.store.Site}
+}
+
+// sight lets the reconciler see all that is there.
+func (w *Worker) sight() provision.Sight {
+	s := provision.Sight{Homes: w.disk, Databases: w.databases, Egress: w.egress()}
+	if w.keycloak != nil {
+		s.Groups = groupList{w.keycloak}
+	}
+	return s
 }
 
 func (w *Worker) newUpkeep() *upkeep.Upkeep {
@@ -170,6 +187,9 @@ func (w *Worker) prepare(ctx context.Context) error {
 		return err
 	}
 	if err := w.migrate(ctx); err != nil {
+		return err
+	}
+	if err := w.keepUIDs(ctx); err != nil {
 		return err
 	}
 	n, err := w.store.Void(ctx)

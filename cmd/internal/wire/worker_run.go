@@ -34,20 +34,25 @@ func (w *Worker) serve(ctx context.Context, l net.Listener) {
 }
 
 // repeat runs everything that recurs.
-func (w *Worker) repeat(ctx context.Context) {
+func (w *Worker) repeat(ctx context.Context) { schedule.Run(ctx, w.log, w.jobs()...) }
+
+func (w *Worker) jobs() []schedule.Job {
 	jobs := []schedule.Job{
 		{Name: "heartbeat", Every: 20 * time.Second, Run: w.heartbeat},
 		{Name: "reconcile", Every: time.Minute, Run: w.reconciler.Reconcile},
 		{Name: "traffic", Every: 3 * time.Second, Run: w.ingest},
 		{Name: "probe", Every: 30 * time.Second, Run: w.upkeep.Probe},
 		{Name: "cron", Every: 5 * time.Minute, Run: w.upkeep.Cron},
-		{Name: "members", Every: 5 * time.Minute, Run: w.upkeep.Mirror},
 		{Name: "measure", Every: 10 * time.Minute, Run: w.upkeep.Measure},
 		{Name: "bin", Every: time.Hour, Run: w.upkeep.EmptyBin},
-		{Name: "realm", Every: 6 * time.Hour, Run: w.realm},
 		{Name: "certificate", Every: time.Hour, Run: w.certificate},
 	}
-	schedule.Run(ctx, w.log, jobs...)
+	if w.keycloak == nil {
+		return jobs
+	}
+	return append(jobs,
+		schedule.Job{Name: "members", Every: 5 * time.Minute, Run: w.upkeep.Mirror},
+		schedule.Job{Name: "realm", Every: 6 * time.Hour, Run: w.realm})
 }
 
 func (w *Worker) heartbeat(ctx context.Context) error { return w.store.Heartbeat(ctx, w.runner.Owner) }

@@ -93,6 +93,18 @@ func (w *Worker) awaitDatabase(ctx context.Context, pool *sql.DB) error {
 	}
 }
 
+// keepUIDs makes sure that records from an older dump do not hand out a user id that lives on the data root.
+func (w *Worker) keepUIDs(ctx context.Context) error {
+	seen, err := w.disk.HighestUID(ctx, w.config.Sites.LastUID)
+	if err != nil {
+		return fmt.Errorf("looking for user ids in use: %w", err)
+	}
+	if seen < w.config.Sites.FirstUID {
+		return nil
+	}
+	return w.store.RaiseUIDs(ctx, seen)
+}
+
 // platformFiles puts there what every site's container mounts.
 func (w *Worker) platformFiles() error {
 	paths := templates.PathsUnder(w.config.Root, "")

@@ -1,0 +1,29 @@
+package wire
+
+import (
+	"context"
+	"log/slog"
+
+	"chatiere/cmd/internal/config"
+	"chatiere/cmd/internal/demo"
+	"chatiere/tenants/keycloak"
+)
+
+// What tests reach directly, since everything above it needs a whole platform.
+var (
+	AllowedNames    = allowedNames
+	PlatformRoutes  = platformRoutes
+	EdgeClient      = edgeClient
+	TrafficRows     = trafficRows
+	NewWorkerClient = newWorkerClient
+	LoadCatalogue   = loadCatalogue
+	AllowLists      = allowLists
+)
+
+// Accounts makes the demo's people.
+func Accounts(c *keycloak.Client) demo.Directory { return accounts{c} }
+
+// Alone takes the worker's lock of a data root.
+func Alone(ctx context.Context, c config.Config, log *slog.Logger) (unlock func(), err error) {
+	return (&Worker{config: c, log: log}).alone(ctx)
+}

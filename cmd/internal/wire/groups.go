@@ -1,0 +1,160 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"chatiere/tenants"
+	"chatiere/tenants/keycloak"
+	"chatiere/tenants/operations"
+	"chatiere/tenants/provision"
+)
+
+// groups adapts Keycloak's groups to the use cases.
+type groups struct{ client *keycloak.Client }
+
+var (
+	_ provision.Groups    = groups{}
+	_ provision.GroupList = groupList{}
+)
+
+func (w *Worker) groups() provision.Groups {
+	if w.keycloak == nil {
+		return noGroups{}
+	}
+	return groups{w.keycloak}
+}
+
+// The groups that rights come from.
+const (
+	associationsGroup = "/assos"
+	managersGroup     = "/gestion"
+	membersGroup      = "/membres"
+	adminsGroup       = "/coop/admins"
+)
+
+// told gives Keycloak's refusal the domain's name.
+func told(err error) error {
+	if errors.Is(err, keycloak.ErrRefused) {
+		return fmt.Errorf("%w: %w", tenants.ErrRefused, err)
+	}
+	return err
+}
+
+func (g groups) EnsureAssociation(ctx context.Context, slug, operation string) (string, error) {
+	id, err := g.client.EnsureAssociation(ctx, slug, operation)
+	return id, told(err)
+}
+
+func (g groups) AssociationExists(ctx context.Context, slug string) (string, bool, error) {
+	id, ok, err := g.client.AssociationExists(ctx, slug)
+	return id, ok, told(err)
+}
+
+func (g groups) RemoveAssociation(ctx context.Context, slug string) error {
+	return told(g.client.RemoveAssociation(ctx, slug))
+}
+
+// Members lists who belongs to an association; a manager who is a member too counts as a manager.
+func (g groups) Members(ctx context.Context, slug string) ([]tenants.Member, error) {
+	byID := map[string]tenants.Member{}
+	for _, in := range []struct {
+		group string
+		role  tenants.Role
+	}{{membersGroup, tenants.RoleMember}, {managersGroup, tenants.RoleManager}} {
+		users, err := g.people(ctx, associationsGroup+"/"+slug+in.group)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range users {
+			byID[u.ID] = member(u, slug, in.role)
+		}
+	}
+	out := make([]tenants.Member, 0, len(byID))
+	for _, m := range byID {
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// Admins lists the subjects of the co-op's admins.
+func (g groups) Admins(ctx context.Context) ([]string, error) {
+	users, err := g.people(ctx, adminsGroup)
+	subjects := make([]string, 0, len(users))
+	for _, u := range users {
+		subjects = append(subjects, u.ID)
+	}
+	return subjects, err
+}
+
+// people lists who is in a group and may sign in. Nobody is in a group that is not there: a sign-in would say the same.
+// That it is not there is believed only of a realm that otherwise answers as it should.
+func (g groups) people(ctx context.Context, path string) ([]keycloak.User, error) {
+	group, err := g.client.GroupByPath(ctx, path)
+	if errors.Is(err, keycloak.ErrNotFound) && g.client.Ping(ctx) == nil {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, told(err)
+	}
+	users, err := g.client.Members(ctx, group.ID)
+	enabled := users[:0]
+	for _, u := range users {
+		if u.Enabled {
+			enabled = append(enabled, u)
+		}
+	}
+	return enabled, told(err)
+}
+
+func member(u keycloak.User, slug string, role tenants.Role) tenants.Member {
+	return tenants.Member{
+		Subject: u.ID, Username: u.Username, Name: displayName(u), Email: u.Email, Memberships: map[string]tenants.Role{slug: role},
+		SeenAt: time.Now().UTC(),
+	}
+}
+
+func displayName(u keycloak.User) string {
+	if name := strings.TrimSpace(u.FirstName + " " + u.LastName); name != "" {
+		return name
+	}
+	return u.Username
+}
+
+// groupList lists the groups directly below /assos: one request for each hundred of them.
+type groupList struct{ client *keycloak.Client }
+
+func (g groupList) List(ctx context.Context) ([]provision.FoundGroup, error) {
+	parent, err := g.client.GroupByPath(ctx, associationsGroup)
+	if errors.Is(err, keycloak.ErrNotFound) && g.client.Ping(ctx) == nil {
+		return nil, nil // no association was ever made
+	}
+	if err != nil {
+		return nil, told(err)
+	}
+	children, err := g.client.Children(ctx, parent.ID)
+	found := make([]provision.FoundGroup, 0, len(children))
+	for _, c := range children {
+		found = append(found, provision.FoundGroup{Slug: c.Name, Instance: c.Instance, Operation: c.Operation})
+	}
+	return found, told(err)
+}
+
+// noGroups stands where an external realm gave us no account: nothing can be made there, and nothing was.
+type noGroups struct{}
+
+// errNoAccount is for the volunteer who reads why an association could not be created.
+var errNoAccount = errors.New("no account on the external realm is configured (identity.admin_client_id), so its groups cannot be made")
+
+func (noGroups) EnsureAssociation(context.Context, string, string) (string, error) {
+	return "", operations.Permanent(operations.CauseRefused, errNoAccount)
+}
+
+func (noGroups) AssociationExists(context.Context, string) (string, bool, error) {
+	return "", false, operations.Permanent(operations.CauseRefused, errNoAccount)
+}
+
+func (noGroups) RemoveAssociation(context.Context, string) error { return nil }

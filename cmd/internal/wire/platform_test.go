@@ -1,0 +1,113 @@
+package wire_test
+
+import (
+	"reflect"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"chatiere/cmd/internal/wire"
+	"chatiere/reverseproxy"
+	"chatiere/reverseproxy/egress"
+	"chatiere/reverseproxy/traffic"
+	"chatiere/templates"
+	"chatiere/tenants"
+	"chatiere/tenants/mysql"
+)
+
+func TestThePlatformsRoutesLeadToItsSockets(t *testing.T) {
+	c := configure(t, "language: en\n")
+	got := wire.PlatformRoutes(c)
+	want := map[string][2]string{
+		"panel.lilas.example": {"panel", "unix:" + c.Root + "/run/panel/panel.sock"},
+		"id.lilas.example":    {"keycloak", "unix:" + c.Root + "/run/keycloak/keycloak.sock"},
+	}
+	if len(got) != len(want) {
+		t.Fatalf("got %+v", got)
+	}
+	for _, r := range got {
+		if (want[r.Host] != [2]string{r.Site, r.Upstream}) || r.State != reverseproxy.StateServing || r.Lang != "en" {
+			t.Errorf("got %+v", r)
+		}
+	}
+}
+
+func TestKeycloaksMetricsAreNotForVisitors(t *testing.T) {
+	routes := wire.PlatformRoutes(configure(t, ""))
+	i := slices.IndexFunc(routes, func(r reverseproxy.Route) bool { return r.Site == "keycloak" })
+	refused := func(path string) bool {
+		return slices.ContainsFunc(routes[i].Refuse, func(p string) bool { return regexp.MustCompile(p).MatchString(path) })
+	}
+	for path, want := range map[string]bool{
+		"/metrics": true, "/health": true, "/health/ready": true, "/realms/chatiere/.well-known/openid-configuration": false,
+		"/admin/realms/chatiere/users": false, "/realms/metrics": false, "/healthy": false,
+	} {
+		if refused(path) != want {
+			t.Errorf("%s refused: %v, want %v", path, !want, want)
+		}
+	}
+}
+
+func TestAnExternalRealmHasNoRouteHere(t *testing.T) {
+	c := configure(t, "identity: {external: true, issuer: 'https://sso.autre.example/realms/r', client_id: lilas}\n")
+	if got := wire.PlatformRoutes(c); len(got) != 1 || got[0].Site != "panel" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAnAllowedNameMeansHTTPSUnlessItSaysItsPort(t *testing.T) {
+	got, err := wire.AllowedNames([]string{"api.example", "smtp.example:587", "*.cdn.example", "*.mail.example:993"})
+	want := []templates.Name{
+		{Name: "api.example", Ports: []int{443}}, {Name: "smtp.example", Ports: []int{587}},
+		{Name: "*.cdn.example", Ports: []int{443}}, {Name: "*.mail.example", Ports: []int{993}},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got, err := wire.AllowedNames(nil); err != nil || len(got) != 0 {
+		t.Errorf("of nothing: %v, %v", got, err)
+	}
+	if _, err := wire.AllowedNames([]string{"api.example:https"}); err == nil {
+		t.Error("a port that is no number was taken")
+	}
+}
+
+func TestTheCoopsNamesReachTheGatewaysLists(t *testing.T) {
+	known, err := wire.LoadCatalogue(configure(t, "egress: {allow: ['smtp.lilas.example:587']}\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed, err := wire.AllowLists(known)(tenants.Site{Template: "wordpress"})
+	if err != nil || len(allowed) < 2 {
+		t.Fatalf("got %v, %v", allowed, err)
+	}
+	list := egress.List{Format: 1, Site: "s7k2m9qx4p", GID: 200001, Host: "amap.lilas.example", Allow: allowed}
+	if err := list.Validate(); err != nil {
+		t.Error(err)
+	}
+	if last := allowed[len(allowed)-1]; last.Name != "smtp.lilas.example" || !slices.Equal(last.Ports, []int{587}) {
+		t.Errorf("got %v", allowed)
+	}
+	if _, err := wire.AllowLists(known)(tenants.Site{Template: "geocities"}); err == nil {
+		t.Error("an unknown template may reach something")
+	}
+}
+
+func TestTrafficIsCountedByClassOfStatus(t *testing.T) {
+	at := time.Date(2026, 11, 22, 23, 59, 57, 0, time.UTC)
+	got := wire.TrafficRows([]traffic.Record{
+		{
+			From: at, To: at.Add(3 * time.Second), Site: "s1", Requests: 15, BytesIn: 7, BytesOut: 9, Batch: "traffic-1",
+			Status: map[string]uint64{"1xx": 1, "2xx": 2, "3xx": 3, "4xx": 4, "5xx": 5}, Codes: map[string]uint64{"404": 4},
+		},
+		{From: at, Site: "s2", Requests: 1, Status: map[string]uint64{"2xx": 1}},
+	})
+	want := []mysql.TrafficRow{
+		{SiteID: "s1", At: at, Requests: 15, BytesIn: 7, BytesOut: 9, Status: [6]int64{0, 1, 2, 3, 4, 5}},
+		{SiteID: "s2", At: at, Requests: 1, Status: [6]int64{0, 0, 1}},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}

@@ -102,6 +102,16 @@ func TestAFormsOnceValueBecomesTheOperationsKey(t *testing.T) {
 	contains(t, w.do(admin, ask{path: r.location}), "Les Iris")
 }
 
+func TestTheListOfAssociationsCountsAllMembersAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.towns()
+	r := w.do(w.signIn(ana), ask{path: "/associations"})
+	contains(t, r, ">40<", ">41<")
+	if w.records.counts != 1 {
+		t.Errorf("members were counted %d times, want once for the whole list", w.records.counts)
+	}
+}
+
 func TestATakenSlugIsExplainedAndAFreeOneProposed(t *testing.T) {
 	w := newWorld(t)
 	w.towns()

@@ -35,7 +35,7 @@ func (f *faults) report(next http.Handler) http.Handler {
 			if fault == nil {
 				return
 			}
-			if fault != http.ErrAbortHandler {
+			if err, ok := fault.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
 				f.log.Error("panic in handler", "request", x.id, "site", x.site(), "panic", fault, "stack", string(debug.Stack()))
 			}
 			panic(http.ErrAbortHandler) // it is logged; the client must notice all the same

@@ -11,7 +11,7 @@ import (
 func identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var raw [8]byte
-		rand.Read(raw[:]) // never fails, by its documentation
+		_, _ = rand.Read(raw[:]) // never fails, by its documentation
 		exchangeOf(r).id = hex.EncodeToString(raw[:])
 		next.ServeHTTP(w, r)
 	})

@@ -91,5 +91,6 @@ func shakeHands(ctx context.Context, c config.Config) error {
 	if err := session.HandshakeContext(ctx); err != nil {
 		return errors.Join(fmt.Errorf("asking the proxy: %w", err), conn.Close())
 	}
-	return session.Close()
+	_ = session.Close() // the handshake was the answer; the proxy may have hung up since
+	return nil
 }

@@ -37,9 +37,6 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	p := &program{env: env, stdin: stdin, stdout: stdout, stderr: stderr}
 	root := p.command()
 	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
 	if err := root.ExecuteContext(ctx); err != nil {
 		return p.fail(err)
 	}
@@ -57,6 +54,9 @@ func (p *program) command() *cobra.Command {
 		Args:          usage(cobra.NoArgs),
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetIn(p.stdin)
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
 	root.PersistentFlags().StringVar(&p.configPath, "config", "", "configuration file (CHATIERE_CONFIG; default "+config.File("", nil)+")")
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "answer in JSON")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errors.Join(errUsage, err) })

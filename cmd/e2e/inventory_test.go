@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -189,14 +188,4 @@ func (i *instance) routes(t *testing.T) []string {
 		out = append(out, "route "+r.Host+" "+string(r.State))
 	}
 	return out
-}
-
-// listens reports whether somebody accepts connections at a socket.
-func listens(ctx context.Context, path string) bool {
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
-	if err != nil {
-		return false
-	}
-	_ = conn.Close()
-	return true
 }

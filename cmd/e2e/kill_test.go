@@ -232,16 +232,25 @@ func (k *killer) grouped(ids []string, want operations.State) {
 }
 
 // poolSize is enough for the plan with the most points among those that need sites to start from.
-const poolSize = 15
+func poolSize() int {
+	most := 0
+	for _, plan := range (&provision.Plans{}).Registry().All() {
+		if plan.Kind != provision.KindSiteProvision && plan.Kind != provision.KindAssociationCreate {
+			most = max(most, 3*len(plan.Steps)) // one operation for each point of a step, in one direction
+		}
+	}
+	return most
+}
 
 // trim takes the sites away that no later plan needs.
 func (k *killer) trim() {
 	k.Helper()
-	if len(k.pool) <= poolSize {
-		return
+	size := poolSize()
+	if len(k.pool) < size {
+		k.Fatalf("%d sites to work on, %d are needed", len(k.pool), size)
 	}
-	keep := k.pool[:poolSize]
-	k.pool = k.pool[poolSize:]
+	keep := k.pool[:size]
+	k.pool = k.pool[size:]
 	k.bury()
 	k.pool = keep
 }
@@ -414,6 +423,9 @@ func (k *killer) truthful() {
 	}
 }
 
+// siteDatabase is a site's database or the user of it.
+var siteDatabase = regexp.MustCompile(`site_s[0-9a-hj-km-np-tv-z]{9}`)
+
 // siteInName is a site's id somewhere in a name or path.
 var siteInName = regexp.MustCompile(`(^|[-/])s[0-9a-hj-km-np-tv-z]{9}([ ./]|$)`)
 
@@ -426,7 +438,7 @@ func ofSites(thing string) bool {
 	case "route":
 		return !strings.HasPrefix(rest, "panel.") && !strings.HasPrefix(rest, "id.")
 	case "database", "user", "grant":
-		return strings.Contains(rest, "site_")
+		return siteDatabase.MatchString(rest)
 	case "path":
 		return siteInName.MatchString(rest)
 	}

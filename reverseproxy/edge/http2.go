@@ -1,6 +1,7 @@
 package edge
 
-//lint:file-ignore SA1019 net/http's own HTTP/2 insists on a bare *tls.Conn, which would undo the gathering of writes; the deprecated server takes any connection.
+// net/http's own HTTP/2 insists on a bare *tls.Conn, which would undo the gathering of writes; x/net's server, marked
+// deprecated (SA1019), takes any connection.
 
 import (
 	"context"

@@ -1,6 +1,7 @@
 package upstream_test
 
 import (
+	"errors"
 	"io"
 	"syscall"
 	"testing"
@@ -28,7 +29,7 @@ func tinyBacklog(t *testing.T, socket string) (accept func()) {
 				return
 			}
 			buf := make([]byte, 4096)
-			if _, err := syscall.Read(c, buf); err != nil && err != io.EOF {
+			if _, err := syscall.Read(c, buf); err != nil && !errors.Is(err, io.EOF) {
 				return
 			}
 			syscall.Write(c, []byte("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"))

@@ -100,8 +100,8 @@ func (s *stream) send(data []byte, last bool) error {
 		// The whole body in one piece: no later write can find the window closed before.
 		s.sent = true
 		_, err := s.w.Write(data)
-		s.conn.br.Discard(len(data))
-		return err
+		_, discarded := s.conn.br.Discard(len(data)) // data was peeked from there, so it is there to be discarded
+		return errors.Join(err, discarded)
 	}
 	if err := s.write(data); err != nil {
 		return err

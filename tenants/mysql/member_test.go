@@ -4,6 +4,7 @@ package mysql_test
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"testing"
 
@@ -73,5 +74,56 @@ func known(t *testing.T, ctx context.Context, s *mysql.Store, want tenants.Membe
 	t.Helper()
 	if got, err := s.Person(ctx, want.Subject); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v (%v), want %+v", got, err, want)
+	}
+}
+
+func TestWhoeverLeftTheCoopsAdminsIsNoneAnyMore(t *testing.T) {
+	ctx, s := store(t)
+	association(t, ctx, s, "lilas")
+	lea, zoe := member("sub-lea", "Léa", map[string]tenants.Role{}), member("sub-zoe", "Zoé", map[string]tenants.Role{"lilas": tenants.RoleMember})
+	max := member("sub-max", "Max", map[string]tenants.Role{"lilas": tenants.RoleManager})
+	lea.CoopAdmin, zoe.CoopAdmin = true, true
+	for _, m := range []tenants.Member{lea, zoe, max} {
+		must(t, s.SavePerson(ctx, m))
+	}
+	must(t, s.SaveAdmins(ctx, []string{"sub-lea", "sub-max", "sub-unknown", "élan"}))
+	zoe.CoopAdmin, max.CoopAdmin = false, true
+	for _, m := range []tenants.Member{lea, zoe, max} {
+		known(t, ctx, s, m)
+	}
+	_, err := s.Person(ctx, "sub-unknown")
+	wants(t, "an admin who never signed in", err, tenants.ErrNotFound)
+	must(t, s.SaveAdmins(ctx, nil))
+	max.CoopAdmin = false
+	known(t, ctx, s, max)
+	_, err = s.Person(ctx, "sub-lea")
+	wants(t, "somebody who belongs to nothing any more", err, tenants.ErrNotFound)
+}
+
+func TestAMirrorThatBreaksHalfwayChangesNoAdmin(t *testing.T) {
+	ctx, s := store(t)
+	lea := member("sub-lea", "Léa", map[string]tenants.Role{})
+	lea.CoopAdmin = true
+	must(t, s.SavePerson(ctx, lea))
+	broken := errors.New("broken")
+	err := s.Transact(ctx, func(ctx context.Context) error {
+		must(t, s.SaveAdmins(ctx, nil))
+		return broken
+	})
+	wants(t, "the transaction", err, broken)
+	known(t, ctx, s, lea)
+}
+
+func TestMembersAreCountedByAssociation(t *testing.T) {
+	ctx, s := store(t)
+	a, b, c := association(t, ctx, s, "lilas"), association(t, ctx, s, "roses"), association(t, ctx, s, "iris")
+	must(t, s.SavePerson(ctx, member("sub-zoe", "Zoé", map[string]tenants.Role{"lilas": tenants.RoleManager, "roses": tenants.RoleMember})))
+	must(t, s.SavePerson(ctx, member("sub-max", "Max", map[string]tenants.Role{"lilas": tenants.RoleMember, "iris": tenants.RoleMember})))
+	got, err := s.MemberCounts(ctx, []string{a.ID, b.ID, "a000000000"})
+	if want := map[string]int{a.ID: 2, b.ID: 1}; err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v (%v), want %v", got, err, want)
+	}
+	if got, err := s.MemberCounts(ctx, nil); err != nil || len(got) != 0 || got[c.ID] != 0 {
+		t.Errorf("of no association: %v (%v)", got, err)
 	}
 }

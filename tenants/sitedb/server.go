@@ -123,6 +123,7 @@ var refused = []uint16{
 	1143, // command denied on a column
 	1227, // a global privilege is missing
 	1698, // access denied: the account signs in otherwise than by password
+	4151, // access denied: the account is locked
 }
 
 func translate(doing string, err error) error {

@@ -320,3 +320,18 @@ func TestAServerThatIsDownIsUnavailable(t *testing.T) {
 	_, err = s.List(t.Context())
 	wants(t, "listing", err, tenants.ErrUnavailable)
 }
+
+func TestAnAccountThatIsNotAcceptedOrMayNotIsRefused(t *testing.T) {
+	b := open(t)
+	name := tenants.DatabaseName(tenants.NewSiteID())
+	poor := "poor_" + b.instance
+	b.run(t, "CREATE USER "+poor+"@localhost IDENTIFIED BY '"+password+"'")
+	t.Cleanup(func() { b.run(t, "DROP USER "+poor+"@localhost") })
+	wants(t, "an account without rights", b.as(t, poor, b.instance).Ensure(b.ctx, name, "01op", password), tenants.ErrRefused)
+	wants(t, "an unknown account", b.as(t, "nobody_at_all", b.instance).Ping(b.ctx), tenants.ErrRefused)
+	b.run(t, "ALTER USER "+poor+"@localhost IDENTIFIED BY '"+renewed+"'")
+	_, err := b.as(t, poor, b.instance).List(b.ctx)
+	wants(t, "another password", err, tenants.ErrRefused)
+	b.run(t, "ALTER USER "+poor+"@localhost IDENTIFIED BY '"+password+"' ACCOUNT LOCK")
+	wants(t, "a locked account", b.as(t, poor, b.instance).Drop(b.ctx, name), tenants.ErrRefused)
+}

@@ -73,8 +73,8 @@ const abreast = 4
 func (u *Upkeep) Probe(ctx context.Context) error {
 	return u.each(ctx, tenants.StateReady, func(ctx context.Context, s tenants.Site) error {
 		p := u.look(ctx, s)
-		if ctx.Err() != nil {
-			return nil // cut short by our own end: that says nothing of the site
+		if ctx.Err() != nil { // cut short by our own end: that says nothing of the site
+			return ctx.Err()
 		}
 		if p.Health != s.Probe.Health && s.Probe.Health != tenants.HealthUnknown {
 			u.Log.Warn("a site's health changed", "site", s.ID, "host", s.Host, "from", s.Probe.Health, "to", p.Health, "detail", p.Detail)

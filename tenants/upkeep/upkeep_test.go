@@ -23,6 +23,7 @@ type fakes struct {
 	probes  map[string]tenants.Probe
 	disk    map[string]int64
 	members map[string][]tenants.Member
+	admins  []string
 	crons   []string
 	purged  []string
 	down    map[string]error
@@ -50,6 +51,13 @@ func (f *fakes) Associations(context.Context) ([]tenants.Association, error) {
 func (f *fakes) SaveMembers(_ context.Context, id string, m []tenants.Member) error {
 	f.members[id] = m
 	return nil
+}
+func (f *fakes) SaveAdmins(_ context.Context, subjects []string) error {
+	f.admins = subjects
+	return nil
+}
+func (f *fakes) Admins(context.Context) ([]string, error) {
+	return []string{"lea"}, f.down["/coop/admins"]
 }
 func (f *fakes) Usage(_ context.Context, id string) (int64, error) { return 1000, f.down[id] }
 func (f *fakes) Size(context.Context, string) (int64, error)       { return 24, nil }
@@ -125,6 +133,24 @@ func TestMirrorGoesOnAfterAGroupThatFails(t *testing.T) {
 	want := map[string][]tenants.Member{"a1": {{Subject: "of-amap"}}, "a4": {{Subject: "of-rugby"}}}
 	if !reflect.DeepEqual(f.members, want) {
 		t.Errorf("mirrored %v, want %v", f.members, want)
+	}
+}
+
+func TestMirrorCopiesTheCoopsAdminsEvenAfterAGroupThatFails(t *testing.T) {
+	f, u := setUp(time.Now())
+	f.down["broken"] = errors.New("no such group")
+	f.admins = []string{"lea", "zoe"}
+	if err := u.Mirror(t.Context()); err == nil || !reflect.DeepEqual(f.admins, []string{"lea"}) {
+		t.Errorf("admins are %v (%v), want lea alone", f.admins, err)
+	}
+}
+
+func TestADirectoryThatDoesNotAnswerUnmakesNoAdmin(t *testing.T) {
+	f, u := setUp(time.Now())
+	f.down["/coop/admins"] = tenants.ErrUnavailable
+	f.admins = []string{"lea", "zoe"}
+	if err := u.Mirror(t.Context()); !errors.Is(err, tenants.ErrUnavailable) || len(f.admins) != 2 {
+		t.Errorf("admins are %v (%v), want both still", f.admins, err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -27,8 +28,8 @@ type engine struct {
 	tenants.Engine
 	images map[string]string // content id by reference
 	builds []build
-	broken error // what it answers when it is asked to build
-	down   error // what it answers to everything
+	broken error  // what it answers when it is asked to build
+	down   string // prefix of the references it does not answer for
 }
 
 func newEngine() *engine { return &engine{images: map[string]string{phpBase: digest("ba5e")}} }
@@ -36,8 +37,8 @@ func newEngine() *engine { return &engine{images: map[string]string{phpBase: dig
 func digest(sign string) string { return "sha256:" + strings.Repeat(sign, 16) }
 
 func (e *engine) ImageID(_ context.Context, ref string) (string, error) {
-	if e.down != nil {
-		return "", e.down
+	if e.down != "" && strings.HasPrefix(ref, e.down) {
+		return "", tenants.ErrUnavailable
 	}
 	if id, ok := e.images[ref]; ok {
 		return id, nil
@@ -48,6 +49,9 @@ func (e *engine) ImageID(_ context.Context, ref string) (string, error) {
 func (e *engine) Build(_ context.Context, tag string, context io.Reader, args map[string]string, progress io.Writer) (string, error) {
 	if e.broken != nil {
 		return "", e.broken
+	}
+	for range 1000 {
+		runtime.Gosched() // whoever is not kept out gets in now
 	}
 	n, err := io.Copy(io.Discard, context)
 	if err != nil {

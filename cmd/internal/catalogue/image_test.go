@@ -71,7 +71,8 @@ func TestAnImageThatCannotBeHadIsAnError(t *testing.T) {
 		spoil func(*engine)
 	}{
 		{"no base image", tenants.ErrNotFound, func(e *engine) { delete(e.images, phpBase) }},
-		{"an engine that does not answer", tenants.ErrUnavailable, func(e *engine) { e.down = tenants.ErrUnavailable }},
+		{"an engine that does not answer", tenants.ErrUnavailable, func(e *engine) { e.down = "chatiere/" }},
+		{"an engine that is gone halfway", tenants.ErrUnavailable, func(e *engine) { e.down = "chatiere/wordpress" }},
 		{"a build that breaks", broken, func(e *engine) { e.broken = broken }},
 	} {
 		e := newEngine()

@@ -110,14 +110,14 @@ func TestASecondRunKeepsPasswordsAndAsksForNothing(t *testing.T) {
 	r := newRuns(t)
 	r.mustRun(t)
 	before, secrets, given := r.written(t), r.secrets, r.passwords
-	r.wishes = nil
+	r.wishes, r.said = nil, nil
 	r.mustRun(t)
 	r.check(t)
 	if after := r.written(t); after.Admin != before.Admin || after.Member != before.Member || after.Outsider != before.Outsider || after.APIToken != before.APIToken {
 		t.Errorf("the summary changed from %+v to %+v", before, after)
 	}
-	if len(r.wishes) != 0 || r.secrets != secrets || r.passwords != given {
-		t.Errorf("asked for %v, %d secrets, %d application passwords", r.wishes, r.secrets-secrets, r.passwords-given)
+	if len(r.wishes) != 0 || len(r.said) != 0 || r.secrets != secrets || r.passwords != given {
+		t.Errorf("asked for %v, said %q, %d secrets, %d application passwords", r.wishes, r.said, r.secrets-secrets, r.passwords-given)
 	}
 }
 
@@ -175,6 +175,41 @@ func TestASiteThatWasDeletedIsMadeAnew(t *testing.T) {
 	r.sites[0].State, r.sites[0].Host = "purged", ""
 	if s := r.mustRun(t); len(s.Sites) != 1 || s.Sites[0].ID != r.sites[1].ID || s.Sites[0].WPAppPassword != r.password() {
 		t.Errorf("got %+v", s.Sites)
+	}
+}
+
+func TestASiteThatSomebodyMadeAnewIsTheOneInTheSummary(t *testing.T) {
+	r := newRuns(t)
+	r.mustRun(t)
+	r.sites[0].ID = "s7k2m9qx4p"
+	r.mustRun(t)
+	r.check(t)
+}
+
+func TestOtherSitesOfTheAssociationAreNotTheDemos(t *testing.T) {
+	r := newRuns(t)
+	r.associations["amap-du-puy"] = &api.Association{Slug: "amap-du-puy", State: "active"}
+	r.sites = []*api.Site{{ID: "s000000009", Association: "amap-du-puy", Host: "boutique.lilas.example", State: "ready"}}
+	if s := r.mustRun(t); len(s.Sites) != 1 || s.Sites[0].URL != "https://amap.lilas.example:8443" {
+		t.Errorf("got %+v", s.Sites)
+	}
+}
+
+func TestTheDemoWaitsForItsOwnOperationsAlone(t *testing.T) {
+	r := newRuns(t)
+	other := r.begin("site.provision", "les-roses", "s000000009")
+	r.mustRun(t)
+	if other.Ended() {
+		t.Error("the run waited for another association's site")
+	}
+}
+
+func TestAnAssociationThatIsStuckStopsTheRun(t *testing.T) {
+	r := newRuns(t)
+	r.associations["amap-du-puy"] = &api.Association{Slug: "amap-du-puy", State: "creating"}
+	r.begin("association.create", "amap-du-puy", "").State = "stuck"
+	if _, err := r.run(t.Context()); err == nil || !strings.Contains(err.Error(), "amap-du-puy") || len(r.people) != 0 {
+		t.Errorf("got %v, and %d people of an association that is not there", err, len(r.people))
 	}
 }
 

@@ -66,7 +66,10 @@ func (p *platform) get(path string, into any) error {
 			}
 		}
 	case u.Path == api.PathOperations:
-		return give(api.List[*api.Operation]{Items: slices.DeleteFunc(slices.Clone(p.operations), (*api.Operation).Ended)}, into)
+		live := slices.DeleteFunc(slices.Clone(p.operations), func(op *api.Operation) bool {
+			return u.Query().Get("live") == "true" && op.Ended() && op.State != "stuck"
+		})
+		return give(api.List[*api.Operation]{Items: live}, into)
 	case strings.HasPrefix(u.Path, api.PathSites+"/"):
 		for _, s := range p.sites {
 			if s.ID == id {

@@ -50,7 +50,7 @@ func listen(t *testing.T, socket string, handler http.Handler) {
 // named is a panel that only tells which one it is.
 func named(name string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = json.NewEncoder(w).Encode(api.Account{Name: name, ID: r.Header.Get("Authorization")})
+		_ = json.NewEncoder(w).Encode(api.Account{Name: name, ID: r.Header.Get("Authorization"), Kind: r.URL.Path})
 	})
 }
 

@@ -143,7 +143,7 @@ func TestOverHTTPSATokenIsShownToTheRightPanelAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := asked(t, c); got.Name != "public" || got.ID != "Bearer cht_secret" {
+	if got := asked(t, c); got.Name != "public" || got.ID != "Bearer cht_secret" || got.Kind != "/api/v1/account" {
 		t.Errorf("got %+v", got)
 	}
 	_, foreign := public(t, named("other"))

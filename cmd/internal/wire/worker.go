@@ -189,7 +189,7 @@ func (w *Worker) prepare(ctx context.Context) error {
 	if err := w.migrate(ctx); err != nil {
 		return err
 	}
-	if err := w.keepUIDs(ctx); err != nil {
+	if err := keepUIDs(ctx, w.disk, w.store, w.config.Sites.FirstUID, w.config.Sites.LastUID); err != nil {
 		return err
 	}
 	n, err := w.store.Void(ctx)

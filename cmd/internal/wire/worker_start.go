@@ -93,16 +93,26 @@ func (w *Worker) awaitDatabase(ctx context.Context, pool *sql.DB) error {
 	}
 }
 
+// seenUIDs looks for user ids on the data root.
+type seenUIDs interface {
+	HighestUID(ctx context.Context, last int) (int, error)
+}
+
+// givenUIDs hands them out.
+type givenUIDs interface {
+	RaiseUIDs(ctx context.Context, seen int) error
+}
+
 // keepUIDs makes sure that records from an older dump do not hand out a user id that lives on the data root.
-func (w *Worker) keepUIDs(ctx context.Context) error {
-	seen, err := w.disk.HighestUID(ctx, w.config.Sites.LastUID)
+func keepUIDs(ctx context.Context, seen seenUIDs, given givenUIDs, first, last int) error {
+	highest, err := seen.HighestUID(ctx, last)
 	if err != nil {
 		return fmt.Errorf("looking for user ids in use: %w", err)
 	}
-	if seen < w.config.Sites.FirstUID {
+	if highest < first {
 		return nil
 	}
-	return w.store.RaiseUIDs(ctx, seen)
+	return given.RaiseUIDs(ctx, highest)
 }
 
 // platformFiles puts there what every site's container mounts.

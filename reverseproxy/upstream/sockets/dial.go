@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNotSocket: what lies at the path is a link or something else than a socket.
+// ErrNotSocket tells that what lies at the path is a link or something else than a socket.
 var ErrNotSocket = errors.New("not a socket")
 
 // Dial connects to the socket at path, without following a link in its last component. The directories above must be

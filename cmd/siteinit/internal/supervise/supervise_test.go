@@ -151,6 +151,7 @@ func TestOrphansAreReaped(t *testing.T) {
 	s := newStage(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan int, 1)
+	defer func() { cancel(); <-done }()
 	go func() {
 		// Each inner shell leaves a child behind that ends a moment later.
 		done <- s.run(ctx, 5*time.Second, sh("parent",
@@ -174,8 +175,6 @@ func TestOrphansAreReaped(t *testing.T) {
 			t.Fatalf("%d of 5 orphans reaped", gone)
 		}
 	}
-	cancel()
-	<-done
 }
 
 func TestAProgramThatIsNotThereStopsTheOthers(t *testing.T) {

@@ -1,0 +1,30 @@
+package provision
+
+import (
+	"context"
+
+	"chatiere/tenants"
+	"chatiere/tenants/operations"
+)
+
+// stepUnbind stops a container that still holds directories which are no longer there: only a start binds the new ones.
+func (p *Plans) stepUnbind() operations.Step {
+	return operations.Step{Name: "unbind", Observe: p.see(p.hasSockets), Do: p.on(p.stopContainer)}
+}
+
+// stepSockets makes the sockets' directories again, which are lost at a reboot where run/ lies in memory. It must not
+// make the data's: an empty one in the place of a lost one would hide the loss.
+func (p *Plans) stepSockets() operations.Step {
+	return operations.Step{
+		Name:    "sockets",
+		Observe: p.see(p.hasSockets),
+		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			return roomError(p.Disk.EnsureSockets(ctx, s))
+		}),
+	}
+}
+
+func (p *Plans) hasSockets(ctx context.Context, s tenants.Site) (bool, error) {
+	_, sockets, err := p.Disk.Has(ctx, s)
+	return sockets, err
+}

@@ -29,17 +29,18 @@ func (r associationRecord) association() tenants.Association {
 	}
 }
 
-// CreateAssociation inserts it; ErrConflict when the slug was ever used.
+// CreateAssociation inserts it; ErrConflict when another has the slug.
 func (s *Store) CreateAssociation(ctx context.Context, a tenants.Association) error {
 	return translate("inserting association "+a.ID, s.on(ctx).Create(&associationRecord{
 		ID: a.ID, Slug: a.Slug, Name: a.Name, GroupID: a.GroupID, State: string(a.State), CreatedAt: a.CreatedAt.UTC(),
 	}).Error)
 }
 
-// UpdateAssociation writes name, group and state; slug and id never change.
+// UpdateAssociation writes all but id and time. A slug names groups, so the use cases change it only when its association was
+// never made, which frees it.
 func (s *Store) UpdateAssociation(ctx context.Context, a tenants.Association) error {
 	return changed("updating association "+a.ID, s.on(ctx).Model(&associationRecord{}).Where("id = ?", a.ID).Updates(map[string]any{
-		"name": a.Name, "group_id": a.GroupID, "state": string(a.State),
+		"slug": a.Slug, "name": a.Name, "group_id": a.GroupID, "state": string(a.State),
 	}))
 }
 

@@ -33,18 +33,23 @@ func TestAssociationsComeBackAsTheyWentIn(t *testing.T) {
 	_, err = s.AssociationBySlug(ctx, "été")
 	wants(t, "reading one by a slug that cannot be", err, tenants.ErrNotFound)
 	wants(t, "writing a slug that cannot be", s.CreateAssociation(ctx, tenants.Association{ID: "a000000001", Slug: "été", CreatedAt: at}), tenants.ErrInvalid)
-	wants(t, "updating one that is not there", s.UpdateAssociation(ctx, tenants.Association{ID: "a000000000"}), tenants.ErrNotFound)
+	wants(t, "updating one that is not there", s.UpdateAssociation(ctx, tenants.Association{ID: "a000000000", Slug: "x"}), tenants.ErrNotFound)
 }
 
-func TestASlugIsNeverGivenTwice(t *testing.T) {
+func TestASlugBelongsToOneAssociationUntilItGivesItUp(t *testing.T) {
 	ctx, s := store(t)
 	a := association(t, ctx, s, "lilas")
 	a.State = tenants.AssociationDeleted
 	must(t, s.UpdateAssociation(ctx, a))
 	again := tenants.Association{ID: tenants.NewAssociationID(), Slug: "lilas", State: tenants.AssociationCreating, CreatedAt: at}
-	wants(t, "the slug of a deleted association", s.CreateAssociation(ctx, again), tenants.ErrConflict)
+	wants(t, "a slug that is still held", s.CreateAssociation(ctx, again), tenants.ErrConflict)
 	_, err := s.AssociationBySlug(ctx, "lilas")
 	wants(t, "looking for a deleted one", err, tenants.ErrNotFound)
+	a.Slug += "~" + a.ID
+	must(t, s.UpdateAssociation(ctx, a))
+	must(t, s.CreateAssociation(ctx, again))
+	again.State = tenants.AssociationDeleted
+	must(t, s.UpdateAssociation(ctx, again))
 	if got, err := s.Associations(ctx); err != nil || len(got) != 0 {
 		t.Errorf("the list has %v (%v), want none", got, err)
 	}

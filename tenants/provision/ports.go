@@ -14,7 +14,7 @@ import (
 // part in its transaction.
 type Records interface {
 	Transact(ctx context.Context, fn func(ctx context.Context) error) error
-	// CreateAssociation inserts it; ErrConflict when the slug was ever used.
+	// CreateAssociation inserts it; ErrConflict when another has the slug.
 	CreateAssociation(ctx context.Context, a tenants.Association) error
 	UpdateAssociation(ctx context.Context, a tenants.Association) error
 	Association(ctx context.Context, id string) (tenants.Association, error)

@@ -62,14 +62,22 @@ func TestHealthIsWhatTheRoleAnswers(t *testing.T) {
 }
 
 func TestTheProxyIsWellWhenItShowsACertificateForThePanel(t *testing.T) {
-	for domain, want := range map[string]int{"lilas.example": api.ExitOK, "autre.example": api.ExitFailed} {
+	for _, c := range []struct {
+		domain, panel string
+		want          int
+	}{
+		{"lilas.example", "panel.lilas.example", api.ExitOK},
+		{"autre.example", "panel.lilas.example", api.ExitFailed},
+		{"autre.example", "panel.autre.example", api.ExitOK},
+	} {
 		file, paths := instance(t)
-		if _, err := certs.EnsureLocal(certs.Dirs{CA: paths.CADir(), Leaf: paths.CertsDir()}, []string{domain}, time.Now); err != nil {
+		if _, err := certs.EnsureLocal(certs.Dirs{CA: paths.CADir(), Leaf: paths.CertsDir()}, []string{c.domain}, time.Now); err != nil {
 			t.Fatal(err)
 		}
 		shake(t, paths)
-		if code, _, stderr := said(t, nil, "health", "proxy", "--config", file); code != want {
-			t.Errorf("with a certificate for %s it ended with %d: %s", domain, code, stderr)
+		code, _, stderr := said(t, []string{"CHATIERE_PANEL_HOST=" + c.panel}, "health", "proxy", "--config", file)
+		if code != c.want {
+			t.Errorf("%s with a certificate for %s: ended with %d: %s", c.panel, c.domain, code, stderr)
 		}
 	}
 }

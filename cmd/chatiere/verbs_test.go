@@ -37,6 +37,7 @@ type verb struct {
 
 var verbs = []verb{
 	{"association create --name Amap --slug amap", "POST /api/v1/associations", `{"name":"Amap","slug":"amap"}`, queued, []string{"amap is being created: operation 01OP"}},
+	{"association create --name Amap", "POST /api/v1/associations", `{"name":"Amap"}`, queued, []string{"amap is being created: operation 01OP"}},
 	{"association list", "GET /api/v1/associations", "", api.List[api.Association]{Items: []api.Association{association}},
 		[]string{"SLUG NAME STATE", "amap Amap du Puy active"}},
 	{"association show amap", "GET /api/v1/associations/amap", "", association, []string{"amap Amap du Puy active"}},

@@ -60,9 +60,7 @@ func (p *Plans) Registry() *operations.Registry {
 		p.siteDelete(),
 		p.siteRestore(),
 		p.sitePurge(),
-		p.siteRepair1(),
 		p.siteRepair(),
-		p.siteRest1(),
 		p.siteRest(),
 	}
 	for _, plan := range plans {
@@ -146,17 +144,10 @@ func (p *Plans) sitePurge() operations.Plan {
 	}
 }
 
-// siteRepair brings back what the records say should run. Its steps have no undo: all they make is there by right.
+// siteRepair brings back what the records say should run, sockets' directories included, which a reboot may have taken. Its
+// steps have no undo: all they make is there by right.
 func (p *Plans) siteRepair() operations.Plan {
-	plan := p.siteRepair1()
-	plan.Version = 2
-	plan.Steps = append([]operations.Step{p.stepUnbind(), p.stepSockets()}, plan.Steps...)
-	return plan
-}
-
-// siteRepair1 is the plan before sockets' directories were looked after; rows that were made for it may still wait.
-func (p *Plans) siteRepair1() operations.Plan {
-	steps := []operations.Step{p.stepEgress(), p.stepContainer(), p.stepStart(), p.stepReady()}
+	steps := []operations.Step{p.stepUnbind(), p.stepSockets(), p.stepEgress(), p.stepContainer(), p.stepStart(), p.stepReady()}
 	for i := range steps {
 		steps[i].Undo = nil
 	}
@@ -165,17 +156,9 @@ func (p *Plans) siteRepair1() operations.Plan {
 
 // siteRest brings a closed site into the state in which it can be opened again.
 func (p *Plans) siteRest() operations.Plan {
-	plan := p.siteRest1()
-	plan.Version = 2
-	plan.Steps = append(plan.Steps, p.stepSockets())
-	return plan
-}
-
-// siteRest1 is the plan before sockets' directories were looked after.
-func (p *Plans) siteRest1() operations.Plan {
 	stop := p.stepStop()
 	stop.Undo = nil
-	return operations.Plan{Kind: KindSiteRest, Version: 1, Steps: []operations.Step{stop}}
+	return operations.Plan{Kind: KindSiteRest, Version: 1, Steps: []operations.Step{stop, p.stepSockets()}}
 }
 
 // containerName is deterministic, so that a step finds its own work again.

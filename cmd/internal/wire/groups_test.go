@@ -106,7 +106,7 @@ func TestARealmThatDoesNotAnswerSaysNothingOfAnybody(t *testing.T) {
 	if got, err := g.Admins(t.Context()); err == nil {
 		t.Errorf("a realm that is down says %v", got)
 	}
-	if got, err := (groupList{g.client}).List(t.Context()); err == nil {
+	if got, err := groupList(g).List(t.Context()); err == nil {
 		t.Errorf("a realm that is down lists %v", got)
 	}
 }
@@ -135,7 +135,7 @@ func TestARealmThatIsNotThereSaysNothingOfAnybody(t *testing.T) {
 	if got, err := g.Admins(t.Context()); err == nil {
 		t.Errorf("it says %v", got)
 	}
-	if got, err := (groupList{g.client}).List(t.Context()); err == nil {
+	if got, err := groupList(g).List(t.Context()); err == nil {
 		t.Errorf("it lists %v", got)
 	}
 }
@@ -153,7 +153,7 @@ func TestWhoMayNotSignInHasNoRights(t *testing.T) {
 
 func TestGroupsAreListedWithTheirMarks(t *testing.T) {
 	_, g := realm(t, keycloaktest.Secret)
-	list := groupList{g.client}
+	list := groupList(g)
 	if got, err := list.List(t.Context()); err != nil || len(got) != 0 {
 		t.Errorf("in a fresh realm: %v, %v", got, err)
 	}

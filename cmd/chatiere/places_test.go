@@ -23,11 +23,13 @@ func instance(t *testing.T) (string, config.Paths) {
 
 func TestThePanelIsFoundByConfiguration(t *testing.T) {
 	file, paths := instance(t)
+	elsewhere := configFile(t, "instance: lilas\ndomain: lilas.example\nroot: /nowhere\n")
 	p := serve(t, paths.CLISocket(), map[string][]reply{"GET /api/v1/templates": one(api.List[api.Template]{})})
 	for name, c := range map[string]struct{ env, args []string }{
 		"flag":                 {nil, []string{"--config", file}},
 		"variable":             {[]string{"CHATIERE_CONFIG=" + file}, nil},
 		"flag before variable": {[]string{"CHATIERE_CONFIG=/nowhere"}, []string{"--config", file}},
+		"variables for keys":   {[]string{"CHATIERE_ROOT=" + paths.Root()}, []string{"--config", elsewhere}},
 		"socket before flag":   {[]string{"CHATIERE_SOCKET=/nowhere", "CHATIERE_SOCKET=" + p.socket}, []string{"--config", "/nowhere"}},
 	} {
 		p.seen = nil

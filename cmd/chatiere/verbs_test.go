@@ -148,6 +148,15 @@ func TestAnActOnAnOperationShowsItAsItThenIs(t *testing.T) {
 	}
 }
 
+func TestAnActThatComesTooLateIsNotToldAsDone(t *testing.T) {
+	p := newStandIn(t, map[string][]reply{
+		"POST /api/v1/operations/01OP/cancel": {{409, api.Envelope{Error: api.Error{Code: api.CodeTooLate, Message: "Too late."}}}},
+	})
+	if code, stdout, _ := p.says("operation", "cancel", "01OP"); code != api.ExitConflict || stdout != "" {
+		t.Errorf("ended with %d: %s", code, stdout)
+	}
+}
+
 func TestARevokedTokenIsNamed(t *testing.T) {
 	p := newStandIn(t, map[string][]reply{"DELETE /api/v1/tokens/t1": {{204, nil}}})
 	if code, stdout, _ := p.says("token", "revoke", "t1"); code != api.ExitOK || stdout != "t1 is revoked\n" {

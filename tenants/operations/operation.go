@@ -85,11 +85,11 @@ const (
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
-// NewID returns a 26-character operation id that sorts by now (to the millisecond).
+// NewID returns a 26-character operation id that sorts by now (to the microsecond, until the year 2112).
 func NewID(now time.Time) string {
 	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16)
-	_, _ = rand.Read(b[6:]) // never fails
+	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMicro())<<12)
+	_, _ = rand.Read(b[7:]) // never fails
 	return idEncoding.EncodeToString(b[:])
 }
 

@@ -17,7 +17,7 @@ func TestIDsSortByTimeToTheMicrosecondAndNeverRepeat(t *testing.T) {
 		}
 		last, seen[id] = id, true
 	}
-	if operations.NewID(now) == operations.NewID(now) {
+	if one, other := operations.NewID(now), operations.NewID(now); one == other {
 		t.Error("two ids of one instant are the same")
 	}
 }

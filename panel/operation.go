@@ -17,7 +17,7 @@ func (s *Server) operation(c *fiber.Ctx) error {
 		return err
 	}
 	page := views.Operation{
-		Base: s.base(c), Progress: progressOf(op, s.now()), Subject: a.Name, AssocSlug: a.Slug, AskedBy: op.CreatedBy, AskedAt: op.CreatedAt,
+		Base: s.base(c), Progress: progressOf(op, s.now()), Subject: a.Name, AssocSlug: a.Slug, AskedBy: askedBy(op), AskedAt: op.CreatedAt,
 		Pivoted: s.o.PastPivot != nil && s.o.PastPivot(op),
 	}
 	page.Cancel = !over(op) && !page.Pivoted && !op.Cancel && op.State != operations.Undoing && may(c, tenants.ActOperationCancel, a.Slug)

@@ -173,10 +173,21 @@ func endOf(op operations.Operation, lines []views.LogLine) time.Time {
 
 func operationRow(op operations.Operation, subject string) views.OperationRow {
 	row := views.OperationRow{
-		ID: op.ID, Kind: views.OperationKind(op.Kind), State: operationState(op), Subject: subject, AskedBy: op.CreatedBy, AskedAt: op.CreatedAt,
+		ID: op.ID, Kind: views.OperationKind(op.Kind), State: operationState(op), Subject: subject, AskedBy: askedBy(op), AskedAt: op.CreatedAt,
 	}
 	if op.EndedAt != nil {
 		row.Took = took(op.StartedAt, op.EndedAt, *op.EndedAt)
 	}
 	return row
+}
+
+// askedBy names whoever asked for an operation, as the pages do: nobody for the platform itself.
+func askedBy(op operations.Operation) string {
+	switch op.CreatedBy {
+	case tenants.System().Name:
+		return ""
+	case tenants.Local().Name:
+		return views.OnServer
+	}
+	return op.CreatedBy
 }

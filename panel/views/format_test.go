@@ -97,3 +97,20 @@ func TestCountsChooseTheirForm(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoAskedIsToldInWords(t *testing.T) {
+	set := newSet(t)
+	for asked, want := range map[string]string{
+		"": "Décidé par le panneau lui-même", views.OnServer: "Demandé depuis le serveur", "Jean Dupont": "Demandé par Jean Dupont",
+	} {
+		var out strings.Builder
+		page := views.Operation{Base: viewstest.Admin("/operations/1"), Subject: "amap", AskedBy: asked, AskedAt: viewstest.Now}
+		page.Progress = viewstest.Progress(views.KindProvision, views.OperationDone, 9)
+		if err := set.Render(&out, views.French, page); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("asked by %q: the page does not say %q", asked, want)
+		}
+	}
+}

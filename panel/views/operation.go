@@ -2,6 +2,9 @@ package views
 
 import "time"
 
+// OnServer is the AskedBy of what root asked for on the server itself.
+const OnServer = "local"
+
 // Operation is the progress of one operation. Template operation.
 type Operation struct {
 	Base

@@ -18,6 +18,8 @@ var (
 	NewWorkerClient = newWorkerClient
 	LoadCatalogue   = loadCatalogue
 	AllowLists      = allowLists
+	Silence         = silence
+	ErrEngineSilent = errEngineSilent
 )
 
 // Accounts makes the demo's people.

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -172,12 +173,18 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	var parts sync.WaitGroup
+	parts.Go(func() { end(silence(ctx, w.enginePing, engineLook, engineSilence)) })
 	parts.Go(func() { w.serve(ctx, listener) })
 	parts.Go(func() { w.runner.Run(ctx) })
 	parts.Go(func() { w.repeat(ctx) })
 	w.log.Info("worker ready")
 	parts.Wait()
+	if err := context.Cause(ctx); errors.Is(err, errEngineSilent) {
+		return err
+	}
 	return nil
 }
 

@@ -51,6 +51,7 @@ lint() {
   local unformatted
   unformatted=$(go list -f '{{.Dir}}' ./... | xargs gofmt -l)
   [[ -z $unformatted ]] || fail "these files are not formatted (gofmt -w)" "$unformatted"
+  go mod tidy -diff >"$cache/log/tidy.log" 2>&1 || fail "go.mod is not tidy (go mod tidy)" "$(cat "$cache/log/tidy.log")"
   tool shellcheck shellcheck
   shellcheck -x -P deploy deploy/*.sh .ci/run || fail "shellcheck is not content"
   go_binary golangci-lint "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$golangci_version"

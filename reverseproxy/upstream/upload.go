@@ -20,8 +20,12 @@ const continueWait = time.Second
 // would have its kernel throw away the response we have sent.
 const lingering = 5 * time.Second
 
-// errUnasked ends an upload whose body was never asked for.
-var errUnasked = errors.New("body was not asked for")
+var (
+	// errUnasked ends an upload whose body was never asked for, so that none is on its way.
+	errUnasked = errors.New("body was not asked for")
+	// errAnswered ends an upload that the application did not wait for; the client may still be sending.
+	errAnswered = errors.New("answered before the body was read")
+)
 
 var copyBuffers = sync.Pool{New: func() any {
 	buf := make([]byte, bufferSize)
@@ -81,6 +85,11 @@ func (u *upload) await() error {
 	case <-timer.C:
 		return nil
 	case <-u.stop:
+	}
+	select {
+	case <-u.proceed: // the client sends already, however late we come to it: what it sends must be taken away
+		return nil
+	default:
 		return errUnasked
 	}
 }
@@ -134,7 +143,7 @@ func (u *upload) send(c *conn, r *http.Request) (client bool, err error) {
 	left := r.ContentLength
 	for {
 		if !u.prolong() {
-			return false, errUnasked
+			return false, errAnswered
 		}
 		n, readErr := r.Body.Read(part.room())
 		left -= int64(n)

@@ -161,6 +161,7 @@ audit() {
 with_platform() {
   local s
   need_root
+  engine # before the cleaning: an engine that starts later would bring a last run's containers back
   clean
   stage platform platform_of_the_tests
   for s; do stage "$s" "$s"; done

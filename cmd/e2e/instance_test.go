@@ -213,6 +213,21 @@ func (i *instance) siteWish(name string) api.NewSite {
 	return api.NewSite{Association: i.summary.Association, Template: "wordpress", Name: name, Host: "e2e-" + random()}
 }
 
+// busy returns the operation that works on a site or waits to, if there is one.
+func (i *instance) busy(t *testing.T, site string) (api.Operation, bool) {
+	t.Helper()
+	var l api.List[api.Operation]
+	if err := i.panel.Get(context.WithoutCancel(t.Context()), api.PathOperations+"?site="+site, &l); err != nil {
+		t.Fatal(explain(err))
+	}
+	for _, op := range l.Items {
+		if !op.Ended() {
+			return op, true
+		}
+	}
+	return api.Operation{}, false
+}
+
 // gone puts a site into the bin and empties it.
 func (i *instance) gone(t *testing.T, id string) {
 	t.Helper()

@@ -230,6 +230,10 @@ func TestWishesSentWhileThePanelIsKilledAreWholeOrNothing(t *testing.T) {
 			if s.State != "ready" {
 				return false, s.ID + " is " + s.State
 			}
+			// The last step makes a site ready; its operation ends an instant later, and keeps others away until then.
+			if op, busy := i.busy(t, s.ID); busy {
+				return false, op.Kind + " of " + s.ID + " is " + op.State
+			}
 			left = append(left, s)
 		}
 		return true, ""

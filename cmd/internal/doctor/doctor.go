@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"chatiere/cmd/internal/schedule"
 	"chatiere/panel/api"
 	"chatiere/tenants"
 )
@@ -45,7 +46,9 @@ type Doctor struct {
 	Permit []string // egress.permit, shown because each entry opens something inside
 	// Synchronised tells whether the kernel's clock is kept by a time service.
 	Synchronised func() bool
-	Now          func() time.Time
+	// Jobs tells how the last run of each recurring job went.
+	Jobs func() []schedule.Outcome
+	Now  func() time.Time
 }
 
 // each bounds one check, so that one dead service does not keep the others from being told; checks go side by side, or
@@ -57,7 +60,7 @@ func (d Doctor) Examine(ctx context.Context) (api.Diagnosis, error) {
 	looks := []func(context.Context) []api.Check{
 		d.engine, d.database, d.sitesDatabase, d.identity, d.disk, d.clock, d.certificate,
 	}
-	looks = append(append(looks, d.names()...), d.permits)
+	looks = append(append(looks, d.names()...), d.permits, d.jobs)
 	found := make([][]api.Check, len(looks))
 	var all sync.WaitGroup
 	for i, look := range looks {

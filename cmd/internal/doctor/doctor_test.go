@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chatiere/cmd/internal/doctor"
+	"chatiere/cmd/internal/schedule"
 	"chatiere/panel/api"
 	"chatiere/tenants"
 )
@@ -28,7 +29,7 @@ func TestAPlatformThatIsWellIsGreenInThisOrder(t *testing.T) {
 	}
 	want := []string{
 		"docker", "live-restore", "database", "sites-database", "keycloak", "disk", "inodes", "clock", "certificate",
-		"name lilas.example", "name panel.lilas.example", "egress.permit",
+		"name lilas.example", "name panel.lilas.example", "egress.permit", "jobs",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("got   %q\nwanted %q", names, want)
@@ -61,6 +62,18 @@ func TestEachCheckTurnsWithWhatItLooksAt(t *testing.T) {
 			d.Resolve = func(context.Context, string) ([]string, error) { return nil, nil }
 		}},
 		{"local names", "names", api.CheckGreen, ".localhost", func(_ *testing.T, d *doctor.Doctor) { d.Local, d.Resolve = true, without("panel.lilas.example") }},
+		{"a job that failed twice", "jobs", api.CheckGreen, "1 recurring", func(_ *testing.T, d *doctor.Doctor) {
+			d.Jobs = jobs(schedule.Outcome{Job: "bin", Every: time.Hour, Started: now, Error: "no room", Failures: 2})
+		}},
+		{"a job that keeps failing", "jobs", api.CheckRed, "bin failed 3 times in a row: no room", func(_ *testing.T, d *doctor.Doctor) {
+			d.Jobs = jobs(schedule.Outcome{Job: "bin", Every: time.Hour, Started: now, Error: "no room", Failures: 3})
+		}},
+		{"a job that nobody runs any more", "jobs", api.CheckRed, "probe last ran", func(_ *testing.T, d *doctor.Doctor) {
+			d.Jobs = jobs(schedule.Outcome{Job: "probe", Every: time.Minute, Started: now.Add(-5 * time.Minute)})
+		}},
+		{"a job that has not ended once", "jobs", api.CheckGreen, "1 recurring", func(_ *testing.T, d *doctor.Doctor) {
+			d.Jobs = jobs(schedule.Outcome{Job: "realm", Every: time.Hour})
+		}},
 		{"a way inside", "egress.permit", api.CheckAmber, "10.1.0.0/16", func(_ *testing.T, d *doctor.Doctor) { d.Permit = []string{"10.1.0.0/16"} }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chatiere/cmd/internal/doctor"
+	"chatiere/cmd/internal/schedule"
 	"chatiere/panel/api"
 	"chatiere/tenants"
 )
@@ -97,7 +98,12 @@ func well(t *testing.T) doctor.Doctor {
 		Names:       []string{"lilas.example", "panel.lilas.example"},
 		Resolve:     func(context.Context, string) ([]string, error) { return []string{"192.0.2.7"}, nil },
 		Now:         func() time.Time { return now }, Synchronised: func() bool { return true },
+		Jobs: jobs(schedule.Outcome{Job: "reconcile", Every: time.Minute, Started: now.Add(-time.Minute)}),
 	}
+}
+
+func jobs(outcomes ...schedule.Outcome) func() []schedule.Outcome {
+	return func() []schedule.Outcome { return outcomes }
 }
 
 // examine makes every check and returns them by name.

@@ -4,6 +4,7 @@ package schedule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -27,15 +28,16 @@ type Job struct {
 const minLimit = time.Minute
 
 // Run starts all jobs at once, so that what was missed while the process was down is made up, repeats them until ctx
-// ends, and returns when the last run has ended.
-func Run(ctx context.Context, log *slog.Logger, jobs ...Job) {
+// ends, and returns when the last run has ended. How each run went stands on the board.
+func Run(ctx context.Context, log *slog.Logger, board *Board, jobs ...Job) {
+	board.list(jobs)
 	logger := cronLogger{log}
 	c := cron.New(cron.WithLocation(time.UTC), cron.WithLogger(logger),
 		// Recover is innermost: otherwise SkipIfStillRunning never gets its token back from a job that panicked (v3.0.1).
 		cron.WithChain(cron.SkipIfStillRunning(logger), cron.Recover(logger)))
 	var first sync.WaitGroup
 	for _, j := range jobs {
-		id := c.Schedule(cron.Every(j.Every), cron.FuncJob(func() { run(ctx, log, j) }))
+		id := c.Schedule(cron.Every(j.Every), cron.FuncJob(func() { run(ctx, log, board, j) }))
 		first.Go(c.Entry(id).WrappedJob.Run)
 	}
 	c.Start()
@@ -44,7 +46,7 @@ func Run(ctx context.Context, log *slog.Logger, jobs ...Job) {
 	<-c.Stop().Done()
 }
 
-func run(ctx context.Context, log *slog.Logger, j Job) {
+func run(ctx context.Context, log *slog.Logger, board *Board, j Job) {
 	if ctx.Err() != nil {
 		return
 	}
@@ -54,10 +56,19 @@ func run(ctx context.Context, log *slog.Logger, j Job) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if err := j.Run(ctx); err != nil && ctx.Err() != context.Canceled {
+	err := errPanicked // unless the run comes back
+	started := time.Now()
+	defer func() {
+		if ctx.Err() != context.Canceled { // a run that was cut short by the end of the process says nothing of the job
+			board.write(j.Name, started, time.Since(started), err)
+		}
+	}()
+	if err = j.Run(ctx); err != nil && ctx.Err() != context.Canceled {
 		log.Error("scheduled job failed", "job", j.Name, "error", err)
 	}
 }
+
+var errPanicked = errors.New("the job panicked; its trace is in the log")
 
 // cronLogger sends cron's words to slog. Its "skip" lines are of interest when somebody looks for them, not before.
 type cronLogger struct{ log *slog.Logger }

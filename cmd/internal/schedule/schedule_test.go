@@ -23,7 +23,7 @@ func TestJobsRunAtOnceAndAgainAfterAPanicOrAnError(t *testing.T) {
 			cancel()
 		}
 	}
-	schedule.Run(ctx, quiet(),
+	schedule.Run(ctx, quiet(), new(schedule.Board),
 		schedule.Job{Name: "panics", Every: time.Second, Run: func(context.Context) error { panics.Add(1); both(); panic("boom") }},
 		schedule.Job{Name: "fails", Every: time.Second, Run: func(context.Context) error { errs.Add(1); both(); return errors.New("no") }},
 	)
@@ -37,7 +37,7 @@ func TestAJobNeverRunsBesideItselfAndStoppingWaitsForIt(t *testing.T) {
 	var now, most, runs atomic.Int32
 	ended := false
 	time.AfterFunc(2500*time.Millisecond, cancel) // long enough for two more starts to be due
-	schedule.Run(ctx, quiet(), schedule.Job{Name: "slow", Every: time.Second, Run: func(ctx context.Context) error {
+	schedule.Run(ctx, quiet(), new(schedule.Board), schedule.Job{Name: "slow", Every: time.Second, Run: func(ctx context.Context) error {
 		runs.Add(1)
 		if n := now.Add(1); n > most.Load() {
 			most.Store(n)
@@ -49,5 +49,45 @@ func TestAJobNeverRunsBesideItselfAndStoppingWaitsForIt(t *testing.T) {
 	}})
 	if most.Load() != 1 || runs.Load() != 1 || !ended {
 		t.Errorf("at most %d at a time in %d runs, ended %v; want one run, waited for", most.Load(), runs.Load(), ended)
+	}
+}
+
+func TestTheBoardTellsHowEachJobWent(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var board schedule.Board
+	var mended, failed, panicked atomic.Int32
+	enough := func() {
+		if mended.Load() >= 2 && failed.Load() >= 2 && panicked.Load() >= 2 {
+			time.AfterFunc(0, cancel)
+		}
+	}
+	schedule.Run(ctx, quiet(), &board,
+		schedule.Job{Name: "mends", Every: time.Second, Run: func(context.Context) error {
+			if mended.Add(1) == 1 {
+				return errors.New("not yet")
+			}
+			return nil
+		}},
+		schedule.Job{Name: "fails", Every: time.Second, Run: func(context.Context) error { failed.Add(1); return errors.New("no room") }},
+		schedule.Job{Name: "panics", Every: time.Second, Run: func(context.Context) error { panicked.Add(1); panic("boom") }},
+		schedule.Job{Name: "waits", Every: time.Second, Run: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }},
+		schedule.Job{Name: "looks", Every: time.Second, Run: func(context.Context) error { enough(); return nil }},
+	)
+	of := map[string]schedule.Outcome{}
+	for _, o := range board.Outcomes() {
+		of[o.Job] = o
+	}
+	if o := of["mends"]; o.Error != "" || o.Failures != 0 || o.Started.IsZero() || o.Every != time.Second {
+		t.Errorf("a job that went well again: %+v", o)
+	}
+	if o := of["fails"]; o.Error != "no room" || o.Failures < 2 {
+		t.Errorf("a job that fails: %+v", o)
+	}
+	if o := of["panics"]; o.Error == "" || o.Failures < 2 {
+		t.Errorf("a job that panics: %+v", o)
+	}
+	if o := of["waits"]; !o.Started.IsZero() || o.Error != "" {
+		t.Errorf("a job that only the end of the process stopped: %+v", o)
 	}
 }

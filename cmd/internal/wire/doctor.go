@@ -23,7 +23,7 @@ func (w *Worker) doctor() doctor.Doctor {
 		Root: c.Root, Engine: w.engine, Database: w.store, SitesDatabase: w.databases,
 		Certificate: c.Paths().Wildcard(), Names: append([]string{c.Domain}, c.PlatformHosts()...),
 		Resolve: net.DefaultResolver.LookupHost, Local: strings.HasSuffix(c.Domain, ".localhost"), Permit: c.Egress.Permit, Now: time.Now,
-		Synchronised: synchronised,
+		Synchronised: synchronised, Jobs: w.board.Outcomes,
 	}
 	if w.keycloak != nil {
 		d.Identity = w.keycloak

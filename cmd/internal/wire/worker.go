@@ -15,6 +15,7 @@ import (
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/hold"
 	"chatiere/cmd/internal/publish"
+	"chatiere/cmd/internal/schedule"
 	"chatiere/reverseproxy/upstream/sockets"
 	"chatiere/tenants"
 	"chatiere/tenants/disk"
@@ -44,6 +45,7 @@ type Worker struct {
 	reconciler *provision.Reconciler
 	upkeep     *upkeep.Upkeep
 	desk       *provision.Desk
+	board      schedule.Board
 }
 
 // reserve is what no work of ours may eat of the data root, in bytes: room for databases and logs to go on.

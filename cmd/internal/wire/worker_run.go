@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -25,6 +26,7 @@ func (w *Worker) serve(ctx context.Context, l net.Listener) {
 	})
 	mux.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /doctor", w.examine)
+	mux.HandleFunc("GET /jobs", w.tellJobs)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() }) // a nudge lost at the end is found by the next worker
 	defer stop()
@@ -34,7 +36,7 @@ func (w *Worker) serve(ctx context.Context, l net.Listener) {
 }
 
 // repeat runs everything that recurs.
-func (w *Worker) repeat(ctx context.Context) { schedule.Run(ctx, w.log, w.jobs()...) }
+func (w *Worker) repeat(ctx context.Context) { schedule.Run(ctx, w.log, &w.board, w.jobs()...) }
 
 func (w *Worker) jobs() []schedule.Job {
 	jobs := []schedule.Job{
@@ -53,6 +55,12 @@ func (w *Worker) jobs() []schedule.Job {
 	return append(jobs,
 		schedule.Job{Name: "members", Every: 5 * time.Minute, Run: w.upkeep.Mirror},
 		schedule.Job{Name: "realm", Every: 6 * time.Hour, Run: w.realm})
+}
+
+// tellJobs answers how the last run of each recurring job went.
+func (w *Worker) tellJobs(rw http.ResponseWriter, _ *http.Request) {
+	rw.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(rw).Encode(w.board.Outcomes()) // an asker who is gone needs no answer
 }
 
 func (w *Worker) heartbeat(ctx context.Context) error { return w.store.Heartbeat(ctx, w.runner.Owner) }

@@ -37,6 +37,7 @@ var grants = map[string]rights{
 	"traffic_daily":       {"S", "SIUD"},
 	"traffic_batches":     {"", "SIUD"},
 	"worker_heartbeat":    {"S", "SIUD"},
+	"findings":            {"S", "SIUD"},
 	"sessions":            {"SIUD", ""},
 	"sign_ins":            {"SID", ""},
 	"api_tokens":          {"SIU", ""},

@@ -87,6 +87,9 @@ func (s *Server) needs(c *fiber.Ctx, rows []views.SiteRow) []views.Need {
 	if !s.provider.Alive(c.UserContext()) {
 		out = append(out, views.Need{Kind: views.NeedIdentity})
 	}
+	if open, err := s.o.Records.Findings(c.UserContext(), tenants.FindingFilter{}); err == nil && slices.ContainsFunc(open, urgent) {
+		out = append(out, views.Need{Kind: views.NeedFindings, Path: views.PathPlatform})
+	}
 	for _, r := range rows {
 		if r.State == views.SiteDown {
 			out = append(out, views.Need{Kind: views.NeedSiteDown, Name: r.Host, Path: views.SitePath(r.ID)})
@@ -94,6 +97,9 @@ func (s *Server) needs(c *fiber.Ctx, rows []views.SiteRow) []views.Need {
 	}
 	return out
 }
+
+// urgent findings are told on the first page.
+func urgent(f tenants.Finding) bool { return f.Level != tenants.LevelNote }
 
 // subjects names what operations work on, from what the page has read already.
 func subjects(k circle, sites []tenants.Site) func(operations.Operation) string {

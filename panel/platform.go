@@ -29,6 +29,7 @@ func (s *Server) apiDoctor(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	found.Checks = append(found.Checks, s.findingChecks(c.UserContext())...)
 	return c.JSON(found)
 }
 

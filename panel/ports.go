@@ -54,6 +54,8 @@ type Platform interface {
 	// WorkerSeen is when a worker last said it is there; zero for never.
 	WorkerSeen(ctx context.Context) (time.Time, error)
 	Ping(ctx context.Context) error
+	// Findings lists what was noticed, open ones first.
+	Findings(ctx context.Context, f tenants.FindingFilter) ([]tenants.Finding, error)
 }
 
 // Records is everything the panel reads of the database, and the audit trail it appends to.

@@ -10,13 +10,15 @@ import (
 
 	"chatiere/panel/auth/authtest"
 	"chatiere/tenants"
+	"chatiere/tenants/findings/findingstest"
 	"chatiere/tenants/provision/provisiontest"
 )
 
 // records are the use cases' fakes with what only pages ask for.
 type records struct {
 	*provisiontest.Records
-	people *authtest.Store
+	noticed findingstest.Records
+	people  *authtest.Store
 
 	mu           sync.Mutex
 	associations []string
@@ -108,6 +110,10 @@ func (r *records) WorkerSeen(context.Context) (time.Time, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.workerSeen, nil
+}
+
+func (r *records) Findings(ctx context.Context, f tenants.FindingFilter) ([]tenants.Finding, error) {
+	return r.noticed.Findings(ctx, f)
 }
 
 func (r *records) Ping(context.Context) error { return nil }

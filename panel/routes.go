@@ -99,6 +99,7 @@ func (s *Server) pages() []route {
 		{"GET", "/sites/:id/purge", s.sitePurgeConfirm, edge, cookie, read},
 		{"POST", "/sites/:id/purge", s.sitePurge, edge, cookie, change},
 		{"GET", "/bin", s.bin, edge, cookie, read},
+		{"GET", "/platform", s.platform, edge, cookie, read},
 
 		{"GET", "/operations/:id", s.operation, edge, cookie, read},
 		{"GET", "/operations/:id/events", s.operationEvents, edge, cookie, stream},
@@ -113,6 +114,8 @@ func (s *Server) endpoints() []route {
 		{"GET", p + "/account", s.apiAccount, both, cookieOrToken, read},
 		{"GET", p + "/templates", s.apiTemplates, both, cookieOrToken, read},
 		{"GET", p + "/doctor", s.apiDoctor, both, cookieOrToken, wait},
+
+		{"GET", p + "/findings", s.apiFindings, both, cookieOrToken, read},
 
 		{"GET", p + "/associations", s.apiAssociations, both, cookieOrToken, read},
 		{"POST", p + "/associations", s.apiAssociationCreate, both, cookieOrToken, change},

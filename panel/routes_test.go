@@ -53,6 +53,8 @@ var table = []struct {
 	{"POST /account/tokens/:id/revoke", own, "303 303 303 303 303 401 401 401 401 404"},
 	{"POST /account/tokens/:id/revoke", foreign, "404 404 404 404 404 401 401 401 401 404"},
 
+	{"GET /platform", none, "200 403 403 403 403 401 401 401 401 404"},
+
 	{"GET /associations", none, "200 403 403 403 403 401 401 401 401 404"},
 	{"GET /associations/new", none, "200 403 403 403 403 401 401 401 401 404"},
 	{"POST /associations", none, "303 403 403 403 403 401 401 401 401 404"},
@@ -94,6 +96,9 @@ var table = []struct {
 	{"GET /api/v1/account", none, "200 200 200 200 200 401 200 200 200 200"},
 	{"GET /api/v1/templates", none, "200 200 200 200 200 401 200 200 200 200"},
 	{"GET /api/v1/doctor", none, "200 403 403 403 403 401 403 403 200 200"},
+	{"GET /api/v1/findings", none, "200 403 403 403 403 401 403 403 200 200"},
+	{"GET /api/v1/findings", own, "200 403 200 403 404 401 200 200 200 200"},
+	{"GET /api/v1/findings", foreign, "200 403 404 404 404 401 404 404 200 200"},
 	{"GET /api/v1/associations", none, "200 403 403 403 403 401 403 403 200 200"},
 	{"POST /api/v1/associations", none, "202 403 403 403 403 401 403 403 202 202"},
 	{"GET /api/v1/associations/:slug", own, "200 403 200 200 404 401 200 200 200 200"},
@@ -257,6 +262,10 @@ func (w *world) filled(a ask, on, slug string) ask {
 		a.json = fmt.Sprintf(`{"association":%q,"template":"wordpress","name":"Site","host":"site-%s"}`, slug, fresh)
 	case "POST /api/v1/tokens":
 		a.json = `{"label":"essai","scope":"read"}`
+	case "GET /api/v1/findings":
+		if on != none {
+			a.path += "?site=" + w.site(slug, tenants.StateReady).ID
+		}
 	case "GET /api/v1/sites", "GET /api/v1/operations":
 		if on != none {
 			a.path += "?association=" + slug

@@ -53,7 +53,7 @@ func (s *Server) site(c *fiber.Ctx) error {
 		Base: s.base(c), SiteRow: s.siteRow(x, a, s.requestsToday(c.UserContext(), []tenants.Site{x})),
 		Mine:      visitorOf(c).Principal.RoleIn(a.Slug) != "",
 		CheckedAt: x.Probe.At, CreatedAt: x.CreatedAt, People: peopleOf(members, a.Slug),
-		May: acts(c, x, a), Technical: s.technical(c, x),
+		May: acts(c, x, a), Technical: s.technical(c, x), Findings: s.siteFindings(c, x, a),
 	}
 	page.BinnedUntil, _ = x.PurgeableAt()
 	for _, op := range history {

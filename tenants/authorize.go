@@ -26,6 +26,8 @@ const (
 	ActAccount           Action = "account"
 	ActDoctor            Action = "doctor"
 	ActAuditRead         Action = "audit.read"
+	ActPlatformShow      Action = "platform.show" // the platform's state and everything it noticed
+	ActSiteFindings      Action = "site.findings" // what was noticed about one site
 )
 
 // rule says who may do an action.
@@ -57,6 +59,8 @@ var rules = map[Action]rule{
 	ActAccount:           {scope: ScopeRead, anyone: true},
 	ActDoctor:            {scope: ScopeRead, admin: true},
 	ActAuditRead:         {scope: ScopeRead, admin: true},
+	ActPlatformShow:      {scope: ScopeRead, admin: true},
+	ActSiteFindings:      {scope: ScopeRead, manager: true, admin: true},
 }
 
 // Authorize answers whether p may do a on the association named by slug ("" for the co-op as a whole).

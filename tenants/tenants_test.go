@@ -122,6 +122,8 @@ func TestAuthorizeEveryActionForEveryPrincipal(t *testing.T) {
 		tenants.ActAccount:           {"++++!++", "++??!++"},
 		tenants.ActDoctor:            {"+2--!++", "+2??!++"},
 		tenants.ActAuditRead:         {"+2--!++", "+2??!++"},
+		tenants.ActPlatformShow:      {"+2--!++", "+2??!++"},
+		tenants.ActSiteFindings:      {"+2+-!++", "+2??!++"},
 	}
 	for _, a := range tenants.Actions() {
 		if _, ok := want[a]; !ok {

@@ -12,6 +12,7 @@ const (
 	PathAccount      = "/account"
 	PathDoctor       = "/doctor"
 	PathBreakGlass   = "/break-glass"
+	PathFindings     = "/findings"
 )
 
 // Item returns the path of one thing below a list's path, and of an act on it when act is given.

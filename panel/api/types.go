@@ -167,6 +167,20 @@ const (
 	CheckRed   CheckState = "red"
 )
 
+// Finding is something the platform noticed and could not mend, or that people should know.
+type Finding struct {
+	Area    string            `json:"area"`
+	Subject string            `json:"subject"`
+	Code    string            `json:"code"`
+	Args    map[string]string `json:"args,omitempty"`
+	Level   string            `json:"level"` // note, attention, trouble
+	Says    string            `json:"says"`  // in the asker's language
+	Advice  string            `json:"advice,omitempty"`
+	Since   time.Time         `json:"since"`
+	Seen    time.Time         `json:"seen"`
+	EndedAt *time.Time        `json:"ended_at,omitempty"` // absent: it still holds
+}
+
 // Health is the answer to the platform's own probe; it tells nothing about anyone.
 type Health struct {
 	Status string `json:"status"`

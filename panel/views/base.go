@@ -52,6 +52,7 @@ const (
 	AreaSites        Area = "sites"
 	AreaAssociations Area = "associations"
 	AreaBin          Area = "bin"
+	AreaPlatform     Area = "platform"
 	AreaAccount      Area = "account"
 )
 

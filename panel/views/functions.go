@@ -48,6 +48,8 @@ func functions(lang string, words *Catalogue, f *formats, static *assets.Set) te
 		"withReturn":      withReturn,
 		"contact":         contactURL,
 		"spell":           words.spell,
+		"finding":         words.finding,
+		"advice":          words.advice,
 		"list":            func(v ...any) []any { return v },
 	}
 }
@@ -94,13 +96,13 @@ func notices(p Page) []Notice {
 
 var areaPaths = map[Area]string{
 	AreaToday: PathHome, AreaMySites: PathHome, AreaSites: PathSites, AreaAssociations: PathAssociations,
-	AreaBin: PathBin, AreaAccount: PathAccount,
+	AreaBin: PathBin, AreaPlatform: PathPlatform, AreaAccount: PathAccount,
 }
 
 func areasOf(r Role) []Area {
 	switch r {
 	case RoleAdmin:
-		return []Area{AreaToday, AreaSites, AreaAssociations, AreaBin, AreaAccount}
+		return []Area{AreaToday, AreaSites, AreaAssociations, AreaBin, AreaPlatform, AreaAccount}
 	case RoleManager:
 		return []Area{AreaMySites, AreaBin, AreaAccount}
 	}

@@ -17,6 +17,7 @@ const (
 	PathBin            = "/bin"              // GET
 	PathAccount        = "/account"          // GET
 	PathTokens         = "/account/tokens"   // POST: creates, answers Account with Created
+	PathPlatform       = "/platform"         // GET
 	PathAccessibility  = "/accessibility"    // GET
 )
 

@@ -36,6 +36,7 @@ type Set struct {
 }
 
 type language struct {
+	words *Catalogue
 	pages map[string]*template.Template
 	parts *template.Template
 }
@@ -57,10 +58,12 @@ func New(static *assets.Set, now func() time.Time) (*Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.languages[lang], err = parse(functions(lang, words, formats, static))
+		l, err := parse(functions(lang, words, formats, static))
 		if err != nil {
 			return nil, fmt.Errorf("parsing templates: %w", err)
 		}
+		l.words = words
+		s.languages[lang] = l
 	}
 	return s, nil
 }

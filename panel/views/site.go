@@ -65,6 +65,7 @@ const (
 	NeedUnknown     NeedKind = "unknown-object" // something no record knows
 	NeedWorker      NeedKind = "worker"
 	NeedIdentity    NeedKind = "identity"
+	NeedFindings    NeedKind = "findings" // the page of the platform tells what
 )
 
 // Sites is the list of sites for co-op admins. Template sites.
@@ -103,6 +104,7 @@ type Site struct {
 	Running       *OperationRow // what is being done to it now
 	History       []OperationRow
 	May           SiteActs
+	Findings      []Finding  // what was noticed about it, for those who may know
 	Technical     *Technical // nil for those who do not want to know
 }
 

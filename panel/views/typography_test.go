@@ -63,6 +63,9 @@ var members = regexp.MustCompile(`(?i)(?:^|\PL)(conteneurs?|containers?|volumes?
 
 func TestPagesForMembersKeepTechnicalWordsAway(t *testing.T) {
 	for _, story := range viewstest.Stories() {
+		if _, ok := story.Page.(views.Platform); ok {
+			continue // volunteers alone see it
+		}
 		for _, lang := range views.Languages() {
 			page := render(t, lang, story.Page)
 			if strings.Contains(page, `class="pairs"`) {

@@ -20,6 +20,7 @@ import (
 	"chatiere/tenants"
 	"chatiere/tenants/disk"
 	"chatiere/tenants/docker"
+	"chatiere/tenants/findings"
 	"chatiere/tenants/keycloak"
 	"chatiere/tenants/mysql"
 	"chatiere/tenants/operations"
@@ -34,6 +35,7 @@ type Worker struct {
 	config     config.Config
 	log        *slog.Logger
 	store      *mysql.Store
+	findings   *findings.Book // where everybody writes what they noticed
 	engine     *docker.Engine
 	databases  *sitedb.Server
 	keycloak   *keycloak.Client // nil: an external realm gave us no account to administer it
@@ -67,6 +69,7 @@ func (w *Worker) openDatabases(ctx context.Context) (err error) {
 	if w.store, err = openStore(ctx, c, c.Database.WorkerUser, c.Secret(config.SecretDBWorker), w.log); err != nil {
 		return err
 	}
+	w.findings = &findings.Book{Records: w.store, Now: time.Now, Log: w.log}
 	password, err := c.Secret(config.SecretDBSites).Reveal()
 	if err != nil {
 		return err

@@ -47,6 +47,7 @@ func (w *Worker) jobs() []schedule.Job {
 		{Name: "cron", Every: 5 * time.Minute, Run: w.upkeep.Cron},
 		{Name: "measure", Every: 10 * time.Minute, Run: w.upkeep.Measure},
 		{Name: "bin", Every: time.Hour, Run: w.upkeep.EmptyBin},
+		{Name: "findings", Every: time.Hour, Run: w.findings.Forget},
 		{Name: "certificate", Every: time.Hour, Run: w.certificate},
 	}
 	if w.keycloak == nil {

@@ -108,6 +108,8 @@ func homes() []Story {
 		}}},
 		{"today-empty", views.Today{Base: Admin("/")}},
 		{"today-empty-site", views.Today{Base: Admin("/"), AssociationsTotal: 1}},
+		{"platform-well", views.Platform{Base: Admin("/platform")}},
+		{"platform", views.Platform{Base: Admin("/platform"), Findings: findings(), Ended: ended()}},
 		{"my-sites-one", views.MySites{Base: Manager("/"), Sites: []views.SiteRow{Row()}}},
 		{"my-sites-several", views.MySites{Base: Member("/"), Sites: append([]views.SiteRow{other}, rows()...)}},
 		{"my-sites-none", views.MySites{Base: Member("/")}},
@@ -136,6 +138,7 @@ func sites() []Story {
 	changing := page(Manager("/sites/s7k2m9qx4p"), views.SiteChanging)
 	changing.Running = &history()[0]
 	changing.History = nil
+	manager.Findings = findings()[1:2]
 	return []Story{
 		{"sites", views.Sites{Base: Admin("/sites"), Sites: rows(), Total: 5, Create: true}},
 		{"sites-found", views.Sites{Base: Admin("/sites?q=amap"), Query: "amap", Sites: rows()[2:3], Total: 5, Create: true}},
@@ -147,6 +150,22 @@ func sites() []Story {
 		{"site-quarantined", page(Member("/sites/s7k2m9qx4p"), views.SiteQuarantined)},
 		{"site-creating", page(Member("/sites/s7k2m9qx4p"), views.SiteCreating)},
 	}
+}
+
+func findings() []views.Finding {
+	return []views.Finding{
+		{Code: "unknown-container", Args: map[string]string{"subject": "chatiere-demo-s000000000"}, Level: views.FindingTrouble, About: "chatiere-demo-s000000000", Since: Now.Add(-time.Hour)},
+		{Code: "changed-by-hand", Args: map[string]string{"what": "memory"}, Level: views.FindingAttention, About: "amap-du-puy.lilas.coop", Path: "/sites/s7k2m9qx4p", Since: Now.Add(-30 * time.Hour)},
+		{Code: "of-a-newer-worker", Level: views.FindingNote, Since: Now.AddDate(0, 0, -3)},
+	}
+}
+
+func ended() []views.Finding {
+	over := findings()
+	for i := range over {
+		over[i].Ended = Now.Add(-time.Minute)
+	}
+	return over
 }
 
 func history() []views.OperationRow {

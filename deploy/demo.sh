@@ -57,6 +57,7 @@ The co-op is running (" + $seconds + " s).
   site       " + .sites[0].url + "
 
   volunteer  " + .admin.username + "  " + .admin.password + "   one-time codes from " + .admin.totp_secret + "
+  manager    " + .manager.username + "  " + .manager.password + "
   member     " + .member.username + "  " + .member.password + "
   outsider   " + .outsider.username + "  " + .outsider.password + "
 

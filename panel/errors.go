@@ -124,7 +124,7 @@ func (s *Server) troubleFor(c *fiber.Ctx, a answer) views.TroubleKind {
 	if a.trouble != views.TroubleRefused || a.status != 403 {
 		return a.trouble
 	}
-	for _, act := range []string{"/delete", "/restore", "/cancel", "/retry"} {
+	for _, act := range []string{"/delete", "/restore", "/enter", "/cancel", "/retry"} {
 		if strings.HasSuffix(c.Path(), act) {
 			return views.TroubleManagersOnly
 		}

@@ -16,6 +16,7 @@ import (
 
 	"chatiere/panel"
 	"chatiere/panel/api"
+	"chatiere/panel/assertion"
 	"chatiere/panel/assets"
 	"chatiere/panel/auth"
 	"chatiere/panel/auth/authtest"
@@ -26,12 +27,15 @@ import (
 	"chatiere/tenants/provision/provisiontest"
 )
 
-const origin = "https://panel.lilas.example"
+const (
+	origin      = "https://panel.lilas.example"
+	entrySecret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+)
 
 type catalogue struct{}
 
 func (catalogue) Templates() []panel.Template {
-	return []panel.Template{{Name: "wordpress", Title: "WordPress", Version: "1", Summary: map[string]string{"fr": "Un site.", "en": "A site."}}}
+	return []panel.Template{{Name: "wordpress", Title: "WordPress", Version: "1", Summary: map[string]string{"fr": "Un site.", "en": "A site."}, Entry: "/enter-here"}}
 }
 
 type doctor struct{}
@@ -103,12 +107,14 @@ func (w *world) newServer(registry *operations.Registry) *panel.Server {
 	pages, err := views.New(static, w.clock.Now)
 	must(w.t, err)
 	dir := w.sockets()
+	entries, err := assertion.New(origin, entrySecret, w.clock.Now)
+	must(w.t, err)
 	w.options = panel.Options{
 		PublicURL: origin, SitesDomain: "lilas.example", SitesPort: 8443, Coop: panel.Coop{Name: "Coop des Lilas", Contact: "contact@lilas.example"},
 		Instance: "test", DataRoot: "/var/lib/chatiere-test", EdgeSocket: filepath.Join(dir, "e"), LocalSocket: filepath.Join(dir, "l"),
 		Identity:   auth.Identity{Issuer: w.issuer.URL, ClientID: w.issuer.ClientID, ClientSecret: w.issuer.Secret, Client: &http.Client{Timeout: 5 * time.Second}},
 		SessionKey: []byte("0123456789abcdef0123456789abcdef"), Heartbeat: 30 * time.Millisecond,
-		Records: w.records, People: w.store, Store: w.store, Desk: w.desk, Catalogue: catalogue{}, Doctor: doctor{},
+		Records: w.records, People: w.store, Store: w.store, Desk: w.desk, Catalogue: catalogue{}, Doctor: doctor{}, Entries: entries,
 		PastPivot: func(op operations.Operation) bool {
 			plan, err := registry.Plan(op.Kind, op.PlanVersion)
 			return err == nil && plan.PastPivot(op)

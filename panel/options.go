@@ -36,7 +36,8 @@ type Options struct {
 	Store     auth.Store
 	Desk      Desk
 	Catalogue Catalogue
-	Doctor    Doctor // nil: asking for it answers that it is not available
+	Entries   Entries // nil: nobody enters a site from here
+	Doctor    Doctor  // nil: asking for it answers that it is not available
 	// PastPivot tells that an operation can only go on; nil: never known, so that the use cases alone decide.
 	PastPivot func(operations.Operation) bool
 

@@ -78,6 +78,7 @@ type Template struct {
 	Title   string // as people say it: "WordPress"
 	Version string
 	Summary map[string]string // one sentence, by language
+	Entry   string            // path where a site lets in who comes from the panel; "": nowhere
 }
 
 // Doctor looks the platform over.

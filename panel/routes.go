@@ -90,6 +90,7 @@ func (s *Server) pages() []route {
 		{"GET", "/sites/new", s.siteNew, edge, cookie, read},
 		{"POST", "/sites", s.siteCreate, edge, cookie, change},
 		{"GET", "/sites/:id", s.site, edge, cookie, read},
+		{"POST", "/sites/:id/enter", s.siteEnter, edge, cookie, change},
 		{"GET", "/sites/:id/suspend", s.siteSuspendConfirm, edge, cookie, read},
 		{"POST", "/sites/:id/suspend", s.siteSuspend, edge, cookie, change},
 		{"POST", "/sites/:id/resume", s.siteResume, edge, cookie, change},

@@ -67,6 +67,8 @@ var table = []struct {
 	{"POST /sites", foreign, "303 403 404 404 404 401 401 401 401 404"},
 	{"GET /sites/:id", own, "200 403 200 200 404 401 401 401 401 404"},
 	{"GET /sites/:id", foreign, "200 403 404 404 404 401 401 401 401 404"},
+	{"POST /sites/:id/enter", own, "303 403 303 403 404 401 401 401 401 404"},
+	{"POST /sites/:id/enter", foreign, "303 403 404 404 404 401 401 401 401 404"},
 	{"GET /sites/:id/suspend", own, "200 403 403 403 404 401 401 401 401 404"},
 	{"GET /sites/:id/suspend", foreign, "200 403 404 404 404 401 401 401 401 404"},
 	{"POST /sites/:id/suspend", own, "303 403 403 403 404 401 401 401 401 404"},

@@ -64,6 +64,7 @@ func (s *Server) site(c *fiber.Ctx) error {
 		}
 		page.History = append(page.History, row)
 	}
+	page.May.Enter = s.offersEntry(c, x, a)
 	return s.render(c, fiber.StatusOK, page)
 }
 

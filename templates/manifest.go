@@ -23,6 +23,7 @@ type Manifest struct {
 	Containers  []Container       `yaml:"containers"`
 	Hooks       map[string]Hook   `yaml:"hooks"`
 	Probes      Probes            `yaml:"probes"`
+	Entry       Entry             `yaml:"entry"`
 	Refuse      []Refusal         `yaml:"refuse"`
 	Egress      []Name            `yaml:"egress"`
 	Resources   Resources         `yaml:"resources"`
@@ -132,6 +133,12 @@ type ReadyProbe struct {
 	Path     string `yaml:"path"`
 	Status   int    `yaml:"status"`
 	Contains string `yaml:"contains"`
+}
+
+// Entry is where a site takes the panel's word for who somebody is; empty for a
+// template that cannot.
+type Entry struct {
+	Path string `yaml:"path"`
 }
 
 // Refusal is a pattern of paths that nobody gets. Its examples are checked

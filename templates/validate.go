@@ -105,6 +105,7 @@ func (c checker) manifest(m Manifest) {
 	c.containers(m)
 	c.hooks(m.Hooks)
 	c.probes(m)
+	c.entry(m)
 	c.refusals(m.Refuse)
 	c.names(m.Egress)
 }

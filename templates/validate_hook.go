@@ -3,6 +3,7 @@ package templates
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -47,6 +48,21 @@ func (c checker) hook(at, name string, hook Hook) {
 	c.variables(at+".variables", hook.Variables, hookVariables)
 	for i, argument := range hook.Arguments {
 		c.text(fmt.Sprintf("%s.arguments[%d]", at, i), argument, identifier, "the name of an argument, such as user")
+	}
+}
+
+// entryPath has nothing in it that would have to be escaped in an address or could lead to another host.
+var entryPath = regexp.MustCompile(`^(?:/[A-Za-z0-9._-]+)+$`)
+
+func (c checker) entry(m Manifest) {
+	if c.missing("entry") {
+		return // a template without a way in
+	}
+	c.text("entry.path", m.Entry.Path, entryPath, "an absolute path of letters, digits, dots, hyphens and underscores")
+	for i, refusal := range m.Refuse {
+		if pattern, err := compile(refusal.Path); err == nil && pattern.MatchString(m.Entry.Path) {
+			c.fault("entry.path", short(m.Entry.Path), fmt.Sprintf("a path that refuse[%d] lets pass", i))
+		}
 	}
 }
 

@@ -114,6 +114,7 @@ func TestAuthorizeEveryActionForEveryPrincipal(t *testing.T) {
 		tenants.ActSiteDelete:        {"+2+-!-+", "+2??!-+"},
 		tenants.ActSiteRestore:       {"+2+-!-+", "+2??!-+"},
 		tenants.ActSitePurge:         {"+2--!-+", "+2??!-+"},
+		tenants.ActSiteEnter:         {"+2+-!-+", "+2??!-+"},
 		tenants.ActOperationShow:     {"+2++!++", "+2??!++"},
 		tenants.ActOperationCancel:   {"+2+-!-+", "+2??!-+"},
 		tenants.ActOperationRetry:    {"+2+-!-+", "+2??!-+"},

@@ -22,8 +22,8 @@ func (p *program) demoCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.answer(s, fmt.Sprintf("panel: %s\nas:    %s (volunteer admin), %s (member), %s (of another association)\nsite:  %s\n",
-				s.PanelURL, s.Admin.Username, s.Member.Username, s.Outsider.Username, s.Sites[0].URL))
+			return p.answer(s, fmt.Sprintf("panel: %s\nas:    %s (volunteer admin), %s (manager), %s (member), %s (of another association)\nsite:  %s\n",
+				s.PanelURL, s.Admin.Username, s.Manager.Username, s.Member.Username, s.Outsider.Username, s.Sites[0].URL))
 		},
 	}
 	cmd.Flags().StringVar(&file, "summary", ".demo/summary.json", "where the passwords go, for you alone to read")

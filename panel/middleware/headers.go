@@ -6,12 +6,20 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
+const ownForms = "form-action 'self'"
+
+// AllowForm lets the forms of this one page lead to another origin, too.
+func AllowForm(c *fiber.Ctx, origin string) {
+	policy := c.GetRespHeader(fiber.HeaderContentSecurityPolicy)
+	c.Set(fiber.HeaderContentSecurityPolicy, strings.Replace(policy, ownForms, ownForms+" "+origin, 1))
+}
+
 // Headers sets what every answer carries. issuer is the origin that signing out posts on to. Answers are private unless a
 // handler says otherwise.
 func Headers(issuer string) fiber.Handler {
 	policy := strings.Join([]string{
 		"default-src 'none'", "style-src 'self'", "img-src 'self'", "script-src 'self'", "connect-src 'self'",
-		strings.TrimSpace("form-action 'self' " + issuer), "frame-ancestors 'none'", "base-uri 'none'",
+		strings.TrimSpace(ownForms + " " + issuer), "frame-ancestors 'none'", "base-uri 'none'",
 	}, "; ")
 	return func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderContentSecurityPolicy, policy)

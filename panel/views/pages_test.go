@@ -129,7 +129,7 @@ func TestRefusalSaysWhoCanHelpAndInternalTroubleCarriesItsNumber(t *testing.T) {
 var published = []string{
 	"GET /", "GET /sign-in", "GET /auth/login", "GET /auth/step-up", "POST /auth/logout", "GET /break-glass", "POST /break-glass", "GET /assets/*", "GET /accessibility",
 	"GET /sites", "POST /sites", "GET /sites/new", "GET /sites/*", "GET /sites/*/suspend", "GET /sites/*/delete", "GET /sites/*/purge",
-	"POST /sites/*/suspend", "POST /sites/*/delete", "POST /sites/*/purge", "POST /sites/*/resume", "POST /sites/*/restore", "GET /bin", "GET /platform",
+	"POST /sites/*/suspend", "POST /sites/*/delete", "POST /sites/*/purge", "POST /sites/*/resume", "POST /sites/*/restore", "POST /sites/*/enter", "GET /bin", "GET /platform",
 	"GET /associations", "POST /associations", "GET /associations/new", "GET /associations/*",
 	"GET /operations/*", "GET /operations/*/events", "POST /operations/*/cancel", "POST /operations/*/retry",
 	"GET /account", "POST /account/tokens", "GET /account/tokens/*/revoke", "POST /account/tokens/*/revoke",

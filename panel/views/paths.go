@@ -22,7 +22,7 @@ const (
 )
 
 // SitePath leads to a site's page. Below it: /suspend and /delete (GET Confirm, POST), /purge (same),
-// /resume and /restore (POST).
+// /resume, /restore and /enter (POST).
 func SitePath(id string) string { return PathSites + "/" + url.PathEscape(id) }
 
 // AssociationPath leads to an association's page.

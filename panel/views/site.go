@@ -117,10 +117,10 @@ func (p Site) area() Area {
 	return AreaSites
 }
 
-// SiteActs says which acts the page offers.
-type SiteActs struct{ Suspend, Resume, Delete, Restore, Purge bool }
+// SiteActs says which acts the page offers. Enter leads to the site's own administration.
+type SiteActs struct{ Suspend, Resume, Delete, Restore, Purge, Enter bool }
 
-// Any tells whether there is any act to offer.
+// Any tells whether there is any act to offer that changes the site as a whole.
 func (a SiteActs) Any() bool { return a.Suspend || a.Resume || a.Delete || a.Restore || a.Purge }
 
 // People counts who may enter a site.

@@ -23,9 +23,10 @@ import (
 // Options say where the data root is and who else reads below it.
 type Options struct {
 	Root       string
-	ProxyGID   int   // may enter run/app/<id>/http
-	GatewayUID int   // owns run/app/<id>/gate
-	Reserve    int64 // bytes that no work may eat
+	ProxyGID   int    // may enter run/app/<id>/http
+	GatewayUID int    // owns run/app/<id>/gate
+	Reserve    int64  // bytes that no work may eat
+	Entry      []byte // what sites check assertions with: entry.json beside their secrets; empty: none is written
 }
 
 // Disk implements provision.Disk.
@@ -42,6 +43,10 @@ const (
 	SecretKey     = "secret_key"
 	AdminPassword = "admin_password"
 )
+
+// EntryFile lies beside the secrets, since that directory is mounted whole, but holds nothing secret: the issuer's name
+// and public key.
+const EntryFile = "entry.json"
 
 var siteID = regexp.MustCompile(`^s[0-9a-z]{9}$`)
 
@@ -86,7 +91,10 @@ func (d *Disk) Ensure(ctx context.Context, s tenants.Site) error {
 	if err := ensure(ctx, root, d.places(s)); err != nil {
 		return err
 	}
-	return full("making the secrets of site "+s.ID, ensureSecrets(root, s))
+	if err := ensureSecrets(root, s); err != nil {
+		return full("making the secrets of site "+s.ID, err)
+	}
+	return full("giving site "+s.ID+" the key of the panel", d.ensureEntry(root, s))
 }
 
 // open opens the data root for making what belongs to the site.
@@ -187,7 +195,7 @@ func (d *Disk) Ready(_ context.Context, s tenants.Site) (bool, error) {
 			return false, nil
 		}
 	}
-	return true, nil
+	return d.entryReady(root, s)
 }
 
 func (p place) ready(root *os.Root) (bool, error) {

@@ -12,6 +12,7 @@ const (
 	SecretOIDCPanel   = "oidc_panel"
 	SecretOIDCWorker  = "oidc_worker"
 	SecretSessionKey  = "session_key"
+	SecretEntryKey    = "entry_key" // the panel's half of the key that sites let people in by
 	SecretKCBootstrap = "kc_bootstrap"
 )
 
@@ -36,6 +37,7 @@ func (c Config) SecretUses() []SecretUse {
 		{Name: SecretDBMigrate},
 		{Name: SecretDBSites},
 		{Name: SecretSessionKey, OwnerUID: PanelUID},
+		{Name: SecretEntryKey, OwnerUID: PanelUID},
 		{Name: SecretOIDCPanel, OwnerUID: PanelUID, Given: c.Identity.External},
 	}
 	if c.Identity.AdminClientID != "" {

@@ -21,6 +21,7 @@ type Summary struct {
 	KeycloakURL string `json:"keycloak_url"`
 	CACert      string `json:"ca_cert"` // path of the certificate authority
 	Admin       Person `json:"admin"`
+	Manager     Person `json:"manager"` // of the association: may enter the site's own administration
 	Member      Person `json:"member"`
 	Outsider    Person `json:"outsider"` // member of another association
 	Association string `json:"association"`
@@ -131,17 +132,23 @@ func (d Demo) remembered(s Summary) (Summary, error) {
 		if err := json.Unmarshal(data, &old); err != nil {
 			return s, fmt.Errorf("reading the last summary: %w", err)
 		}
-		s.Admin, s.Member, s.Outsider, s.Sites, s.APIToken = old.Admin, old.Member, old.Outsider, old.Sites, old.APIToken
+		s.Admin, s.Manager, s.Member, s.Outsider, s.Sites, s.APIToken = old.Admin, old.Manager, old.Member, old.Outsider, old.Sites, old.APIToken
+		if s.Manager.Username == "" { // made before there was one
+			s.Manager = d.manager()
+		}
 		return s, nil
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return s, fmt.Errorf("reading the last summary: %w", err)
 	}
 	s.Admin = Person{Username: "camille", Password: d.Secret(), TOTPSecret: d.TOTP()}
+	s.Manager = d.manager()
 	s.Member = Person{Username: "dominique", Password: d.Secret()}
 	s.Outsider = Person{Username: "sacha", Password: d.Secret()}
 	return s, nil
 }
+
+func (d Demo) manager() Person { return Person{Username: "maud", Password: d.Secret()} }
 
 // write replaces the summary, for its owner alone to read.
 func (d Demo) write(s Summary) error {
@@ -227,6 +234,7 @@ func (d Demo) ended(ctx context.Context, op api.Operation) (api.Operation, error
 func (d Demo) people(ctx context.Context, s Summary) error {
 	for _, a := range []Account{
 		{s.Admin, "Camille", "Bénévole", "camille@" + d.Domain, "/coop/admins"},
+		{s.Manager, "Maud", "Gestion", "maud@" + d.Domain, "/assos/" + slug + "/gestion"},
 		{s.Member, "Dominique", "Adhérent", "dominique@" + d.Domain, "/assos/" + slug + "/membres"},
 		{s.Outsider, "Sacha", "Ailleurs", "sacha@" + d.Domain, "/assos/" + neighbours + "/membres"},
 	} {

@@ -74,7 +74,7 @@ func (r *runs) check(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 	for group, person := range map[string]demo.Person{
-		"/coop/admins": s.Admin, "/assos/amap-du-puy/membres": s.Member, "/assos/chorale-mi-sol/membres": s.Outsider,
+		"/coop/admins": s.Admin, "/assos/amap-du-puy/gestion": s.Manager, "/assos/amap-du-puy/membres": s.Member, "/assos/chorale-mi-sol/membres": s.Outsider,
 	} {
 		if a := r.people[person.Username]; person.Password == "" || a.Person != person || a.Group != group || a.Email == "" {
 			t.Errorf("the summary says %+v of %s, the directory %+v", person, group, a)
@@ -83,7 +83,7 @@ func (r *runs) check(t *testing.T) {
 	if s.Admin.TOTPSecret == "" {
 		t.Error("the admin has no second factor")
 	}
-	if len(r.people) != 3 || len(r.associations) != 2 || len(r.sites) != 1 {
+	if len(r.people) != 4 || len(r.associations) != 2 || len(r.sites) != 1 {
 		t.Fatalf("%d people, %d associations, %d sites", len(r.people), len(r.associations), len(r.sites))
 	}
 	want := demo.Site{ID: r.sites[0].ID, URL: "https://amap.lilas.example:8443", Template: "wordpress", WPUser: "chatiere", WPAppPassword: r.password()}
@@ -113,7 +113,7 @@ func TestASecondRunKeepsPasswordsAndAsksForNothing(t *testing.T) {
 	r.wishes, r.said = nil, nil
 	r.mustRun(t)
 	r.check(t)
-	if after := r.written(t); after.Admin != before.Admin || after.Member != before.Member || after.Outsider != before.Outsider || after.APIToken != before.APIToken {
+	if after := r.written(t); after.Admin != before.Admin || after.Manager != before.Manager || after.Member != before.Member || after.Outsider != before.Outsider || after.APIToken != before.APIToken {
 		t.Errorf("the summary changed from %+v to %+v", before, after)
 	}
 	if len(r.wishes) != 0 || len(r.said) != 0 || r.secrets != secrets || r.passwords != given {

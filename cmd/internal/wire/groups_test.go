@@ -198,7 +198,7 @@ func guest(t *testing.T) *Worker {
 		t.Fatal(err)
 	}
 	for _, use := range c.SecretUses() {
-		if err := os.WriteFile(c.Secret(use.Name).Path(), []byte("0123456789abcdef0123456789abcdef\n"), 0o600); err != nil {
+		if err := os.WriteFile(c.Secret(use.Name).Path(), []byte("0123456789abcdef0123456789abcdef0123456789w\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

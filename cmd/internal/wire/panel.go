@@ -49,6 +49,10 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 	if err != nil {
 		return panel.Options{}, err
 	}
+	entries, err := entryIssuer(c)
+	if err != nil {
+		return panel.Options{}, err
+	}
 	known, err := loadCatalogue(c, nil)
 	if err != nil {
 		return panel.Options{}, err
@@ -71,7 +75,7 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 		Coop:     panel.Coop{Name: c.Coop.Name, Contact: c.Coop.Contact},
 		Instance: c.Instance, DataRoot: c.Root, MemoryMiB: c.Sites.MemoryMiB, PastPivot: pastPivot(desk.Registry),
 		EdgeSocket:  c.Paths().PanelSocket(),
-		LocalSocket: c.Paths().CLISocket(), Identity: identity, AccountURL: c.Identity.Issuer + "/account", SessionKey: []byte(key),
+		LocalSocket: c.Paths().CLISocket(), Identity: identity, AccountURL: c.Identity.Issuer + "/account", SessionKey: []byte(key), Entries: entries,
 		Records: records{store}, People: store, Store: own, Desk: desk, Catalogue: shelf{known}, Doctor: w,
 		Views: pages, Assets: static, Log: log,
 	}, nil
@@ -114,7 +118,7 @@ func (s shelf) Templates() []panel.Template {
 		if err != nil {
 			continue
 		}
-		out = append(out, panel.Template{Name: name, Title: m.Title[views.French], Version: m.Default, Summary: m.Description})
+		out = append(out, panel.Template{Name: name, Title: m.Title[views.French], Version: m.Default, Summary: m.Description, Entry: m.Entry.Path})
 	}
 	return out
 }

@@ -85,8 +85,12 @@ func (w *Worker) openEngine(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	entry, err := entryKey(w.config)
+	if err != nil {
+		return err
+	}
 	w.disk = disk.New(disk.Options{
-		Root: w.config.Root, ProxyGID: config.ProxyGID, GatewayUID: config.GatewayUID, Reserve: reserve,
+		Root: w.config.Root, ProxyGID: config.ProxyGID, GatewayUID: config.GatewayUID, Reserve: reserve, Entry: entry,
 	})
 	w.catalogue, err = loadCatalogue(w.config, w.engine)
 	return err
@@ -202,6 +206,9 @@ func (w *Worker) prepare(ctx context.Context) error {
 		return err
 	}
 	if err := keepUIDs(ctx, w.disk, w.store, w.config.Sites.FirstUID, w.config.Sites.LastUID); err != nil {
+		return err
+	}
+	if err := w.introduce(ctx); err != nil {
 		return err
 	}
 	n, err := w.store.Void(ctx)

@@ -124,10 +124,10 @@ func sites() []Story {
 		return p
 	}
 	admin := page(Admin("/sites/s7k2m9qx4p"), views.SiteReady)
-	admin.May = views.SiteActs{Suspend: true, Delete: true}
+	admin.May = views.SiteActs{Suspend: true, Delete: true, Enter: true}
 	admin.Technical = &views.Technical{Version: "6.8.3", UID: 200001, Container: "chatiere-demo-s7k2m9qx4p", Database: "site_s7k2m9qx4p", DataPath: "/var/lib/chatiere/sites/s7k2m9qx4p/data", MemoryMiB: 256}
 	manager := page(Manager("/sites/s7k2m9qx4p"), views.SiteReady)
-	manager.May = views.SiteActs{Delete: true}
+	manager.May = views.SiteActs{Delete: true, Enter: true}
 	down := page(Manager("/sites/s7k2m9qx4p"), views.SiteDown)
 	suspended := page(flashed(Admin("/sites/s7k2m9qx4p"), views.FlashSuspendAsked, "Amap du Puy"), views.SiteSuspended)
 	suspended.May, suspended.URL = views.SiteActs{Resume: true, Delete: true}, ""

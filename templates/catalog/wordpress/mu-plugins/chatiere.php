@@ -1,13 +1,16 @@
 <?php
 /**
  * Plugin Name: Chatière
- * Description: What this site's host takes care of: updates of the core, mail, languages and the way out.
+ * Description: What this site's host takes care of: updates of the core, mail, languages, the way out and the way in from the panel.
  */
 
 defined('ABSPATH') || exit;
 
+require __DIR__ . '/chatiere/accounts.php';
+require __DIR__ . '/chatiere/assertion.php';
 require __DIR__ . '/chatiere/bundled.php';
 require __DIR__ . '/chatiere/core.php';
+require __DIR__ . '/chatiere/entry.php';
 require __DIR__ . '/chatiere/languages.php';
 require __DIR__ . '/chatiere/mail.php';
 require __DIR__ . '/chatiere/network.php';

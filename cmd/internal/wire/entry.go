@@ -1,0 +1,47 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"chatiere/cmd/internal/config"
+	"chatiere/panel/assertion"
+	"chatiere/tenants"
+)
+
+// entryIssuer signs people in to sites. Only the panel does so; the worker derives from it what sites check with.
+func entryIssuer(c config.Config) (*assertion.Issuer, error) {
+	secret, err := c.Secret(config.SecretEntryKey).Reveal()
+	if err != nil {
+		return nil, err
+	}
+	return assertion.New(c.PanelURL(), secret, time.Now)
+}
+
+func entryKey(c config.Config) ([]byte, error) {
+	issuer, err := entryIssuer(c)
+	if err != nil {
+		return nil, err
+	}
+	return issuer.Public()
+}
+
+// introduce gives the panel's key to the sites that were made before there was one, or before it was exchanged. A site that
+// cannot take it now does not keep the worker from its work: people cannot enter it from the panel, and the log says why.
+func (w *Worker) introduce(ctx context.Context) error {
+	sites, err := w.store.LiveSites(ctx)
+	if err != nil {
+		return fmt.Errorf("giving sites the panel's key: %w", err)
+	}
+	for _, s := range sites {
+		if s.State == tenants.StateCreating {
+			continue // its own operation does it
+		}
+		if err := w.disk.EnsureEntry(ctx, s); err != nil && !errors.Is(err, context.Canceled) {
+			w.log.Error("a site was not given the panel's key", "site", s.ID, "error", err)
+		}
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,77 @@
+package panel
+
+import (
+	"net/url"
+
+	"github.com/gofiber/fiber/v2"
+
+	"chatiere/panel/assertion"
+	"chatiere/panel/auth"
+	"chatiere/panel/middleware"
+	"chatiere/tenants"
+)
+
+// Entries signs for people who enter the administration of a site.
+type Entries interface {
+	Enter(e assertion.Entry) (string, error)
+}
+
+// enterable returns where a site lets people in who come from here; "" when it does not, or not now.
+func (s *Server) enterable(x tenants.Site) string {
+	if s.o.Entries == nil || x.State != tenants.StateReady {
+		return ""
+	}
+	for _, t := range s.o.Catalogue.Templates() {
+		if t.Name == x.Template {
+			return t.Entry
+		}
+	}
+	return ""
+}
+
+// offersEntry tells whether the page shows the way in, and lets its form lead to the site: browsers hold a form to the
+// policy of its page through every redirect.
+func (s *Server) offersEntry(c *fiber.Ctx, x tenants.Site, a tenants.Association) bool {
+	if s.enterable(x) == "" || !isPerson(visitorOf(c)) || !may(c, tenants.ActSiteEnter, a.Slug) {
+		return false
+	}
+	middleware.AllowForm(c, originOf(s.siteURL(x.Host)))
+	return true
+}
+
+// isPerson is false for break-glass: whoever uses that has no name, and a site would make an account for nobody.
+func isPerson(v visitor) bool {
+	return v.Session != nil && v.Session.Kind == auth.KindIdentity
+}
+
+// siteEnter sends a person to the site's administration with an assertion in the address. Without its line in the audit
+// trail nobody enters.
+func (s *Server) siteEnter(c *fiber.Ctx) error {
+	x, a, err := s.findSite(c, tenants.ActSiteEnter)
+	if err != nil {
+		return err
+	}
+	v := visitorOf(c)
+	if !isPerson(v) {
+		return tenants.ErrForbidden
+	}
+	path := s.enterable(x)
+	if path == "" {
+		return tenants.ErrConflict
+	}
+	token, err := s.o.Entries.Enter(assertion.Entry{
+		SiteID: x.ID, Host: x.Host, Subject: v.Principal.ID, Name: v.Principal.Name, Email: v.Principal.Email, Role: assertion.Administrator,
+	})
+	if err != nil {
+		return err
+	}
+	err = s.o.Records.Audit(c.UserContext(), tenants.AuditEntry{
+		At: s.now().UTC(), ActorKind: v.Principal.Kind, ActorID: v.Principal.ID, ActorName: v.Principal.Name, Address: v.Address,
+		Action: string(tenants.ActSiteEnter), AssociationID: a.ID, SiteID: x.ID, Detail: "as " + string(assertion.Administrator),
+	})
+	if err != nil {
+		return err
+	}
+	to := url.URL{Scheme: "https", Host: x.Host + s.port(), Path: path, RawQuery: url.Values{"token": {token}}.Encode()}
+	return seeOther(c, to.String())
+}

@@ -20,6 +20,7 @@ type box struct {
 	log     *output
 	cmd     *exec.Cmd
 	port    string // where names' connections arrive
+	later   string // the same, once the gateway has named it
 	dns     string
 	mail    string
 	environ []string
@@ -49,7 +50,7 @@ func newBox(t *testing.T, config string) *box {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	b := &box{dir: dir, log: &output{}, port: freePort(t)}
+	b := &box{dir: dir, log: &output{}, port: freePort(t), later: freePort(t)}
 	b.dns, b.mail = "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
 	if err := os.WriteFile(b.path("config"), []byte(strings.ReplaceAll(config, "DIR", dir)), 0o600); err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ type listed struct {
 	*names.Table
 	socket string
 	report func(error)
+	listen func(ports []int) // makes sure that connections to these ports are taken
 }
 
 // Address asks the gateway, each time: lists change while a site runs.
@@ -31,7 +32,7 @@ func (l listed) Address(ctx context.Context, name string) (netip.Addr, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	err := forward.Known(ctx, l.socket, name)
+	ports, err := forward.Known(ctx, l.socket, name)
 	if errors.Is(err, forward.ErrForbidden) {
 		return netip.Addr{}, fmt.Errorf("%w: %w", resolver.ErrUnknown, err)
 	}
@@ -39,5 +40,8 @@ func (l listed) Address(ctx context.Context, name string) (netip.Addr, error) {
 		l.report(err)
 		return netip.Addr{}, err
 	}
+	// Before the answer: the asker connects right behind it, maybe to a port
+	// that the list got after the container was made.
+	l.listen(ports)
 	return l.Table.Address(name)
 }

@@ -62,6 +62,10 @@ func TestASiteFindsNamesAndItsMailPort(t *testing.T) {
 			t.Errorf("%s: %q", host, got)
 		}
 	}
+	// The list got this port after the container was made.
+	if got := readAll(t, net.JoinHostPort(at[0].String(), b.later)); got != "you asked for api.wordpress.org:"+b.later {
+		t.Errorf("port that came later: %q", got)
+	}
 	if got := readAll(t, b.mail); !strings.HasPrefix(got, "421 ") {
 		t.Errorf("mail port: %q", got)
 	}
@@ -89,7 +93,7 @@ func (b *box) gateway(t *testing.T) {
 			case request.Method == http.MethodConnect:
 				_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\n\r\nyou asked for %s", request.Host)
 			case strings.HasSuffix(request.URL.Path, ".org"):
-				_, _ = fmt.Fprint(conn, "HTTP/1.1 204 No Content\r\n\r\n")
+				_, _ = fmt.Fprintf(conn, "HTTP/1.1 204 No Content\r\nPorts: %s,%s\r\n\r\n", b.later, strings.TrimPrefix(b.mail, "127.0.0.1:"))
 			case strings.HasSuffix(request.URL.Path, ".busy"):
 				_, _ = fmt.Fprint(conn, "HTTP/1.1 429 Too Many Requests\r\n\r\n")
 			default:

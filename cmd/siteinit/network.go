@@ -21,6 +21,7 @@ import (
 const (
 	maxTunnels = 256 // the gateway's own limit per site is lower
 	maxMails   = 16
+	maxPorts   = 64 // listened on for the way out; as many as one name of a list may have
 	// everywhere is 127.66.0.0/16 and the rest of loopback: there is no other
 	// network, and a listener for each name and port would cost more.
 	everywhere = "0.0.0.0"
@@ -37,6 +38,9 @@ type network struct {
 	book *names.Table
 	stop context.CancelFunc
 	wait sync.WaitGroup
+
+	mu   sync.Mutex
+	open map[int]bool // ports of the way out that were listened on, or tried
 }
 
 // openNetwork opens what it can. What it cannot is said and left out: a site
@@ -44,7 +48,7 @@ type network struct {
 func openNetwork(ctx context.Context, s settings, env func(string) string, log *slog.Logger) *network {
 	n := &network{
 		settings: s, env: env, log: log,
-		book: names.NewTable(names.DefaultSize, names.DefaultHold, time.Now),
+		book: names.NewTable(names.DefaultSize, names.DefaultHold, time.Now), open: map[int]bool{},
 	}
 	ctx, n.stop = context.WithCancel(ctx)
 	n.openResolver(ctx)
@@ -68,21 +72,33 @@ func (n *network) openResolver(ctx context.Context) {
 	if err != nil {
 		n.sayClosed("tcp "+n.dns, err)
 	}
-	book := listed{n.book, n.env("EGRESS_SOCKET"), n.reporter()}
+	book := listed{n.book, n.env("EGRESS_SOCKET"), n.reporter(), func(ports []int) { n.listen(ctx, ports) }}
 	n.wait.Go(func() { resolver.Serve(ctx, packets, streams, book, n.log) })
 }
 
 func (n *network) openEgress(ctx context.Context) {
-	socket := n.env("EGRESS_SOCKET")
-	if socket == "" {
-		return
-	}
-	handle := forward.Egress(socket, ownLoopbackName(n.env("SITE_HOST")), n.book, n.reporter())
-	for _, port := range n.ports() {
-		address := net.JoinHostPort(everywhere, strconv.Itoa(port))
-		n.forward(ctx, "tcp4", address, maxTunnels, handle)
+	if n.env("EGRESS_SOCKET") != "" {
+		n.listen(ctx, n.ports())
 	}
 }
+
+// listen takes connections to ports that are not listened on yet. A site's list
+// grows while it runs; a port that left the list stays open, and the gateway
+// refuses what comes by it.
+func (n *network) listen(ctx context.Context, ports []int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, port := range ports {
+		if n.open[port] || len(n.open) >= maxPorts || n.isMail(port) || ctx.Err() != nil {
+			continue
+		}
+		n.open[port] = true
+		handle := forward.Egress(n.env("EGRESS_SOCKET"), ownLoopbackName(n.env("SITE_HOST")), n.book, n.reporter())
+		n.forward(ctx, "tcp4", net.JoinHostPort(everywhere, strconv.Itoa(port)), maxTunnels, handle)
+	}
+}
+
+func (n *network) isMail(port int) bool { return strings.HasSuffix(n.mail, ":"+strconv.Itoa(port)) }
 
 func (n *network) openMail(ctx context.Context) {
 	if socket := n.env("SMTP_SOCKET"); socket != "" {
@@ -145,8 +161,7 @@ func (n *network) ports() []int {
 	}
 	ports = append(ports, ownPort(n.env("SITE_URL"))...)
 	slices.Sort(ports)
-	ports = slices.Compact(ports)
-	return slices.DeleteFunc(ports, func(p int) bool { return strings.HasSuffix(n.mail, ":"+strconv.Itoa(p)) })
+	return slices.Compact(ports)
 }
 
 func ownPort(address string) []int {

@@ -27,6 +27,11 @@ var (
 	ErrTooMany = errors.New("too many tunnels")
 	// ErrTooFast says that the site opens tunnels faster than it may.
 	ErrTooFast = errors.New("too many attempts")
+	// ErrFull says that all sites together have as many tunnels as there may be.
+	ErrFull = errors.New("too many tunnels of all sites")
+	// ErrMailPort says that a list names the port of mail servers, which stays
+	// closed to sites: their mail goes through the relay.
+	ErrMailPort = errors.New("port 25 is closed to sites, their mail goes through the relay")
 	// ErrEdge says that our own proxy does not answer.
 	ErrEdge = errors.New("own proxy not reachable")
 	// ErrNoRelay says that mail is not taken yet.

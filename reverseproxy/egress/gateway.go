@@ -3,8 +3,9 @@
 // requests by name, which the list decides; the other is the mail port. It knows nothing of associations, containers or databases: lists come
 // as files, what happened goes out as spool files.
 //
-// Read [Run] first, then site.go (one site), serve.go (one connection) and the
-// package reach (which addresses may be dialled).
+// Read [Run] first, then site.go (one site), serve.go (one connection),
+// tunnel.go and opening.go (its bytes) and the packages reach (which addresses
+// may be dialled) and greeting (whose server a TLS client believes to reach).
 package egress
 
 import (
@@ -39,12 +40,11 @@ type Options struct {
 	Dialer   reach.Dialer
 	Now      func() time.Time
 
-	MaxTunnels int           // at once, per site (64)
-	Rate       float64       // new tunnels per second, per site, in the long run (20)
-	Burst      int           // and at once after a rest (100)
-	Idle       time.Duration // a tunnel without traffic is closed (10 minutes)
-	Rescan     time.Duration // lists and sockets are looked at anew (2 s)
-	Flush      time.Duration // spool files are written (10 s)
+	Limits
+	Idle   time.Duration // a tunnel without traffic is closed (10 minutes)
+	Keep   time.Duration // addresses of a name are kept (20 s)
+	Rescan time.Duration // lists and sockets are looked at anew (2 s)
+	Flush  time.Duration // spool files are written (10 s)
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -64,16 +64,15 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	orDefault(&o.MaxTunnels, 64)
-	orDefault(&o.Rate, 20)
-	orDefault(&o.Burst, 100)
+	o.fill()
 	orDefault(&o.Idle, 10*time.Minute)
+	orDefault(&o.Keep, 20*time.Second)
 	orDefault(&o.Rescan, 2*time.Second)
 	orDefault(&o.Flush, 10*time.Second)
 	return o, nil
 }
 
-func orDefault[T int | float64 | time.Duration](value *T, otherwise T) {
+func orDefault[T int | int64 | float64 | time.Duration](value *T, otherwise T) {
 	if *value <= 0 {
 		*value = otherwise
 	}
@@ -99,10 +98,14 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 		Options: options,
 		log:     log,
 		spool:   entries,
-		reach:   &reach.Reacher{Permits: options.Permit, Resolver: options.Resolver, Dialer: options.Dialer},
+		reach: &reach.Reacher{
+			Permits: options.Permit, Resolver: options.Resolver, Dialer: options.Dialer, Keep: options.Keep, Now: options.Now,
+		},
+		tunnels: make(chan struct{}, options.AllTunnels),
 		sites:   map[string]*site{},
 		seen:    map[string]stamp{},
 	}
+	g.checkDescriptors()
 	var wait sync.WaitGroup
 	wait.Go(func() { g.flush(ctx) })
 	g.watch(ctx)
@@ -114,12 +117,13 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 // gateway is one running gateway. sites and seen belong to the watching goroutine.
 type gateway struct {
 	Options
-	log   *slog.Logger
-	spool *spool.Spool
-	reach *reach.Reacher
-	sites map[string]*site
-	seen  map[string]stamp
-	blind bool // the lists could not be read, and that was said
+	log     *slog.Logger
+	spool   *spool.Spool
+	reach   *reach.Reacher
+	tunnels chan struct{} // a place for each open tunnel of any site
+	sites   map[string]*site
+	seen    map[string]stamp
+	blind   bool // the lists could not be read, and that was said
 }
 
 func (g *gateway) flush(ctx context.Context) {

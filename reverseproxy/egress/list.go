@@ -70,6 +70,9 @@ func (a Allow) validate() error {
 		if port < 1 || port > 65535 {
 			return fmt.Errorf("%w: name %s has port %d", ErrList, a.Name, port)
 		}
+		if port == mailPort {
+			return fmt.Errorf("%w: name %s: %w", ErrList, a.Name, ErrMailPort)
+		}
 	}
 	return nil
 }
@@ -95,6 +98,18 @@ func (l List) Decide(name string, port uint16) error {
 		err = ErrPortNotListed
 	}
 	return err
+}
+
+// Ports returns where the list has the name, in order, each port once.
+func (l List) Ports(name string) []int {
+	var out []int
+	for _, a := range l.Allow {
+		if matches(a.Name, name) {
+			out = append(out, a.Ports...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // EncodeList validates a list and writes it with its format and checksum.

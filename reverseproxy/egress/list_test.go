@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,6 +110,15 @@ func TestDecisions(t *testing.T) {
 	} {
 		if err := l.Decide(c.name, c.port); !errors.Is(err, c.want) {
 			t.Errorf("%s:%d: %v, want %v", c.name, c.port, err, c.want)
+		}
+	}
+}
+
+func TestTheResolverIsToldEachPortOfANameOnce(t *testing.T) {
+	l := list(egress.Allow{Name: "api.example.org", Ports: []int{587, 443}}, egress.Allow{Name: "*.example.org", Ports: []int{443, 80}})
+	for name, want := range map[string][]int{"api.example.org": {80, 443, 587}, "b.example.org": {80, 443}, "example.org": nil} {
+		if got := l.Ports(name); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
 }

@@ -8,8 +8,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
+	"chatiere/reverseproxy/egress/greeting"
 	"chatiere/reverseproxy/egress/reach"
 	"chatiere/reverseproxy/egress/spool"
 )
@@ -66,7 +69,7 @@ func (s *site) serve(ctx context.Context, conn net.Conn) {
 		return
 	}
 	if r.asking() {
-		_, _ = io.WriteString(conn, "HTTP/1.1 204 No Content\r\n\r\n")
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 204 No Content\r\nPorts: %s\r\n\r\n", ports(list, r.name))
 		return
 	}
 	s.connect(ctx, conn, reader, list, r)
@@ -83,20 +86,45 @@ func (s *site) mayAsk(r request, fault error) bool {
 }
 
 func (s *site) connect(ctx context.Context, conn net.Conn, reader *bufio.Reader, list *List, r request) {
-	select {
-	case s.tunnels <- struct{}{}:
-		defer func() { <-s.tunnels }()
-	default:
-		s.refuse(conn, r, ErrTooMany)
+	leave, err := s.enter()
+	if err != nil {
+		s.refuse(conn, r, err)
 		return
 	}
+	defer leave()
 	upstream, err := s.dial(ctx, list, r)
 	if err != nil {
 		s.refuse(conn, r, err)
 		return
 	}
 	defer context.AfterFunc(ctx, func() { _ = upstream.Close() })()
-	s.tunnel(conn, reader, upstream, r)
+	s.tunnel(ctx, conn, reader, upstream, r, s.own(list, r))
+}
+
+// enter takes a place for a tunnel, of the site's and of everybody's.
+func (s *site) enter() (leave func(), err error) {
+	select {
+	case s.tunnels <- struct{}{}:
+	default:
+		return nil, ErrTooMany
+	}
+	select {
+	case s.gateway.tunnels <- struct{}{}:
+	default:
+		<-s.tunnels
+		return nil, ErrFull
+	}
+	return func() { <-s.gateway.tunnels; <-s.tunnels }, nil
+}
+
+// ports tells the site's resolver where the list has the name, so that it
+// listens there before a connection comes.
+func ports(list *List, name string) string {
+	var texts []string
+	for _, port := range list.Ports(name) {
+		texts = append(texts, strconv.Itoa(port))
+	}
+	return strings.Join(texts, ",")
 }
 
 // admit decides by the list.
@@ -128,14 +156,20 @@ func (s *site) dial(ctx context.Context, list *List, r request) (net.Conn, error
 	return conn, nil
 }
 
-func (s *site) tunnel(conn net.Conn, early *bufio.Reader, upstream net.Conn, r request) {
-	s.note(r, spool.Allowed, nil)
+func (s *site) tunnel(ctx context.Context, conn net.Conn, early *bufio.Reader, upstream net.Conn, r request, own bool) {
 	if _, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
 		_ = upstream.Close()
 		return
 	}
 	t := &tunnel{client: conn, early: early, server: upstream, idle: s.Idle}
-	t.run()
+	if !own { // the way to itself is no way out
+		t.flow = func(n int) error { return s.flow.WaitN(ctx, n) }
+		t.name, t.strict = r.name, speaksTLS(r.port)
+	}
+	fault := t.run(func() { s.note(r, spool.Allowed, nil) })
+	if fault != nil {
+		s.note(r, spool.Refused, fault)
+	}
 	s.spool.Add(s.key(r, spool.Allowed, ""), 0, t.sent.Load(), t.received.Load())
 }
 
@@ -165,6 +199,11 @@ var outcomes = []struct {
 	{ErrRequest, http.StatusBadRequest},
 	{ErrTooMany, http.StatusTooManyRequests},
 	{ErrTooFast, http.StatusTooManyRequests},
+	{ErrFull, http.StatusServiceUnavailable},
+	{greeting.ErrOtherName, http.StatusForbidden},
+	{greeting.ErrNoName, http.StatusForbidden},
+	{greeting.ErrHidden, http.StatusForbidden},
+	{greeting.ErrForm, http.StatusForbidden},
 	{ErrNoRelay, http.StatusForbidden},
 	{ErrEdge, http.StatusBadGateway},
 	{reach.ErrResolve, http.StatusBadGateway},
@@ -194,5 +233,5 @@ func reasonOf(cause error) string {
 }
 
 func limited(cause error) bool {
-	return errors.Is(cause, ErrTooFast) || errors.Is(cause, ErrTooMany)
+	return errors.Is(cause, ErrTooFast) || errors.Is(cause, ErrTooMany) || errors.Is(cause, ErrFull)
 }

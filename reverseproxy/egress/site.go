@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"chatiere/reverseproxy/egress/spool"
 )
 
@@ -28,6 +30,7 @@ type site struct {
 	list    atomic.Pointer[List]
 	tunnels chan struct{}
 	bucket  *bucket
+	flow    *rate.Limiter // bytes
 	// questions bounds what the site's resolver asks; hush, log lines about limits.
 	questions, hush *bucket
 
@@ -50,7 +53,7 @@ func newSite(ctx context.Context, g *gateway, list List) *site {
 		gateway: g, id: list.Site, log: g.log.With("site", list.Site),
 		tunnels: make(chan struct{}, g.MaxTunnels),
 		bucket:  newBucket(g.Rate, g.Burst, g.Now), questions: newBucket(4*g.Rate, 4*g.Burst, g.Now),
-		hush: newBucket(0.1, 1, g.Now),
+		hush: newBucket(0.1, 1, g.Now), flow: g.flow(),
 	}
 	s.list.Store(&list)
 	s.ctx, s.stop = context.WithCancel(ctx)

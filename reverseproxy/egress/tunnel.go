@@ -11,7 +11,9 @@ import (
 	"time"
 )
 
-var buffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+const bufferSize = 16 << 10
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
 // tunnel carries bytes both ways. The end of one direction is passed on as such
 // (half-close); an error, or silence in both directions, ends both.
@@ -20,23 +22,38 @@ type tunnel struct {
 	early  *bufio.Reader // what the client sent right behind its request
 	server net.Conn
 	idle   time.Duration
+	flow   func(bytes int) error // waits for the site's share of the line; nil: no limit
+	name   string                // whom a TLS client must mean; empty: not looked at
+	strict bool                  // it must speak TLS
 
 	sent, received atomic.Int64
 	touched        atomic.Int64 // when bytes last moved, Unix nanoseconds
 }
 
-func (t *tunnel) run() {
+// run carries until both directions have ended. It calls opened once the
+// tunnel is one, and returns why it was not to be, or no longer.
+func (t *tunnel) run(opened func()) (fault error) {
 	t.touch()
+	if !t.strict {
+		opened()
+	}
 	var wait sync.WaitGroup
-	wait.Go(func() { t.direction(t.server, t.client, t.early, &t.sent) })
-	wait.Go(func() { t.direction(t.client, t.server, nil, &t.received) })
+	wait.Go(func() {
+		var err error
+		if fault, err = t.open(); fault == nil && t.strict {
+			opened()
+		}
+		t.direction(t.server, t.client, &t.sent, errors.Join(fault, err))
+	})
+	wait.Go(func() { t.direction(t.client, t.server, &t.received, nil) })
 	wait.Wait()
 	_ = t.client.Close()
 	_ = t.server.Close()
+	return fault
 }
 
-func (t *tunnel) direction(to, from net.Conn, early *bufio.Reader, count *atomic.Int64) {
-	err := t.first(to, early, count)
+// direction carries one way, unless it is broken already.
+func (t *tunnel) direction(to, from net.Conn, count *atomic.Int64, err error) {
 	if err == nil {
 		err = t.copy(to, from, count)
 	}
@@ -49,19 +66,8 @@ func (t *tunnel) direction(to, from net.Conn, early *bufio.Reader, count *atomic
 	}
 }
 
-func (t *tunnel) first(to net.Conn, early *bufio.Reader, count *atomic.Int64) error {
-	if early == nil || early.Buffered() == 0 {
-		return nil
-	}
-	bytes, err := early.Peek(early.Buffered())
-	if err != nil {
-		return err
-	}
-	return t.write(to, bytes, count)
-}
-
 func (t *tunnel) copy(to, from net.Conn, count *atomic.Int64) error {
-	buffer := buffers.Get().(*[16 << 10]byte)
+	buffer := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buffer)
 	for {
 		n, err := t.read(from, buffer[:])
@@ -99,6 +105,11 @@ func (t *tunnel) read(from net.Conn, buffer []byte) (int, error) {
 }
 
 func (t *tunnel) write(to net.Conn, bytes []byte, count *atomic.Int64) error {
+	if t.flow != nil {
+		if err := t.flow(len(bytes)); err != nil {
+			return err
+		}
+	}
 	if err := to.SetWriteDeadline(time.Now().Add(t.idle)); err != nil {
 		return err
 	}

@@ -88,6 +88,12 @@ type Identity struct {
 type Egress struct {
 	Permit []string // targets that may be private addresses: "name:port", "address:port" or a range
 	Allow  []string // names every site may reach: "name", "name:port", "*.name"
+
+	Connections          int // of one site at once
+	ConnectionsPerSecond int // new ones of one site, in the long run
+	AllConnections       int // of all sites at once
+	MiBPerSecond         int // of one site, both ways together, in the long run
+	BurstMiB             int // of one site, at once after a rest
 }
 
 // Sites are the limits of one site's container.

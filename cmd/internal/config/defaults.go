@@ -18,6 +18,7 @@ func defaults() Config {
 		},
 		SitesDatabase: SitesDatabase{AdminUser: "chatiere_sites"},
 		Identity:      Identity{ClientID: "panel"},
+		Egress:        Egress{Connections: 64, ConnectionsPerSecond: 20, AllConnections: 2048, MiBPerSecond: 8, BurstMiB: 256},
 		Sites:         Sites{FirstUID: 200000, LastUID: 265535, MemoryMiB: 256, Pids: 128, CPUs: 1},
 		Docker:        Docker{Host: "unix:///var/run/docker.sock"},
 	}

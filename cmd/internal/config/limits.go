@@ -28,7 +28,18 @@ func checkCPUs(c *Config) string {
 
 func checkPermit(c *Config) string { return each(c.Egress.Permit, permitted) }
 
-func checkAllow(c *Config) string { return each(c.Egress.Allow, allowed) }
+// mailPort stays closed to sites: a hacked one would send spam in the co-op's name.
+const mailPort = 25
+
+func checkAllow(c *Config) string {
+	if problem := each(c.Egress.Allow, allowed); problem != "" {
+		return problem
+	}
+	if problem := each(c.Egress.Allow, func(entry string) bool { return listenPort(entry) != mailPort }); problem != "" {
+		return problem + ": port 25 is closed to sites, their mail goes through the relay"
+	}
+	return ""
+}
 
 // each says which entries of a list do not pass.
 func each(list []string, ok func(string) bool) string {

@@ -41,6 +41,14 @@ func Gateway(ctx context.Context, c config.Config, log *slog.Logger) error {
 	p := c.Paths()
 	return egress.Run(ctx, egress.Options{
 		ListDir: p.EgressDir(), RunDir: p.AppDir(), EdgeSocket: p.EdgeSocket(), SpoolDir: p.GatewaySpool(),
-		PublicPort: c.PublicPort, Permit: permit,
+		PublicPort: c.PublicPort, Permit: permit, Limits: limits(c.Egress),
 	}, log)
+}
+
+// limits gives the co-op's figures to the gateway. Five seconds' worth of new connections may come at once.
+func limits(e config.Egress) egress.Limits {
+	return egress.Limits{
+		MaxTunnels: e.Connections, AllTunnels: e.AllConnections, Rate: float64(e.ConnectionsPerSecond), Burst: 5 * e.ConnectionsPerSecond,
+		Bytes: int64(e.MiBPerSecond) << 20, BytesBurst: int64(e.BurstMiB) << 20,
+	}
 }

@@ -31,13 +31,21 @@ type Reacher struct {
 	Permits  []Permit
 	Resolver Resolver
 	Dialer   Dialer
+	// Keep is how long addresses of a name are kept; 0 asks for each connection.
+	Keep time.Duration
+	Now  func() time.Time // nil: time.Now
+
+	memory memory
 }
 
-// Dial resolves the name once and dials the addresses it checked, one after
-// the other, families in turn. A second look-up, which a hostile server could
-// answer differently, never happens: the dialer receives addresses only.
+// Dial resolves the name once, or takes what was answered a moment ago, and
+// dials the addresses it checked, one after the other, families in turn. A
+// second look-up, which a hostile server could answer differently, never
+// happens: the dialer receives addresses only. Kept answers are checked again.
 func (r *Reacher) Dial(ctx context.Context, name string, port uint16) (net.Conn, error) {
-	addresses, err := r.resolve(ctx, name)
+	// The final dot keeps search domains of the host's network out of it.
+	host := name + "."
+	addresses, err := r.resolve(ctx, host)
 	if err != nil {
 		return nil, err
 	}
@@ -45,14 +53,17 @@ func (r *Reacher) Dial(ctx context.Context, name string, port uint16) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
-	return r.dial(ctx, inTurn(checked), port)
+	conn, err := r.dial(ctx, inTurn(checked), port)
+	if err != nil {
+		r.memory.forget(host) // it may have moved
+	}
+	return conn, err
 }
 
-func (r *Reacher) resolve(ctx context.Context, name string) ([]netip.Addr, error) {
+func (r *Reacher) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(ctx, resolveLimit)
 	defer cancel()
-	// The final dot keeps search domains of the host's network out of it.
-	addresses, err := r.Resolver.LookupNetIP(ctx, "ip", name+".")
+	addresses, err := r.lookup(ctx, host)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrResolve, err)
 	}

@@ -32,24 +32,43 @@ func Connect(ctx context.Context, socket, name string, port int) (net.Conn, erro
 		return nil, err
 	}
 	target := net.JoinHostPort(name, strconv.Itoa(port))
-	if err := ask(ctx, conn, "CONNECT "+target, target); err != nil {
+	if _, err := ask(ctx, conn, "CONNECT "+target, target); err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("asking for %s: %w", target, err)
 	}
 	return conn, nil
 }
 
-// Known returns nil if the site may reach the name on any port at all.
-func Known(ctx context.Context, socket, name string) error {
+// Known returns the ports on which the site may reach the name; an error if on
+// none at all. A name that the site always reaches (its own) may have none.
+func Known(ctx context.Context, socket, name string) (ports []int, err error) {
 	conn, err := dialUnix(ctx, socket)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = conn.Close() }()
-	if err := ask(ctx, conn, "HEAD /"+name, "gateway"); err != nil {
-		return fmt.Errorf("asking about %s: %w", name, err)
+	head, err := ask(ctx, conn, "HEAD /"+name, "gateway")
+	if err != nil {
+		return nil, fmt.Errorf("asking about %s: %w", name, err)
 	}
-	return nil
+	return portsOf(head), nil
+}
+
+// portsOf reads what the gateway says of a name; what cannot be read is left out.
+func portsOf(head string) []int {
+	var ports []int
+	for line := range strings.SplitSeq(head, "\r\n") {
+		name, value, _ := strings.Cut(line, ":")
+		if !strings.EqualFold(name, "Ports") {
+			continue
+		}
+		for text := range strings.SplitSeq(value, ",") {
+			if port, err := strconv.ParseUint(strings.TrimSpace(text), 10, 16); err == nil && port > 0 {
+				ports = append(ports, int(port))
+			}
+		}
+	}
+	return ports
 }
 
 func dialUnix(ctx context.Context, socket string) (net.Conn, error) {
@@ -61,22 +80,22 @@ func dialUnix(ctx context.Context, socket string) (net.Conn, error) {
 	return conn, nil
 }
 
-func ask(ctx context.Context, conn net.Conn, what, host string) error {
+// ask sends one request and returns the head of an answer that says yes.
+func ask(ctx context.Context, conn net.Conn, what, host string) (head string, err error) {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	if err := conn.SetDeadline(time.Now().Add(answerLimit)); err != nil {
-		return err
+		return "", err
 	}
 	if _, err := fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: %s\r\n\r\n", what, host); err != nil {
-		return err
+		return "", err
 	}
-	head, err := readHead(conn)
-	if err != nil {
-		return err
+	if head, err = readHead(conn); err != nil {
+		return "", err
 	}
 	if err := accepted(head); err != nil {
-		return err
+		return "", err
 	}
-	return conn.SetDeadline(time.Time{})
+	return head, conn.SetDeadline(time.Time{})
 }
 
 // readHead reads up to and including the empty line, and not a byte more: what

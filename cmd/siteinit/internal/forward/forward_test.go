@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -175,20 +176,21 @@ func TestRefusalsResetTheConnectionAtOnce(t *testing.T) {
 
 func TestTheGatewayIsAskedAboutNames(t *testing.T) {
 	for head, want := range map[string]error{
-		"HTTP/1.1 204 No Content\r\n\r\n":        nil,
-		"HTTP/1.1 403 Forbidden\r\n\r\n":         forward.ErrForbidden,
-		"HTTP/1.1 429 Too Many Requests\r\n\r\n": forward.ErrRefused,
-		"":                                       io.EOF,
+		"HTTP/1.1 204 No Content\r\nX-Ports: 7\r\nPorts: 443, 587,x,70000,0\r\n\r\n": nil,
+		"HTTP/1.1 403 Forbidden\r\n\r\n":                                             forward.ErrForbidden,
+		"HTTP/1.1 429 Too Many Requests\r\n\r\n":                                     forward.ErrRefused,
+		"":                                                                           io.EOF,
 	} {
 		g := newGateway(t, head)
-		if err := forward.Known(t.Context(), g.socket, "a.example"); !errors.Is(err, want) {
-			t.Errorf("%q: %v", head, err)
+		ports, err := forward.Known(t.Context(), g.socket, "a.example")
+		if !errors.Is(err, want) || (err == nil) != slices.Equal(ports, []int{443, 587}) {
+			t.Errorf("%q: %v, %v", head, ports, err)
 		}
 		if g.asked() != "HEAD /a.example HTTP/1.1|Host: gateway" {
 			t.Errorf("asked %q", g.asked())
 		}
 	}
-	err := forward.Known(t.Context(), "/nonexistent", "a.example")
+	_, err := forward.Known(t.Context(), "/nonexistent", "a.example")
 	if err == nil || errors.Is(err, forward.ErrRefused) {
 		t.Errorf("without gateway: %v", err)
 	}

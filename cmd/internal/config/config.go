@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // Config is one instance's whole configuration, after defaults, checks and overrides.
 type Config struct {
 	// Instance names this installation among others on the same machine; it is part of container names and labels.
@@ -23,6 +25,8 @@ type Config struct {
 	Egress        Egress
 	Sites         Sites
 	Docker        Docker
+
+	clockOffset time.Duration
 }
 
 // Coop is who runs this.

@@ -50,6 +50,7 @@ func Parse(name string, data []byte, env []string) (Config, error) {
 	l := &loading{config: defaults(), file: name, origin: map[string]string{}, broken: map[string]bool{}}
 	l.readFile(data)
 	l.readEnvironment(env)
+	l.readClock(env)
 	l.config.derive()
 	l.check()
 	if len(l.faults) > 0 {

@@ -29,6 +29,12 @@ func (p Paths) Platform() string { return p.at("platform.json") }
 // ComposeEnv holds the values that docker-compose.yml asks for.
 func (p Paths) ComposeEnv() string { return p.at("compose.env") }
 
+// RecordsMark says how far the records have come that were worked by on this data root.
+func (p Paths) RecordsMark() string { return p.at("records.json") }
+
+// RecordsConsent is root's word that other records are to be worked by.
+func (p Paths) RecordsConsent() string { return p.at("records.accept") }
+
 // SetupLock keeps two setups apart.
 func (p Paths) SetupLock() string { return p.at(".setup.lock") }
 

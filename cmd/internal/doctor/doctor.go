@@ -49,6 +49,9 @@ type Doctor struct {
 	// Jobs tells how the last run of each recurring job went.
 	Jobs func() []schedule.Outcome
 	Now  func() time.Time
+	// Records says why the worker refuses the records, nil when it does not; Advice what can be done about it.
+	Records func() error
+	Advice  func(error) string
 }
 
 // each bounds one check, so that one dead service does not keep the others from being told; checks go side by side, or
@@ -58,7 +61,7 @@ const each = 5 * time.Second
 // Examine makes every check; it fails only when ctx ends.
 func (d Doctor) Examine(ctx context.Context) (api.Diagnosis, error) {
 	looks := []func(context.Context) []api.Check{
-		d.engine, d.database, d.sitesDatabase, d.identity, d.disk, d.clock, d.certificate,
+		d.engine, d.records, d.database, d.sitesDatabase, d.identity, d.disk, d.clock, d.certificate,
 	}
 	looks = append(append(looks, d.names()...), d.permits, d.jobs)
 	found := make([][]api.Check, len(looks))
@@ -104,6 +107,13 @@ func (d Doctor) database(ctx context.Context) []api.Check {
 		return []api.Check{red("database", err.Error(), "See why its container is not well: docker logs --tail 50 chatiere-…-mariadb")}
 	}
 	return []api.Check{green("database", "answers")}
+}
+
+func (d Doctor) records(context.Context) []api.Check {
+	if err := d.Records(); err != nil {
+		return []api.Check{red("records", err.Error(), d.Advice(err))}
+	}
+	return []api.Check{green("records", "are those of this data root")}
 }
 
 func (d Doctor) sitesDatabase(ctx context.Context) []api.Check {

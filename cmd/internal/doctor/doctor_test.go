@@ -28,7 +28,7 @@ func TestAPlatformThatIsWellIsGreenInThisOrder(t *testing.T) {
 		}
 	}
 	want := []string{
-		"docker", "live-restore", "database", "sites-database", "keycloak", "disk", "inodes", "clock", "certificate",
+		"docker", "live-restore", "records", "database", "sites-database", "keycloak", "disk", "inodes", "clock", "certificate",
 		"name lilas.example", "name panel.lilas.example", "egress.permit", "jobs",
 	}
 	if !slices.Equal(names, want) {
@@ -47,6 +47,9 @@ func TestEachCheckTurnsWithWhatItLooksAt(t *testing.T) {
 	}{
 		{"no engine", "docker", api.CheckRed, "connection refused", func(_ *testing.T, d *doctor.Doctor) { d.Engine = engine{err: errDown} }},
 		{"an engine that stops sites", "live-restore", api.CheckRed, "off", func(_ *testing.T, d *doctor.Doctor) { d.Engine = engine{info: tenants.EngineInfo{}} }},
+		{"records of another age", "records", api.CheckRed, "older", func(_ *testing.T, d *doctor.Doctor) {
+			d.Records = func() error { return errors.New("the records are older than this machine") }
+		}},
 		{"no database", "database", api.CheckRed, "connection refused", func(_ *testing.T, d *doctor.Doctor) { d.Database = database{err: errDown} }},
 		{"no database to compare with", "clock", api.CheckGreen, "kept", func(_ *testing.T, d *doctor.Doctor) { d.Database = database{err: errDown} }},
 		{"a clock nobody keeps", "clock", api.CheckAmber, "drift", func(_ *testing.T, d *doctor.Doctor) { d.Synchronised = func() bool { return false } }},

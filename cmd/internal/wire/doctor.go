@@ -13,6 +13,7 @@ import (
 
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/doctor"
+	"chatiere/cmd/internal/records"
 	"chatiere/panel/api"
 )
 
@@ -22,8 +23,8 @@ func (w *Worker) doctor() doctor.Doctor {
 	d := doctor.Doctor{
 		Root: c.Root, Engine: w.engine, Database: w.store, SitesDatabase: w.databases,
 		Certificate: c.Paths().Wildcard(), Names: append([]string{c.Domain}, c.PlatformHosts()...),
-		Resolve: net.DefaultResolver.LookupHost, Local: strings.HasSuffix(c.Domain, ".localhost"), Permit: c.Egress.Permit, Now: time.Now,
-		Synchronised: synchronised, Jobs: w.board.Outcomes,
+		Resolve: net.DefaultResolver.LookupHost, Local: strings.HasSuffix(c.Domain, ".localhost"), Permit: c.Egress.Permit, Now: w.now,
+		Synchronised: synchronised, Jobs: w.board.Outcomes, Records: w.refused, Advice: records.Advice,
 	}
 	if w.keycloak != nil {
 		d.Identity = w.keycloak

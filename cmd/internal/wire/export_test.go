@@ -7,6 +7,7 @@ import (
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/demo"
 	"chatiere/tenants/keycloak"
+	"chatiere/tenants/operations"
 )
 
 // What tests reach directly, since everything above it needs a whole platform.
@@ -28,4 +29,11 @@ func Accounts(c *keycloak.Client) demo.Directory { return accounts{c} }
 // Alone takes the worker's lock of a data root.
 func Alone(ctx context.Context, c config.Config, log *slog.Logger) (unlock func(), err error) {
 	return (&Worker{config: c, log: log}).alone(ctx)
+}
+
+// Guarded is the runner's store with a mark moved at each claim.
+func Guarded(s operations.Store, guard interface {
+	Advance(ctx context.Context) error
+}, end context.CancelCauseFunc) operations.Store {
+	return guarded{s, guard, end}
 }

@@ -61,14 +61,14 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 	if err != nil {
 		return panel.Options{}, err
 	}
-	pages, err := views.New(static, time.Now)
+	pages, err := views.New(static, c.Now)
 	if err != nil {
 		return panel.Options{}, err
 	}
 	w := newWorkerClient(c)
 	desk := &provision.Desk{
 		Records: store, Queue: store, Registry: (&provision.Plans{}).Registry(), Catalogue: known, Hosts: hosts(c),
-		Now: time.Now, Nudge: w.Nudge,
+		Now: c.Now, Nudge: w.Nudge,
 	}
 	return panel.Options{
 		PublicURL: c.PanelURL(), SitesDomain: c.Domain, SitesPort: c.PublicPort,
@@ -76,8 +76,8 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 		Instance: c.Instance, DataRoot: c.Root, MemoryMiB: c.Sites.MemoryMiB, PastPivot: pastPivot(desk.Registry),
 		EdgeSocket:  c.Paths().PanelSocket(),
 		LocalSocket: c.Paths().CLISocket(), Identity: identity, AccountURL: c.Identity.Issuer + "/account", SessionKey: []byte(key), Entries: entries,
-		Records: records{store}, People: store, Store: own, Desk: desk, Catalogue: shelf{known}, Doctor: w,
-		Views: pages, Assets: static, Log: log,
+		Records: panelRecords{store, c.Now}, People: store, Store: own, Desk: desk, Catalogue: shelf{known}, Doctor: w,
+		Views: pages, Assets: static, Log: log, Now: c.Now,
 	}, nil
 }
 
@@ -100,10 +100,23 @@ func panelIdentity(c config.Config) (auth.Identity, error) {
 	}, nil
 }
 
-// records gives the panel's list of sites its plain form.
-type records struct{ *mysql.Store }
+// panelRecords gives the panel's list of sites its plain form, and the worker's sign of life by the panel's own clock.
+type panelRecords struct {
+	*mysql.Store
+	now func() time.Time
+}
 
-func (r records) Sites(ctx context.Context, associationIDs []string, states []tenants.SiteState, search string) ([]tenants.Site, error) {
+// WorkerSeen says how long ago it was by the database's clock, which wrote it: the panel's may be an hour off.
+func (r panelRecords) WorkerSeen(ctx context.Context) (time.Time, error) {
+	seen, err := r.Store.WorkerSeen(ctx)
+	if err != nil {
+		return seen, err
+	}
+	clock, err := r.Clock(ctx)
+	return r.now().Add(-clock.Sub(seen)), err
+}
+
+func (r panelRecords) Sites(ctx context.Context, associationIDs []string, states []tenants.SiteState, search string) ([]tenants.Site, error) {
 	return r.Store.Sites(ctx, mysql.SiteFilter{AssociationIDs: associationIDs, States: states, Search: search})
 }
 

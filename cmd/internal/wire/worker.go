@@ -9,12 +9,14 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chatiere/cmd/internal/catalogue"
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/hold"
 	"chatiere/cmd/internal/publish"
+	"chatiere/cmd/internal/records"
 	"chatiere/cmd/internal/schedule"
 	"chatiere/reverseproxy/upstream/sockets"
 	"chatiere/tenants"
@@ -48,6 +50,11 @@ type Worker struct {
 	upkeep     *upkeep.Upkeep
 	desk       *provision.Desk
 	board      schedule.Board
+	guard      *records.Guard
+	now        func() time.Time
+	refusal    atomic.Pointer[error] // why the records are refused
+	ready      atomic.Bool           // at work
+	end        context.CancelCauseFunc
 }
 
 // reserve is what no work of ours may eat of the data root, in bytes: room for databases and logs to go on.
@@ -55,7 +62,7 @@ const reserve = 1 << 30
 
 // NewWorker builds the graph. It connects to nothing yet.
 func NewWorker(ctx context.Context, c config.Config, log *slog.Logger) (*Worker, error) {
-	w := &Worker{config: c, log: log}
+	w := &Worker{config: c, log: log, now: c.Now}
 	for _, build := range []func(context.Context) error{w.openDatabases, w.openEngine, w.openKeycloak, w.plan} {
 		if err := build(ctx); err != nil {
 			return nil, err
@@ -114,17 +121,17 @@ func (w *Worker) plan(context.Context) error {
 		Public: probe.Public{Edge: p.EdgeSocket(), Port: c.PublicPort, Roots: func() *x509.CertPool { return roots(c) }},
 		Routes: &publish.Routes{
 			Path: p.Routes(), PublicPort: c.PublicPort, Language: c.Language, Platform: platformRoutes(c), Sites: w.store,
-			Socket: p.AppSocket, Refuse: w.catalogue.Refuse, Now: time.Now,
+			Socket: p.AppSocket, Refuse: w.catalogue.Refuse, Now: w.now,
 		},
 		Egress: w.egress(),
-		Now:    time.Now, Log: w.log,
+		Now:    w.now, Log: w.log,
 	}
 	w.registry = w.plans.Registry()
 	owner, err := os.Hostname()
 	if err != nil {
 		owner = "worker"
 	}
-	w.runner = &operations.Runner{Store: w.store, Registry: w.registry, Owner: owner, Log: w.log}
+	w.runner = &operations.Runner{Store: w.store, Registry: w.registry, Owner: owner, Log: w.log, Now: w.now}
 	if at, slots := hold.FromEnvironment(os.Getenv, w.log); at != nil {
 		w.runner.At, w.runner.Slots = at, slots
 	}
@@ -132,7 +139,7 @@ func (w *Worker) plan(context.Context) error {
 		Plans: w.plans, Queue: w.store, Registry: w.registry, Sight: w.sight(), Nudge: w.runner.Nudge,
 	}
 	w.desk = &provision.Desk{
-		Records: w.store, Queue: w.store, Registry: w.registry, Catalogue: w.catalogue, Hosts: hosts(c), Now: time.Now,
+		Records: w.store, Queue: w.store, Registry: w.registry, Catalogue: w.catalogue, Hosts: hosts(c), Now: w.now,
 		Nudge: w.runner.Nudge,
 	}
 	w.upkeep = w.newUpkeep()
@@ -155,7 +162,7 @@ func (w *Worker) sight() provision.Sight {
 func (w *Worker) newUpkeep() *upkeep.Upkeep {
 	return &upkeep.Upkeep{
 		Records: w.store, Private: w.plans.Private, Files: w.disk, Databases: w.databases, Directory: groups{w.keycloak},
-		Hooks: w.plans, Bin: w.desk, Now: time.Now, Log: w.log,
+		Hooks: w.plans, Bin: w.desk, Now: w.now, Log: w.log,
 		ReadyPath: func(s tenants.Site) (string, int, error) {
 			t, err := w.catalogue.Template(s.Template, s.Version)
 			if err != nil {
@@ -168,14 +175,14 @@ func (w *Worker) newUpkeep() *upkeep.Upkeep {
 }
 
 // Run works until ctx ends, then gives its leases back. It waits for the file lock that keeps a second worker from the
-// same data root, and for the database.
+// same data root, for the database, and for records that belong to this data root.
 func (w *Worker) Run(ctx context.Context) error {
 	unlock, err := w.alone(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if err := w.prepare(ctx); err != nil {
+	if err := w.platformFiles(); err != nil {
 		return err
 	}
 	listener, err := w.listen()
@@ -185,13 +192,24 @@ func (w *Worker) Run(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	var parts sync.WaitGroup
+	parts.Go(func() { w.serve(ctx, listener) }) // first: the doctor tells what we wait for
+	err = w.belong(ctx)
+	if err == nil {
+		err = w.prepare(ctx)
+	}
+	if err != nil {
+		end(err)
+		parts.Wait()
+		return err
+	}
+	w.end, w.runner.Store = end, guarded{w.store, w.guard, end}
 	parts.Go(func() { end(silence(ctx, w.enginePing, engineLook, engineSilence)) })
-	parts.Go(func() { w.serve(ctx, listener) })
 	parts.Go(func() { w.runner.Run(ctx) })
 	parts.Go(func() { w.repeat(ctx) })
+	w.ready.Store(true)
 	w.log.Info("worker ready")
 	parts.Wait()
-	if err := context.Cause(ctx); errors.Is(err, errEngineSilent) {
+	if err := context.Cause(ctx); errors.Is(err, errEngineSilent) || doubted(err) {
 		return err
 	}
 	return nil
@@ -199,10 +217,11 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // prepare brings schema, certificate and tables up to date, and takes over from a predecessor.
 func (w *Worker) prepare(ctx context.Context) error {
-	if err := w.platformFiles(); err != nil {
+	if err := w.migrate(ctx); err != nil {
 		return err
 	}
-	if err := w.migrate(ctx); err != nil {
+	w.guard = w.guardOf(w.store)
+	if err := w.guard.Begin(ctx); err != nil {
 		return err
 	}
 	if err := keepUIDs(ctx, w.disk, w.store, w.config.Sites.FirstUID, w.config.Sites.LastUID); err != nil {

@@ -24,7 +24,11 @@ func (w *Worker) serve(ctx context.Context, l net.Listener) {
 		w.runner.Nudge()
 		rw.WriteHeader(http.StatusNoContent)
 	})
-	mux.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /health", func(rw http.ResponseWriter, _ *http.Request) {
+		if !w.ready.Load() {
+			http.Error(rw, "not at work yet", http.StatusServiceUnavailable)
+		}
+	})
 	mux.HandleFunc("GET /doctor", w.examine)
 	mux.HandleFunc("GET /jobs", w.tellJobs)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
@@ -41,7 +45,7 @@ func (w *Worker) repeat(ctx context.Context) { schedule.Run(ctx, w.log, &w.board
 func (w *Worker) jobs() []schedule.Job {
 	jobs := []schedule.Job{
 		{Name: "heartbeat", Every: 20 * time.Second, Run: w.heartbeat},
-		{Name: "reconcile", Every: time.Minute, Run: w.reconciler.Reconcile},
+		{Name: "reconcile", Every: time.Minute, Run: w.sure(w.reconciler.Reconcile)},
 		{Name: "traffic", Every: 3 * time.Second, Run: w.ingest},
 		{Name: "probe", Every: 30 * time.Second, Run: w.upkeep.Probe},
 		{Name: "cron", Every: 5 * time.Minute, Run: w.upkeep.Cron},
@@ -100,7 +104,7 @@ func (w *Worker) certificate(context.Context) error {
 	}
 	p := w.config.Paths()
 	changed, err := certs.EnsureLocal(certs.Dirs{CA: p.CADir(), Leaf: p.CertsDir(), Group: config.ProxyGID},
-		w.config.CertificateDomains(), time.Now)
+		w.config.CertificateDomains(), w.now)
 	if changed {
 		w.log.Info("certificate renewed")
 	}
@@ -119,7 +123,7 @@ func (w *Worker) ingest(ctx context.Context) error {
 		_, err := w.store.AddTraffic(ctx, records[0].Batch, trafficRows(records))
 		return err
 	})
-	return errors.Join(err, w.store.ForgetBatches(ctx, time.Now().Add(-batchMemory)))
+	return errors.Join(err, w.store.ForgetBatches(ctx, w.now().Add(-batchMemory)))
 }
 
 func trafficRows(records []traffic.Record) []mysql.TrafficRow {

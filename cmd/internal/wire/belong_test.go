@@ -1,0 +1,100 @@
+package wire_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"chatiere/cmd/internal/records"
+	"chatiere/cmd/internal/wire"
+	"chatiere/panel/api"
+	"chatiere/tenants"
+	"chatiere/tenants/operations"
+	"chatiere/tenants/operations/operationstest"
+)
+
+// marks is a guard that says what it is told to.
+type marks struct{ err error }
+
+func (m marks) Advance(context.Context) error { return m.err }
+
+// queued is a store with one operation in it.
+func queued(t *testing.T) (*operationstest.Store, operations.Operation) {
+	t.Helper()
+	store := operationstest.NewStore(time.Now)
+	plan := operations.Plan{Kind: "test", Version: 1, Steps: []operations.Step{{Name: "one"}}}
+	op, err := operations.NewOperation(plan, time.Now(), "site:s1", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if op, err = store.Insert(t.Context(), op); err != nil {
+		t.Fatal(err)
+	}
+	return store, op
+}
+
+func TestWorkIsTakenUpOnceItIsMarked(t *testing.T) {
+	store, op := queued(t)
+	got, err := wire.Guarded(store, marks{}, nil).Claim(t.Context(), "w", time.Minute)
+	if err != nil || got.ID != op.ID {
+		t.Errorf("got %q, %v", got.ID, err)
+	}
+}
+
+func TestWorkThatCannotBeMarkedIsGivenBack(t *testing.T) {
+	store, op := queued(t)
+	end := func(err error) { t.Errorf("the worker ended: %v", err) }
+	if _, err := wire.Guarded(store, marks{tenants.ErrUnavailable}, end).Claim(t.Context(), "w", time.Minute); !errors.Is(err, tenants.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	if got, err := store.Operation(t.Context(), op.ID); err != nil || got.Lease.Until != nil {
+		t.Errorf("its lease is %+v, %v", got.Lease, err)
+	}
+}
+
+func TestRecordsThatWereExchangedEndTheWorkerBeforeItActs(t *testing.T) {
+	for _, doubt := range []error{records.ErrOlder, records.ErrNewer, records.ErrForeign} {
+		store, _ := queued(t)
+		var ended error
+		_, err := wire.Guarded(store, marks{fmt.Errorf("%w: since Monday", doubt)}, func(err error) { ended = err }).Claim(t.Context(), "w", time.Minute)
+		if !errors.Is(err, doubt) || !errors.Is(ended, doubt) {
+			t.Errorf("claiming says %v, the worker ended with %v", err, ended)
+		}
+	}
+}
+
+func TestRecordsAreAcceptedByRootOnceTheWorkerRefusesThem(t *testing.T) {
+	c := configure(t, "")
+	check := atomic.Pointer[api.Check]{}
+	check.Store(&api.Check{Name: "records", State: api.CheckGreen})
+	listen(t, c.Paths().WorkerSocket(), (*httptest.Server).Start, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if _, err := os.Stat(c.Paths().RecordsConsent()); err == nil { // as a worker that takes the word
+			check.Store(&api.Check{Name: "records", State: api.CheckGreen})
+		}
+		_ = json.NewEncoder(w).Encode(api.Diagnosis{Checks: []api.Check{*check.Load()}})
+	}))
+	if _, err := wire.AcceptRecords(t.Context(), c, "root"); !errors.Is(err, wire.ErrNothingToAccept) {
+		t.Errorf("with nothing refused: %v", err)
+	}
+	if _, err := os.Stat(c.Paths().RecordsConsent()); err == nil {
+		t.Error("a word lies there for the next older dump")
+	}
+	check.Store(&api.Check{Name: "records", State: api.CheckRed, Found: "older"})
+	if refused, err := wire.AcceptRecords(t.Context(), c, "root"); err != nil || refused != "older" {
+		t.Errorf("got %q, %v", refused, err)
+	}
+}
+
+func TestRecordsCannotBeAcceptedForAWorkerThatIsNotThere(t *testing.T) {
+	if _, err := wire.AcceptRecords(t.Context(), configure(t, ""), "root"); err == nil || !strings.Contains(err.Error(), "start it first") {
+		t.Errorf("got %v", err)
+	}
+}

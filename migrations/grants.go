@@ -38,7 +38,7 @@ var grants = map[string]rights{
 	"traffic_batches":     {"", "SIUD"},
 	"worker_heartbeat":    {"S", "SIUD"},
 	"findings":            {"S", "SIUD"},
-	"records_mark":        {"S", "SIU"},
+	"worker_mark":         {"S", "SIU"},
 	"sessions":            {"SIUD", ""},
 	"sign_ins":            {"SID", ""},
 	"api_tokens":          {"SIU", ""},

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -80,11 +81,16 @@ func translate(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
+// noRoom is all that the daemon says of ENOSPC: it answers 500, with the system's words for it.
+const noRoom = "no space left on device"
+
 func sentinelOf(err error) error {
 	var network net.Error
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return nil // the asker's own doing
+	case strings.Contains(err.Error(), noRoom):
+		return tenants.ErrDiskFull
 	case errdefs.IsNotFound(err):
 		return tenants.ErrNotFound
 	case errdefs.IsConflict(err):

@@ -35,6 +35,12 @@ var away = []uint16{
 	1969, // statement took too long
 }
 
+// The server has no room left.
+var full = []uint16{
+	1021, // disk full, waiting for somebody to make room
+	1114, // the table is full: its file cannot grow
+}
+
 // What was asked for or written does not fit its column.
 const (
 	illegalMix     = 1267 // comparing a column of plain signs with others: nothing there can be equal to it
@@ -64,6 +70,8 @@ func sentinelOf(err error) error {
 		return tenants.ErrConflict
 	case numbered(err, []uint16{incorrectValue, tooLong}):
 		return tenants.ErrInvalid
+	case numbered(err, full):
+		return tenants.ErrDiskFull
 	case numbered(err, again), numbered(err, away),
 		errors.Is(err, driver.ErrBadConn), errors.Is(err, mariadb.ErrInvalidConn), errors.As(err, &network):
 		return tenants.ErrUnavailable

@@ -20,7 +20,7 @@ type markRecord struct {
 }
 
 // TableName implements gorm's Tabler.
-func (markRecord) TableName() string { return "records_mark" }
+func (markRecord) TableName() string { return "worker_mark" }
 
 func (r markRecord) mark() tenants.Mark {
 	return tenants.Mark{Installation: r.Installation, Count: r.Count, Host: r.Host, At: r.MarkedAt}
@@ -43,7 +43,7 @@ func (s *Store) Mark(ctx context.Context) (tenants.Mark, error) {
 func (s *Store) AdvanceMark(ctx context.Context, installation, host string) (tenants.Mark, error) {
 	var m tenants.Mark
 	err := s.Transact(ctx, func(ctx context.Context) error {
-		done := s.on(ctx).Exec(`UPDATE records_mark SET count = count + 1, host = ?, marked_at = UTC_TIMESTAMP(6)
+		done := s.on(ctx).Exec(`UPDATE worker_mark SET count = count + 1, host = ?, marked_at = UTC_TIMESTAMP(6)
   WHERE one = 1 AND installation = ?`, clip(host, 128), installation)
 		if done.Error == nil && done.RowsAffected == 0 {
 			return fmt.Errorf("advancing the records' mark: %w", tenants.ErrConflict)
@@ -62,7 +62,7 @@ func (s *Store) AdvanceMark(ctx context.Context, installation, host string) (ten
 // something to tell.
 func (s *Store) SetMark(ctx context.Context, m tenants.Mark, told *tenants.AuditEntry) error {
 	return s.Transact(ctx, func(ctx context.Context) error {
-		err := s.on(ctx).Exec(`INSERT INTO records_mark (one, installation, count, host, marked_at)
+		err := s.on(ctx).Exec(`INSERT INTO worker_mark (one, installation, count, host, marked_at)
   VALUES (1, ?, ?, ?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE installation = VALUES(installation), count = VALUES(count),
   host = VALUES(host), marked_at = VALUES(marked_at)`, m.Installation, m.Count, clip(m.Host, 128)).Error
 		if err != nil || told == nil {

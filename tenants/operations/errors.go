@@ -56,7 +56,7 @@ func Permanent(cause Cause, err error) error { return &classified{permanent, cau
 func NeedsPerson(cause Cause, err error) error { return &classified{person, cause, err} }
 
 // Waits marks an error that passes when something outside changes (room on the disk): the operation tries again every
-// half minute, for as long as it takes, and shows the cause meanwhile.
+// few seconds, for as long as it takes, and shows the cause meanwhile.
 func Waits(cause Cause, err error) error { return &classified{waiting, cause, err} }
 
 func classify(err error) (class, Cause) {

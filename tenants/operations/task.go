@@ -25,6 +25,8 @@ const (
 	maxFailures = 9
 	firstDelay  = 250 * time.Millisecond
 	maxDelay    = 30 * time.Second
+	// waitDelay is how often an operation that waits for room on the disk looks again.
+	waitDelay = 5 * time.Second
 )
 
 // advance takes the operation as far as it goes now. A nil error means that its rows say where it stands and that the
@@ -150,7 +152,7 @@ func (t *task) failed(ctx context.Context, i, pivot int, rec *StepRecord, err er
 	t.log.Warn("step failed", "step", rec.Name, "attempt", rec.Attempt, "error", err)
 	switch {
 	case kind == waiting:
-		return false, t.postpone(ctx, Running, rec, maxDelay, cause, err)
+		return false, t.postpone(ctx, Running, rec, waitDelay, cause, err)
 	case kind == person:
 		return false, t.turn(ctx, Stuck, cause, err)
 	case kind == permanent && before, kind == transient && before && rec.Attempt >= maxFailures:

@@ -65,11 +65,17 @@ func (p *Plans) Registry() *operations.Registry {
 	}
 	for _, plan := range plans {
 		for i := range plan.Steps {
-			plan.Steps[i] = telling(plan.Steps[i])
+			if needsRoom[plan.Kind] {
+				plan.Steps[i] = p.roomy(plan.Steps[i])
+			}
+			plan.Steps[i] = p.telling(plan.Steps[i])
 		}
 	}
 	return operations.NewRegistry(plans...)
 }
+
+// needsRoom are the plans that fill the disk.
+var needsRoom = map[string]bool{KindSiteProvision: true, KindSiteResume: true, KindSiteRestore: true, KindSiteRepair: true}
 
 func (p *Plans) associationCreate() operations.Plan {
 	return operations.Plan{

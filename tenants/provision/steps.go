@@ -67,7 +67,7 @@ func (p *Plans) stepImage() operations.Step {
 				return err
 			}
 			if err := p.Disk.Room(ctx, t.DiskNeed()); err != nil {
-				return roomError(err)
+				return err
 			}
 			if s.ImageID != "" {
 				return nil
@@ -78,13 +78,6 @@ func (p *Plans) stepImage() operations.Step {
 			return p.Records.UpdateSite(ctx, s)
 		}),
 	}
-}
-
-func roomError(err error) error {
-	if errors.Is(err, tenants.ErrDiskFull) {
-		return operations.Waits(operations.CauseDiskFull, err)
-	}
-	return err
 }
 
 func (p *Plans) template(s tenants.Site) (Template, error) {
@@ -100,7 +93,7 @@ func (p *Plans) stepFiles() operations.Step {
 		Name:    "files",
 		Observe: p.see(func(ctx context.Context, s tenants.Site) (bool, error) { return p.Disk.Ready(ctx, s) }),
 		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
-			return roomError(p.Disk.Ensure(ctx, s))
+			return p.Disk.Ensure(ctx, s)
 		}),
 		Undo: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return p.Disk.Remove(ctx, s.ID) }),
 	}

@@ -19,7 +19,7 @@ func (p *Plans) stepSockets() operations.Step {
 		Name:    "sockets",
 		Observe: p.see(p.hasSockets),
 		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
-			return roomError(p.Disk.EnsureSockets(ctx, s))
+			return p.Disk.EnsureSockets(ctx, s)
 		}),
 	}
 }

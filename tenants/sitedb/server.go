@@ -115,6 +115,12 @@ var away = []uint16{
 	1969, // statement took too long
 }
 
+// Error numbers of MariaDB that mean that it has no room left.
+var full = []uint16{
+	1021, // disk full, waiting for somebody to make room
+	1114, // the table is full: its file cannot grow
+}
+
 // Error numbers of MariaDB that mean that our account is not accepted or lacks a right. None of them passes by itself.
 var refused = []uint16{
 	1044, // access denied to a database
@@ -132,6 +138,8 @@ func translate(doing string, err error) error {
 		return nil
 	case unavailable(err):
 		return fmt.Errorf("%s: %w: %w", doing, tenants.ErrUnavailable, err)
+	case numbered(err, full):
+		return fmt.Errorf("%s: %w: %w", doing, tenants.ErrDiskFull, err)
 	case numbered(err, refused):
 		return fmt.Errorf("%s: %w: %w", doing, tenants.ErrRefused, err)
 	}

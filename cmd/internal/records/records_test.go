@@ -108,9 +108,10 @@ func TestAnOlderDumpIsRefusedAndTheNewerOneTakenUpAgain(t *testing.T) {
 	m, d := newMachine(t), &database{}
 	g := m.begun(d)
 	m.advance(g, 1)
-	dump, now := d.mark, d.mark
+	dump := d.mark
 	m.advance(g, 1)
-	now, d.mark = d.mark, dump
+	now := d.mark
+	d.mark = dump
 	err := m.worker(d).Begin(t.Context())
 	if !errors.Is(err, records.ErrOlder) {
 		t.Fatalf("got %v", err)

@@ -10,6 +10,7 @@ import (
 	"chatiere/cmd/internal/records"
 	"chatiere/tenants/mysql"
 	"chatiere/tenants/operations"
+	"chatiere/tenants/provision"
 )
 
 // refusalPoll is how soon a worker that refuses the records looks whether they were exchanged or accepted.
@@ -114,7 +115,18 @@ type guarded struct {
 	guard interface {
 		Advance(ctx context.Context) error
 	}
-	end context.CancelCauseFunc // ends the worker when the records are not ours any more
+	end  context.CancelCauseFunc // ends the worker when the records are not ours any more
+	disk provision.Roomy
+}
+
+// Advance implements operations.Store; records that cannot be written for want of room are waited for, like all else.
+func (g guarded) Advance(ctx context.Context, id string, fence int64, state operations.State, step operations.StepRecord) error {
+	return provision.Full(ctx, g.disk, g.Store.Advance(ctx, id, fence, state, step))
+}
+
+// Commit implements operations.Store, see Advance.
+func (g guarded) Commit(ctx context.Context, id string, fence int64, step operations.StepRecord) error {
+	return provision.Full(ctx, g.disk, g.Store.Commit(ctx, id, fence, step))
 }
 
 // Claim implements operations.Store.

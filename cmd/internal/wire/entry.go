@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"chatiere/cmd/internal/config"
 	"chatiere/panel/assertion"
@@ -17,7 +16,7 @@ func entryIssuer(c config.Config) (*assertion.Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return assertion.New(c.PanelURL(), secret, time.Now)
+	return assertion.New(c.PanelURL(), secret, c.Now)
 }
 
 func entryKey(c config.Config) ([]byte, error) {

@@ -20,6 +20,7 @@ var (
 	LoadCatalogue   = loadCatalogue
 	AllowLists      = allowLists
 	Silence         = silence
+	Listens         = listens
 	ErrEngineSilent = errEngineSilent
 )
 
@@ -35,5 +36,5 @@ func Alone(ctx context.Context, c config.Config, log *slog.Logger) (unlock func(
 func Guarded(s operations.Store, guard interface {
 	Advance(ctx context.Context) error
 }, end context.CancelCauseFunc) operations.Store {
-	return guarded{s, guard, end}
+	return guarded{s, guard, end, nil}
 }

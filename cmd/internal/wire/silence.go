@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -13,13 +16,17 @@ import (
 var errEngineSilent = errors.New("the engine does not answer; ending, to be started anew with the socket it has now")
 
 const (
-	engineLook    = 10 * time.Second
+	engineLook    = 3 * time.Second
 	engineSilence = time.Minute
+	// engineGone is enough when nobody listens at all: that never passes on the socket we have.
+	engineGone = 12 * time.Second
+	pingTime   = 10 * time.Second
 )
 
-// silence asks every so often and returns errEngineSilent once nothing has answered for limit; nil when ctx ends before.
-func silence(ctx context.Context, ping func(context.Context) error, every, limit time.Duration) error {
-	tick := time.NewTicker(every)
+// silence asks every so often and returns errEngineSilent once nothing has answered for a minute, or nobody has listened
+// for a few seconds; nil when ctx ends before.
+func silence(ctx context.Context, ping func(context.Context) error) error {
+	tick := time.NewTicker(engineLook)
 	defer tick.Stop()
 	heard := time.Now()
 	for {
@@ -32,15 +39,40 @@ func silence(ctx context.Context, ping func(context.Context) error, every, limit
 		switch {
 		case err == nil:
 			heard = time.Now()
-		case time.Since(heard) >= limit && ctx.Err() == nil:
+		case time.Since(heard) >= patience(err) && ctx.Err() == nil:
 			return fmt.Errorf("%w: %w", errEngineSilent, err)
 		}
 	}
 }
 
+// patience is how long an error is borne with.
+func patience(err error) time.Duration {
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT) {
+		return engineGone
+	}
+	return engineSilence
+}
+
 func (w *Worker) enginePing(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, engineLook)
+	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
+	// The client keeps to itself why it could not connect, so the socket is asked first.
+	if err := listens(ctx, w.config.Docker.Host); err != nil {
+		return err
+	}
 	_, err := w.engine.Info(ctx)
 	return err
+}
+
+// listens tells with the system's own error when nobody listens on a unix socket.
+func listens(ctx context.Context, host string) error {
+	path, unix := strings.CutPrefix(host, "unix://")
+	if !unix {
+		return nil
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err != nil {
+		return fmt.Errorf("asking the engine: %w", err)
+	}
+	return conn.Close()
 }

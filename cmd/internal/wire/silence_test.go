@@ -3,6 +3,11 @@ package wire_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,15 +23,47 @@ func TestAWorkerEndsWhenTheEngineHasBeenSilentForAWhile(t *testing.T) {
 			if asked <= 3 {
 				return nil
 			}
-			return errors.New("connection refused")
-		}, 10*time.Second, time.Minute)
+			return errors.New("no answer in time")
+		})
 		if !errors.Is(err, wire.ErrEngineSilent) {
 			t.Fatalf("got %v", err)
 		}
-		if took := time.Since(began); took != 90*time.Second {
-			t.Errorf("ended after %s, want a minute after the last answer at 30 s", took)
+		if took := time.Since(began); took != 69*time.Second {
+			t.Errorf("ended after %s, want a minute after the last answer at 9 s", took)
 		}
 	})
+}
+
+func TestAWorkerEndsSoonWhenNobodyListensOnItsSocketAnyMore(t *testing.T) {
+	for _, gone := range []error{syscall.ECONNREFUSED, syscall.ENOENT} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			err := wire.Silence(t.Context(), func(context.Context) error {
+				return fmt.Errorf("asking the engine: %w", &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", gone)})
+			})
+			if took := time.Since(began); !errors.Is(err, wire.ErrEngineSilent) || took != 12*time.Second {
+				t.Errorf("%v: ended after %s with %v", gone, took, err)
+			}
+		})
+	}
+}
+
+func TestASocketThatItsDaemonHasLeftIsToldFromOneThatIsHeard(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "docker.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := wire.Listens(t.Context(), "unix://"+path); err != nil {
+		t.Errorf("while the daemon listens: %v", err)
+	}
+	l.SetUnlinkOnClose(false)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := wire.Listens(t.Context(), "unix://"+path); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("after its end: %v", err)
+	}
 }
 
 func TestASilenceThatEndsInTimeIsForgiven(t *testing.T) {
@@ -38,8 +75,8 @@ func TestASilenceThatEndsInTimeIsForgiven(t *testing.T) {
 			if asked++; asked%5 == 0 {
 				return nil
 			}
-			return errors.New("connection refused")
-		}, 10*time.Second, time.Minute)
+			return errors.New("no answer in time")
+		})
 		if err != nil || asked < 50 {
 			t.Errorf("ended with %v after %d questions; want it to go on until it is told to end", err, asked)
 		}

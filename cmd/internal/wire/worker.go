@@ -76,7 +76,7 @@ func (w *Worker) openDatabases(ctx context.Context) (err error) {
 	if w.store, err = openStore(ctx, c, c.Database.WorkerUser, c.Secret(config.SecretDBWorker), w.log); err != nil {
 		return err
 	}
-	w.findings = &findings.Book{Records: w.store, Now: time.Now, Log: w.log}
+	w.findings = &findings.Book{Records: w.store, Now: w.now, Log: w.log}
 	password, err := c.Secret(config.SecretDBSites).Reveal()
 	if err != nil {
 		return err
@@ -202,8 +202,8 @@ func (w *Worker) Run(ctx context.Context) error {
 		parts.Wait()
 		return err
 	}
-	w.end, w.runner.Store = end, guarded{w.store, w.guard, end}
-	parts.Go(func() { end(silence(ctx, w.enginePing, engineLook, engineSilence)) })
+	w.end, w.runner.Store = end, guarded{w.store, w.guard, end, w.disk}
+	parts.Go(func() { end(silence(ctx, w.enginePing)) })
 	parts.Go(func() { w.runner.Run(ctx) })
 	parts.Go(func() { w.repeat(ctx) })
 	w.ready.Store(true)

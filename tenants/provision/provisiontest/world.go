@@ -29,7 +29,8 @@ type World struct {
 	// FailHook makes a hook answer with exit code 1.
 	FailHook map[string]bool
 	// Refuse makes the groups refuse our credentials.
-	Refuse bool
+	Refuse  bool
+	missing int // MiB that the disk lacks, see SetMissing
 	// DatabasesDown makes the list of databases fail.
 	DatabasesDown bool
 }
@@ -44,6 +45,15 @@ func NewWorld(r *Records) *World {
 		things: map[string]mark{}, made: map[string]int{}, bound: map[string]int{}, routes: map[string]string{},
 		FailHook: map[string]bool{},
 	}
+}
+
+// SetMissing fills the disk until so many MiB are missing: hooks then fail as applications do, without saying why. 0 makes
+// room again.
+func (w *World) SetMissing(mib int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.missing = mib
+	w.FailHook["install"] = mib > 0
 }
 
 // Inventory lists all there is, sorted, for comparing before and after.
@@ -132,7 +142,14 @@ func (w disk) Secret(_ context.Context, id, name string) (string, error) {
 	return name + "-of-" + id, nil
 }
 func (w disk) Usage(context.Context, string) (int64, error) { return 1 << 20, nil }
-func (w disk) Room(context.Context, int64) error            { return nil }
+func (w disk) Room(context.Context, int64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.missing == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d MiB are missing", tenants.ErrDiskFull, w.missing)
+}
 
 type groups struct{ *World }
 

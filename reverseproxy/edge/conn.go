@@ -2,70 +2,167 @@ package edge
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// recordSize is the plaintext of a full TLS record. A Write no larger than that is one record, hence
-// one system call already.
-const recordSize = 16 << 10
-
-// maxGather bounds what one Write may have waiting before it goes out.
-const maxGather = 256 << 10
+const (
+	// recordSize is the plaintext of a full TLS record. A Write no larger than that is one record, hence
+	// one system call already.
+	recordSize = 16 << 10
+	// maxGather bounds what one Write may have waiting before it goes out.
+	maxGather = 256 << 10
+	// maxHeld bounds what waits for the rest of its response.
+	maxHeld = 2 * recordSize
+	// heldFor is how long it waits at most. Handlers flush before they wait for anything, so that this
+	// passes only where a client's window is closed or a handler is slow.
+	heldFor = time.Millisecond
+)
 
 var gatherBuffers = sync.Pool{New: func() any {
 	buf := make([]byte, 0, 2*recordSize+1024)
 	return &buf
 }}
 
-// rawConn lies under a tls.Conn. While gathering it collects what crypto/tls writes, record by record,
-// and sends all of it at once. It also limits how long one write may stand still.
+// rawConn lies under a tls.Conn. crypto/tls writes record by record, and servers write header, body and
+// end of a response one by one; each system call costs more than all the rest. So it collects what
+// belongs together and sends it at once. It also limits how long one write may stand still.
 type rawConn struct {
 	net.Conn
 	remote  net.Addr
 	timeout time.Duration
 	tracker *tracker
 
+	explicit atomic.Bool // somebody above set a deadline for writes
+
 	mu        sync.Mutex
 	gathering int     // Writes in progress above, which may overlap
+	held      int     // responses of which more is about to come
 	pending   *[]byte // nil unless something waits
+	late      *time.Timer
+	armed     bool
+	limit     time.Time // deadline of writes
+	broken    error     // the first failure of a write
 }
 
 // RemoteAddr is the visitor's address, or a stand-in on sockets where there is none.
 func (c *rawConn) RemoteAddr() net.Addr { return c.remote }
 
-// Close also ends the tracking of the connection.
+// Close sends what waits, and ends the tracking of the connection.
 func (c *rawConn) Close() error {
 	c.tracker.remove(c)
+	if c.mu.TryLock() { // else somebody sends, and is to be interrupted
+		_ = c.flush() // nobody is left to tell
+		c.mu.Unlock()
+	}
 	return c.Conn.Close()
 }
 
-// Write sends p, or keeps a copy while a larger Write is in progress above.
+// SetWriteDeadline: without one from above, ours holds. Whoever sets one is about to close or to take the
+// connection over, so nothing waits any more.
+func (c *rawConn) SetWriteDeadline(t time.Time) error {
+	if c.explicit.Store(!t.IsZero()); t.IsZero() {
+		return nil
+	}
+	var err error
+	if future := t.After(time.Now()); future {
+		err = c.Conn.SetWriteDeadline(t)
+	}
+	if c.mu.TryLock() { // else somebody sends, and may be interrupted
+		c.held = 0
+		_ = c.flush() // the next write tells
+		c.mu.Unlock()
+	}
+	return errors.Join(err, c.Conn.SetWriteDeadline(t))
+}
+
+// SetDeadline is for those who take a connection over.
+func (c *rawConn) SetDeadline(t time.Time) error {
+	if err := c.SetWriteDeadline(t); err != nil {
+		return err
+	}
+	return c.SetReadDeadline(t)
+}
+
+// Write sends p, or keeps a copy while more is about to come.
 func (c *rawConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gathering == 0 {
+	if c.gathering == 0 && c.held == 0 && c.pending == nil {
 		return len(p), c.send(p)
+	}
+	if c.broken != nil {
+		return 0, c.broken
 	}
 	if c.pending == nil {
 		c.pending = gatherBuffers.Get().(*[]byte)
 	}
 	*c.pending = append(*c.pending, p...)
-	if len(*c.pending) > maxGather {
-		return len(p), c.flush()
+	return len(p), c.maybeFlush()
+}
+
+// maybeFlush sends what waits unless there is a reason to wait.
+func (c *rawConn) maybeFlush() error {
+	switch n := c.waiting(); {
+	case n == 0:
+		return nil
+	case c.gathering > 0 && n <= maxGather:
+		return nil
+	case c.held > 0 && n <= maxHeld:
+		c.arm()
+		return nil
 	}
-	return len(p), nil
+	return c.flush()
+}
+
+func (c *rawConn) waiting() int {
+	if c.pending == nil {
+		return 0
+	}
+	return len(*c.pending)
+}
+
+func (c *rawConn) arm() {
+	switch {
+	case c.armed:
+		return
+	case c.late == nil:
+		c.late = time.AfterFunc(heldFor, c.expire)
+	default:
+		c.late.Reset(heldFor)
+	}
+	c.armed = true
+}
+
+// expire sends what has waited too long. Responses in progress are not waited for any more.
+func (c *rawConn) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.armed = false
+	c.held = 0
+	_ = c.maybeFlush() // the next write tells
 }
 
 func (c *rawConn) send(p []byte) error {
-	if c.timeout > 0 {
-		if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
-			return err
-		}
+	if c.broken != nil {
+		return c.broken
 	}
-	_, err := c.Conn.Write(p)
-	return err
+	if c.timeout > 0 && !c.explicit.Load() {
+		// Moving a deadline costs more than a look at the clock.
+		if now := time.Now(); c.limit.Sub(now) < c.timeout*3/4 {
+			c.limit = now.Add(c.timeout)
+			if c.broken = c.Conn.SetWriteDeadline(c.limit); c.broken != nil {
+				return c.broken
+			}
+		}
+	} else {
+		c.limit = time.Time{}
+	}
+	_, c.broken = c.Conn.Write(p)
+	return c.broken
 }
 
 func (c *rawConn) gather() {
@@ -74,20 +171,36 @@ func (c *rawConn) gather() {
 	c.mu.Unlock()
 }
 
-// release ends a gather and sends what waits, unless another Write is still gathering.
+// release ends a gather and sends what waits, unless there is a reason to wait.
 func (c *rawConn) release() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.gathering--
-	if c.gathering > 0 {
-		return nil
-	}
-	return c.flush()
+	return c.maybeFlush()
 }
 
+// hold announces that a response is being written.
+func (c *rawConn) hold() {
+	c.mu.Lock()
+	c.held++
+	c.mu.Unlock()
+}
+
+// settle says that a response has ended, or that what there is of it shall not wait.
+func (c *rawConn) settle() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held = max(c.held-1, 0)
+	return c.maybeFlush()
+}
+
+// flush sends what waits, whatever is in progress.
 func (c *rawConn) flush() error {
 	if c.pending == nil {
 		return nil
+	}
+	if c.armed {
+		c.armed = !c.late.Stop()
 	}
 	buf := c.pending
 	c.pending = nil
@@ -102,18 +215,33 @@ func (c *rawConn) flush() error {
 // secureConn lies above the tls.Conn and marks where a Write begins and ends.
 type secureConn struct {
 	*tls.Conn
-	raw *rawConn
+	raw    *rawConn
+	frames *frames // of HTTP/2, else nil
 }
 
 // Write gathers the records of one Write into one system call.
 func (c *secureConn) Write(p []byte) (int, error) {
+	ended := 0
+	if c.frames != nil {
+		ended = c.frames.ended(p)
+	}
+	n, err := c.write(p)
+	for range ended {
+		if settled := c.raw.settle(); err == nil && settled != nil {
+			return 0, settled
+		}
+	}
+	return n, err
+}
+
+func (c *secureConn) write(p []byte) (int, error) {
 	if len(p) <= recordSize {
 		return c.Conn.Write(p)
 	}
 	c.raw.gather()
 	n, err := c.Conn.Write(p)
-	if flushErr := c.raw.release(); err == nil && flushErr != nil {
-		return 0, flushErr
+	if released := c.raw.release(); err == nil && released != nil {
+		return 0, released
 	}
 	return n, err
 }

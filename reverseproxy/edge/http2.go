@@ -21,12 +21,12 @@ type http2Server struct {
 }
 
 func newHTTP2(opts Options, base *http.Server) (*http2Server, error) {
+	// That writes make progress is seen to by rawConn.
 	server := &http2.Server{
 		MaxConcurrentStreams: opts.MaxStreams,
 		IdleTimeout:          opts.IdleTimeout,
 		ReadIdleTimeout:      opts.IdleTimeout,
 		PingTimeout:          opts.HandshakeTimeout,
-		WriteByteTimeout:     opts.WriteTimeout,
 	}
 	return &http2Server{server: server, base: base}, http2.ConfigureServer(base, server)
 }

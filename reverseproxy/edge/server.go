@@ -40,7 +40,8 @@ func New(opts Options) (*Server, error) {
 		// Pages are sent in few large writes; small first records would cost a third more.
 		DynamicRecordSizingDisabled: true,
 	}
-	s.secure, s.plain = s.httpServer(opts.Secure), s.httpServer(opts.Plain)
+	s.secure, s.plain = s.httpServer(wholes(opts.Secure)), s.httpServer(opts.Plain)
+	s.secure.ConnContext, s.secure.ConnState = withConn, rested
 	var err error
 	if s.h2, err = newHTTP2(opts, s.secure); err != nil {
 		return nil, fmt.Errorf("configuring HTTP/2: %w", err)
@@ -152,7 +153,8 @@ func (s *Server) serveSecure(ctx context.Context, raw *rawConn, h1 *handoff) {
 		h1.give(conn)
 		return
 	}
-	s.h2.serve(context.WithoutCancel(ctx), conn)
+	conn.frames = new(frames)
+	s.h2.serve(withConn(context.WithoutCancel(ctx), conn), conn)
 	_ = raw.Close() // it is closed already, unless the preface was wrong
 }
 

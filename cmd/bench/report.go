@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// figures is what was measured.
+type figures struct {
+	began                 time.Time
+	took                  time.Duration
+	loadBefore, loadAfter string
+	cpu                   map[string][]sample // by peer and protocol
+	idle                  map[string]idleMemory
+	many                  map[string]int64 // KiB, by peer
+}
+
+func machineLoad() string {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(data))[:3], " ")
+}
+
+func (f *figures) markdown(b *bench) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, `## The proxy
+
+- Command: `+"`deploy/bench.sh proxy`"+`, %s, %d s
+- Machine: %s; load average before %s, after %s
+- Versions: %s
+- A page of 16 KiB from a unix socket, over TLS 1.3 (%s); one backend shared by all, in a process of its own, as is the
+  load generator. All proxies in containers of the same image, on the machine's network.
+- Ours is the product's binary in its role (`+"`chatiere proxy`"+`): %d routes with the refusals of WordPress, header
+  rewriting, traffic counted and spooled, access log written. The others have one route and rewrite headers. nginx and HAProxy log as Debian
+  has them log, Caddy does not unless told to. nginx keeps 64 upstream connections (tuned: 512, buffers of 32 KiB, TLS 1.3
+  alone, buffered log).
+
+### Processor time per request
+
+µs over the whole process tree, median of %d rounds of %d requests in shuffled order (in brackets the lowest and the
+highest round), then the ratio to nginx in the same run, and requests per second (median; the load generator is the bound).
+
+| | h1 | ratio | req/s | h2 | ratio | req/s |
+|---|---|---|---|---|---|---|
+`, f.began.UTC().Format(time.RFC3339), int(f.took.Seconds()), machine(), f.loadBefore, f.loadAfter, b.versions(),
+		f.cpu["nginx h1"][0].cipher, b.routes, b.rounds, b.requests)
+	for _, p := range peers() {
+		if len(f.cpu[p.name+" h1"]) == 0 {
+			continue
+		}
+		fmt.Fprintf(&s, "| %s |", p.name)
+		for _, proto := range protocols {
+			mid, low, high := median(f.cpu[p.name+" "+proto.name])
+			peer, _, _ := median(f.cpu["nginx "+proto.name])
+			fmt.Fprintf(&s, " %.1f (%.1f–%.1f) | %.2f | %.0f |", micros(mid), micros(low), micros(high), float64(mid)/float64(peer), f.rate(p.name+" "+proto.name))
+		}
+		s.WriteString("\n")
+	}
+	fmt.Fprintf(&s, "\nIn flight: %s.\n", inFlight())
+	if len(f.idle) > 0 {
+		f.memory(&s, b)
+	}
+	return s.String()
+}
+
+func (f *figures) memory(s *strings.Builder, b *bench) {
+	fmt.Fprintf(s, `
+### Memory
+
+Proportional (PSS) over the whole process tree, %d s after the event. Fresh: started, one request answered, the routes of
+the measurement above. Idle: %d TLS connections that each got the page once.
+
+| | fresh, MiB | per idle h1 connection, KiB | per idle h2 connection, KiB | %d routes, MiB |
+|---|---|---|---|---|
+`, int(settling.Seconds()), b.idle, b.manyRoutes)
+	for _, p := range peers() {
+		m, ok := f.idle[p.name]
+		if !ok {
+			continue
+		}
+		fmt.Fprintf(s, "| %s | %.1f | %.1f | %.1f | %.1f |\n", p.name, float64(m.fresh)/1024, m.h1, m.h2, float64(f.many[p.name])/1024)
+	}
+}
+
+func (f *figures) rate(key string) float64 {
+	samples := f.cpu[key]
+	var sum float64
+	for _, s := range samples {
+		sum += s.rate
+	}
+	return sum / float64(len(samples))
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+func inFlight() string {
+	var parts []string
+	for _, p := range protocols {
+		parts = append(parts, fmt.Sprintf("%s %d connections with %d requests each", p.name, p.shape.conns, p.shape.streams))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// machine says what the figures hold for.
+func machine() string {
+	model := "unknown processor"
+	if data, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(data)) {
+			if rest, ok := strings.CutPrefix(line, "model name"); ok {
+				model = strings.TrimSpace(strings.TrimLeft(rest, "\t :"))
+				break
+			}
+		}
+	}
+	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		kernel = []byte("unknown")
+	}
+	return fmt.Sprintf("%s, %d cores, Linux %s, %s", model, runtime.NumCPU(), strings.TrimSpace(string(kernel)), runtime.Version())
+}
+
+// versions of the peers, as they say themselves.
+func (b *bench) versions() string {
+	out, err := exec.Command("docker", "run", "--rm", b.image, "sh", "-c",
+		`nginx -v 2>&1 | sed 's/.*: //'; haproxy -v | sed -n '1s/HAProxy version \([^ ]*\).*/haproxy \1/p'; echo "caddy $(caddy version)"`).Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(strings.ReplaceAll(strings.TrimSpace(string(out)), "\n", ", ")), " ")
+}

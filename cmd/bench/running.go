@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// running is a peer in its container.
+type running struct {
+	peer
+	addr      string
+	pid       int
+	container string
+}
+
+// start runs a peer that knows so many routes, and waits until it answers.
+func (b *bench) start(ctx context.Context, p peer, routes int) (*running, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(b.dir, strings.ReplaceAll(p.name, " ", "-"))
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	files, err := p.files(b, port, routes)
+	if err != nil {
+		return nil, err
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	r := &running{peer: p, addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), container: fmt.Sprintf("chatiere-bench-%d-%d", os.Getpid(), port)}
+	if err := r.launch(ctx, b, dir); err != nil {
+		return nil, err
+	}
+	if err := r.await(ctx, b); err != nil {
+		output, _ := os.ReadFile(filepath.Join(dir, "output"))
+		return nil, errors.Join(fmt.Errorf("%s: %w\n%.3000s", p.name, err, output), r.stop())
+	}
+	return r, nil
+}
+
+// launch starts the container. All peers have the machine's network, and no filter on their system calls, which would
+// cost the more the more of them a program makes. What they print goes into a file.
+func (r *running) launch(ctx context.Context, b *bench, dir string) error {
+	args := append([]string{
+		"run", "-d", "--rm", "--name", r.container, "--network", "host", "--security-opt", "seccomp=unconfined",
+		"-v", b.dir + ":" + b.dir, "-v", b.chatiere + ":/usr/local/bin/chatiere:ro",
+		"-w", dir, "-e", "HOME=" + dir, b.image, "sh", "-c", `exec "$@" >output 2>&1`, "sh",
+	}, r.argv...)
+	if err := docker(ctx, args...); err != nil {
+		return err
+	}
+	out, err := exec.CommandContext(ctx, "docker", "inspect", "-f", "{{.State.Pid}}", r.container).Output()
+	if err != nil {
+		return errors.Join(err, r.stop())
+	}
+	r.pid, err = strconv.Atoi(strings.TrimSpace(string(out)))
+	return err
+}
+
+func docker(ctx context.Context, args ...string) error {
+	if out, err := exec.CommandContext(ctx, "docker", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("docker %s: %w: %s", args[0], err, out)
+	}
+	return nil
+}
+
+// await asks for the page until it comes.
+func (r *running) await(ctx context.Context, b *bench) error {
+	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	defer cancel()
+	for {
+		err := b.askOnce(ctx, r.addr)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func (r *running) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	return docker(ctx, "rm", "-f", r.container)
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
+}

@@ -1,7 +1,7 @@
 # The commands of this project. "make demo" and "make test" are all a newcomer needs; each installs what it is missing.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help demo down clean build images lint unit integration test audit screenshots
+.PHONY: help demo down clean build images lint unit integration test audit screenshots bench
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,3 +38,6 @@ audit: ## known vulnerabilities in what we link
 
 screenshots: ## pictures of every page into .artifacts/
 	@deploy/test.sh screenshots
+
+bench: ## figures beside nginx, HAProxy and Caddy into docs/benchmarks.md (root, an idle machine)
+	@deploy/bench.sh all

@@ -1,27 +1,29 @@
 package reverseproxy
 
 import (
-	"log/slog"
 	"net/http"
 	"net/netip"
 	"time"
+
+	"chatiere/reverseproxy/access"
 )
 
 // accessLog writes one line for each request: no query, no cookie, no header of the client, and of its
 // address only the network.
-func accessLog(log *slog.Logger, clock func() time.Time, next http.Handler) http.Handler {
+func accessLog(log *access.Log, clock func() time.Time, next http.Handler) http.Handler {
 	if log == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x, start := exchangeOf(r), clock()
+		x, start := exchangeOf(w), clock()
 		host, remote, path := r.Host, r.RemoteAddr, r.URL.Path
 		defer func() {
-			log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-				slog.String("request", x.id), slog.String("site", x.site()), slog.String("host", cut(host, 253)),
-				slog.String("method", cut(r.Method, 16)), slog.String("path", cut(path, 512)), slog.String("proto", r.Proto),
-				slog.Int("status", x.status), slog.Int64("in", x.in.Load()), slog.Int64("out", x.out),
-				slog.Duration("took", clock().Sub(start)), slog.String("network", network(remote)), slog.Bool("whole", x.cause == nil))
+			now := clock()
+			log.Add(&access.Line{
+				Time: now, Request: x.id, Site: x.site(), Host: cut(host, 253), Method: cut(r.Method, 16), Path: cut(path, 512),
+				Proto: r.Proto, Status: x.status, In: x.in.Load(), Out: x.out, Took: now.Sub(start), From: network(remote),
+				Whole: x.cause == nil,
+			})
 		}()
 		next.ServeHTTP(w, r)
 	})

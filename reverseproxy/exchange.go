@@ -3,7 +3,6 @@ package reverseproxy
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -25,11 +24,9 @@ type exchange struct {
 	in     atomic.Int64 // written by whoever reads the body
 }
 
-type exchangeKey struct{}
-
-// exchangeOf returns the exchange that begin put into the request's context.
-func exchangeOf(r *http.Request) *exchange {
-	x, _ := r.Context().Value(exchangeKey{}).(*exchange)
+// exchangeOf returns the exchange that begin made the ResponseWriter of all that lies within.
+func exchangeOf(w http.ResponseWriter) *exchange {
+	x, _ := w.(*exchange)
 	return x
 }
 
@@ -37,9 +34,11 @@ func exchangeOf(r *http.Request) *exchange {
 func begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{ResponseWriter: w}
-		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = &countedBody{ReadCloser: r.Body, n: &x.in}
+			// A copy, since net/http goes on looking at the body it made itself.
+			counted := *r
+			counted.Body = &countedBody{ReadCloser: r.Body, n: &x.in}
+			r = &counted
 		}
 		next.ServeHTTP(x, r)
 	})

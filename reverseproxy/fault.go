@@ -26,7 +26,7 @@ type faults struct {
 // report is a middleware.
 func (f *faults) report(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := exchangeOf(r)
+		x := exchangeOf(w)
 		defer func() {
 			if x.cause != nil && !errors.Is(x.cause, upstream.ErrClient) && f.due(x.site()) {
 				f.log.Warn("upstream failed", "request", x.id, "site", x.site(), "error", x.cause)

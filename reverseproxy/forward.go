@@ -15,7 +15,7 @@ const statusClientGone = 499
 // forward hands the request to its upstream, and answers with a page where none came of it.
 func forward(t *upstream.Transport, p *pages.Pages) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := exchangeOf(r)
+		x := exchangeOf(w)
 		err := t.Forward(w, r, x.entry.Socket)
 		if err == nil {
 			return

@@ -27,7 +27,7 @@ var (
 // named in Connection go first: a client must not be able to take ours away by naming them.
 func forwarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := exchangeOf(r)
+		x := exchangeOf(w)
 		websocket := wantsWebsocket(r)
 		clean(r.Header)
 		if websocket {

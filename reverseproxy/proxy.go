@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"time"
 
+	"chatiere/reverseproxy/access"
 	"chatiere/reverseproxy/pages"
 	"chatiere/reverseproxy/traffic"
 	"chatiere/reverseproxy/upstream"
@@ -23,7 +24,7 @@ type parts struct {
 	pages     *pages.Pages
 	transport *upstream.Transport
 	counter   *traffic.Counter
-	access    *slog.Logger
+	access    *access.Log
 	log       *slog.Logger
 	clock     func() time.Time
 }

@@ -13,7 +13,7 @@ import (
 // which some program behind might read it.
 func refuse(p *pages.Pages, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		entry := exchangeOf(r).entry
+		entry := exchangeOf(w).entry
 		if len(entry.Refuse) == 0 && !strings.Contains(r.URL.Path, "%") {
 			next.ServeHTTP(w, r)
 			return

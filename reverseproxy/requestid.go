@@ -12,7 +12,7 @@ func identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var raw [8]byte
 		_, _ = rand.Read(raw[:]) // never fails, by its documentation
-		exchangeOf(r).id = hex.EncodeToString(raw[:])
+		exchangeOf(w).id = hex.EncodeToString(raw[:])
 		next.ServeHTTP(w, r)
 	})
 }

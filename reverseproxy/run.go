@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"chatiere/reverseproxy/access"
 	"chatiere/reverseproxy/certs"
 	"chatiere/reverseproxy/edge"
 	"chatiere/reverseproxy/pages"
@@ -38,7 +39,7 @@ type Options struct {
 	// Contact is named on the proxy's pages.
 	Contact pages.Contact
 	// Access gets a line for each request; nil logs none.
-	Access *slog.Logger
+	Access *access.Log
 	// Edge and Upstream carry timeouts and limits; handlers, certificate and log are filled in here.
 	Edge     edge.Options
 	Upstream upstream.Options
@@ -97,6 +98,9 @@ func Run(ctx context.Context, opts Options, log *slog.Logger) error {
 	background.Go(func() { watcher.Run(base) })
 	background.Go(func() { source.Run(base) })
 	background.Go(func() { p.transport.Tend(base) })
+	if opts.Access != nil {
+		background.Go(func() { opts.Access.Run(base, log) })
+	}
 	if opts.Spool != "" {
 		spool := &traffic.Spool{Dir: opts.Spool, Counter: p.counter, Clock: opts.Clock, Log: log}
 		background.Go(func() { spool.Run(base) })

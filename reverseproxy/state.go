@@ -10,7 +10,7 @@ import (
 // stateful answers for routes that are not served at the moment, before any upstream is touched.
 func stateful(p *pages.Pages, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		entry := exchangeOf(r).entry
+		entry := exchangeOf(w).entry
 		switch entry.State {
 		case routes.StateServing:
 			next.ServeHTTP(w, r)

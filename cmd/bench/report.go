@@ -34,22 +34,23 @@ func (f *figures) markdown(b *bench) string {
 - Command: `+"`deploy/bench.sh proxy`"+`, %s, %d s
 - Machine: %s; load average before %s, after %s
 - Versions: %s
-- A page of 16 KiB from a unix socket, over TLS 1.3 (%s); one backend shared by all, in a process of its own, as is the
-  load generator. All proxies in containers of the same image, on the machine's network.
-- Ours is the product's binary in its role (`+"`chatiere proxy`"+`): %d routes with the refusals of WordPress, header
-  rewriting, traffic counted and spooled, access log written. The others have one route and rewrite headers. nginx and HAProxy log as Debian
-  has them log, Caddy does not unless told to. nginx keeps 64 upstream connections (tuned: 512, buffers of 32 KiB, TLS 1.3
-  alone, buffered log).
+- A page of 16 KiB from a unix socket, over TLS 1.3 (%s). One backend shared by all and the load generator are processes
+  of their own. All proxies run in containers of the same image, on the machine's network, one of them asked at a time.
+- Ours is the product's binary in its role (`+"`chatiere proxy`"+`): %d routes with WordPress's refusals, header
+  rewriting, traffic counted and spooled, access log written. The others have one route, rewrite the same headers, and
+  log as they come: nginx and HAProxy each request, Caddy none. nginx keeps 64 upstream connections; tuned: 512, buffers
+  of 32 KiB, TLS 1.3 alone, buffered log.
 
 ### Processor time per request
 
-µs over the whole process tree, median of %d rounds of %d requests in shuffled order (in brackets the lowest and the
-highest round), then the ratio to nginx in the same run, and requests per second (median; the load generator is the bound).
+Microseconds over the whole process tree: median of %d rounds of %d requests in shuffled order, in brackets the lowest
+and the highest round; then the ratio to nginx's median; then requests per second, for which load generator and
+backend share the processors. In flight: %s.
 
 | | h1 | ratio | req/s | h2 | ratio | req/s |
 |---|---|---|---|---|---|---|
 `, f.began.UTC().Format(time.RFC3339), int(f.took.Seconds()), machine(), f.loadBefore, f.loadAfter, b.versions(),
-		f.cpu["nginx h1"][0].cipher, b.routes, b.rounds, b.requests)
+		f.cpu["nginx h1"][0].cipher, b.routes, b.rounds, b.requests, inFlight())
 	for _, p := range peers() {
 		if len(f.cpu[p.name+" h1"]) == 0 {
 			continue
@@ -62,7 +63,6 @@ highest round), then the ratio to nginx in the same run, and requests per second
 		}
 		s.WriteString("\n")
 	}
-	fmt.Fprintf(&s, "\nIn flight: %s.\n", inFlight())
 	if len(f.idle) > 0 {
 		f.memory(&s, b)
 	}
@@ -102,7 +102,7 @@ func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsec
 func inFlight() string {
 	var parts []string
 	for _, p := range protocols {
-		parts = append(parts, fmt.Sprintf("%s %d connections with %d requests each", p.name, p.shape.conns, p.shape.streams))
+		parts = append(parts, fmt.Sprintf("%s %d connections × %d", p.name, p.shape.conns, p.shape.streams))
 	}
 	return strings.Join(parts, "; ")
 }

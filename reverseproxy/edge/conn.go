@@ -2,7 +2,6 @@ package edge
 
 import (
 	"crypto/tls"
-	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -36,7 +35,8 @@ type rawConn struct {
 	timeout time.Duration
 	tracker *tracker
 
-	explicit atomic.Bool // somebody above set a deadline for writes
+	explicit atomic.Bool  // somebody above set a deadline for writes
+	limit    atomic.Int64 // else this is the one in force, Unix nanoseconds
 
 	mu        sync.Mutex
 	gathering int     // Writes in progress above, which may overlap
@@ -44,8 +44,7 @@ type rawConn struct {
 	pending   *[]byte // nil unless something waits
 	late      *time.Timer
 	armed     bool
-	limit     time.Time // deadline of writes
-	broken    error     // the first failure of a write
+	broken    error // the first failure of a write
 }
 
 // RemoteAddr is the visitor's address, or a stand-in on sockets where there is none.
@@ -64,19 +63,19 @@ func (c *rawConn) Close() error {
 // SetWriteDeadline: without one from above, ours holds. Whoever sets one is about to close or to take the
 // connection over, so nothing waits any more.
 func (c *rawConn) SetWriteDeadline(t time.Time) error {
-	if c.explicit.Store(!t.IsZero()); t.IsZero() {
+	if t.IsZero() {
+		if c.explicit.Swap(false) {
+			c.limit.Store(0)
+		}
 		return nil
-	}
-	var err error
-	if future := t.After(time.Now()); future {
-		err = c.Conn.SetWriteDeadline(t)
 	}
 	if c.mu.TryLock() { // else somebody sends, and may be interrupted
 		c.held = 0
 		_ = c.flush() // the next write tells
 		c.mu.Unlock()
 	}
-	return errors.Join(err, c.Conn.SetWriteDeadline(t))
+	c.explicit.Store(true)
+	return c.Conn.SetWriteDeadline(t)
 }
 
 // SetDeadline is for those who take a connection over.
@@ -152,14 +151,13 @@ func (c *rawConn) send(p []byte) error {
 	}
 	if c.timeout > 0 && !c.explicit.Load() {
 		// Moving a deadline costs more than a look at the clock.
-		if now := time.Now(); c.limit.Sub(now) < c.timeout*3/4 {
-			c.limit = now.Add(c.timeout)
-			if c.broken = c.Conn.SetWriteDeadline(c.limit); c.broken != nil {
+		now := time.Now()
+		if left := time.Duration(c.limit.Load() - now.UnixNano()); left < c.timeout*3/4 {
+			c.limit.Store(now.Add(c.timeout).UnixNano())
+			if c.broken = c.Conn.SetWriteDeadline(now.Add(c.timeout)); c.broken != nil {
 				return c.broken
 			}
 		}
-	} else {
-		c.limit = time.Time{}
 	}
 	_, c.broken = c.Conn.Write(p)
 	return c.broken

@@ -61,7 +61,7 @@ func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // rested is told by net/http what becomes of a connection: HTTP/1.1 has no other sign that a response has
 // been written to its end.
 func rested(c net.Conn, state http.ConnState) {
-	if conn, ok := c.(*secureConn); ok && state != http.StateNew && state != http.StateActive {
+	if conn, ok := c.(*secureConn); ok && conn.frames == nil && state != http.StateNew && state != http.StateActive {
 		_ = conn.raw.settle() // the next write tells
 	}
 }

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"net"
 	"syscall"
@@ -19,6 +20,8 @@ type conn struct {
 	limit  bool
 	reused bool
 	since  time.Time // when it became idle
+
+	readLimit, writeLimit time.Time // deadlines in force
 }
 
 // errHeaderTooLarge ends the reading of a response's header.
@@ -58,6 +61,10 @@ func (c *conn) CloseWrite() error {
 // quiet asks the kernel whether an idle connection is open and has nothing to say. What an application
 // says unasked (such as "408 Request Timeout") would be taken for the answer to the next request.
 func (c *conn) quiet() bool {
+	c.readLimit = time.Time{}
+	if err := c.SetReadDeadline(time.Time{}); err != nil { // one that has passed would be taken for an answer
+		return false
+	}
 	sc, ok := c.Conn.(syscall.Conn)
 	if !ok {
 		return true
@@ -76,11 +83,32 @@ func (c *conn) quiet() bool {
 	return err == nil && quiet
 }
 
+// holds reports whether text lies in the read buffer.
+func (c *conn) holds(text []byte) bool {
+	data, err := c.br.Peek(c.br.Buffered())
+	return err == nil && bytes.Contains(data, text)
+}
+
 // writeWithin writes p, which must make progress in time.
-func (c *conn) writeWithin(p []byte, limit time.Duration) error {
-	if err := c.SetWriteDeadline(time.Now().Add(limit)); err != nil {
-		return err
+func (c *conn) writeWithin(p []byte, limit time.Duration) (n int, err error) {
+	if c.writeLimit, err = prolong(c.writeLimit, limit, c.SetWriteDeadline); err != nil {
+		return 0, err
 	}
-	_, err := c.Write(p)
+	return c.Write(p)
+}
+
+// readWithin limits the reads that follow.
+func (c *conn) readWithin(limit time.Duration) (err error) {
+	c.readLimit, err = prolong(c.readLimit, limit, c.SetReadDeadline)
 	return err
+}
+
+// prolong moves a deadline unless it lies about right already: moving it costs more than copying a few
+// bytes does.
+func prolong(old time.Time, limit time.Duration, set func(time.Time) error) (time.Time, error) {
+	now := time.Now()
+	if left := old.Sub(now); left <= limit && left > limit*3/4 {
+		return old, nil
+	}
+	return now.Add(limit), set(now.Add(limit))
 }

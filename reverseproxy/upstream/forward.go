@@ -1,12 +1,12 @@
 package upstream
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -40,6 +40,7 @@ type exchange struct {
 	r          *http.Request
 	repeatable bool
 	upgrade    string
+	guard      guard
 }
 
 // attempt sends the request once. It asks to be called again, with a fresh connection, if the
@@ -50,11 +51,10 @@ func (x *exchange) attempt(fresh bool) (again bool, err error) {
 	if err != nil {
 		return false, x.blame(err, nil)
 	}
-	// When the client goes, so does the connection to the application, whatever we wait for there.
-	release := context.AfterFunc(ctx, func() { _ = c.Close() })
+	x.guard = guard{ctx: ctx, conn: c}
 	keep := false
 	defer func() {
-		if release() && keep {
+		if x.guard.release() && keep {
 			x.pool.put(c, x.transport.opts.MaxIdle)
 			return
 		}
@@ -65,6 +65,7 @@ func (x *exchange) attempt(fresh bool) (again bool, err error) {
 	}
 	var u *upload
 	if hasBody(x.r) {
+		x.guard.watch()
 		u = x.transport.startUpload(c, x.w, x.r)
 		defer func() { u.end(c, x.r, err == nil) }()
 	}
@@ -73,20 +74,23 @@ func (x *exchange) attempt(fresh bool) (again bool, err error) {
 		return silent && c.reused && x.repeatable, x.blame(err, u)
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		release()
+		x.guard.release()
 		return false, x.transport.tunnel(x.w, c, resp)
 	}
 	keep, err = x.respond(c, resp, u)
 	return false, err
 }
 
+// largeHead is what a socket takes without anybody reading from it.
+const largeHead = 16 << 10
+
 func (x *exchange) sendHead(c *conn) (sent int, err error) {
 	x.upgrade = x.r.Header.Get("Upgrade")
 	c.out = head(c.out[:0], x.r, x.upgrade)
-	if err := c.SetWriteDeadline(time.Now().Add(x.transport.opts.StallTimeout)); err != nil {
-		return 0, err
+	if len(c.out) > largeHead {
+		x.guard.watch()
 	}
-	return c.Write(c.out)
+	return c.writeWithin(c.out, x.transport.opts.StallTimeout)
 }
 
 // blame names whose fault err is.
@@ -105,11 +109,8 @@ const maxInterim = 16
 func (x *exchange) readHead(c *conn, u *upload) (resp *http.Response, silent bool, err error) {
 	opts := &x.transport.opts
 	for range maxInterim {
-		if err := c.SetReadDeadline(time.Now().Add(opts.HeaderTimeout)); err != nil {
-			return nil, true, fmt.Errorf("%w: %w", ErrBadAnswer, err)
-		}
 		c.limitReading(opts.MaxHeaderBytes)
-		if _, err := c.br.Peek(1); err != nil {
+		if err := x.await(c); err != nil {
 			return nil, true, headFault(err)
 		}
 		resp, err := http.ReadResponse(c.br, x.r)
@@ -133,6 +134,36 @@ func (x *exchange) readHead(c *conn, u *upload) (resp *http.Response, silent boo
 		}
 	}
 	return nil, false, fmt.Errorf("%w: more than %d interim responses", ErrBadAnswer, maxInterim)
+}
+
+// prompt is how fast most answers come. Only for those that take longer is it worth while to have the
+// client watched.
+const prompt = 100 * time.Millisecond
+
+var headEnd = []byte("\r\n\r\n")
+
+// await returns when a header has begun to come.
+func (x *exchange) await(c *conn) error {
+	limit := x.transport.opts.HeaderTimeout
+	if x.guard.stop == nil && prompt < limit {
+		if err := c.readWithin(prompt); err != nil {
+			return err
+		}
+		_, err := c.br.Peek(1)
+		if err == nil && c.holds(headEnd) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		limit -= prompt
+	}
+	x.guard.watch()
+	if err := c.readWithin(limit); err != nil {
+		return err
+	}
+	_, err := c.br.Peek(1)
+	return err
 }
 
 func headFault(err error) error {
@@ -193,7 +224,7 @@ func takeOver(into, from http.Header) {
 func (x *exchange) body(c *conn, resp *http.Response) (whole bool, err error) {
 	s := stream{
 		w: x.w, control: http.NewResponseController(x.w), conn: c, stall: x.transport.opts.StallTimeout,
-		windowed: x.r.ProtoMajor > 1,
+		windowed: x.r.ProtoMajor > 1, watch: x.guard.watch,
 	}
 	switch {
 	case x.r.Method == http.MethodHead || resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified:

@@ -18,8 +18,10 @@ type stream struct {
 	// connection do not notice.
 	windowed bool
 
+	// watch is called before the first wait for the application.
+	watch func()
+
 	sent      bool
-	readLimit time.Time
 	sendLimit time.Time
 }
 
@@ -57,10 +59,20 @@ func (s *stream) untilEnd() error {
 	}
 }
 
+// lastChunk is most likely the end of a body.
+var lastChunk = []byte("\r\n0\r\n\r\n")
+
 // chunks sends a chunked body, whose reader takes the framing away.
 func (s *stream) chunks(body io.Reader) error {
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
+	// The reader may wait in the midst of a chunk.
+	if err := s.conn.readWithin(s.stall); err != nil {
+		return err
+	}
+	if !s.conn.holds(lastChunk) {
+		s.watch()
+	}
 	for {
 		if err := s.pause(); err != nil {
 			return err
@@ -113,7 +125,8 @@ func (s *stream) send(data []byte, last bool) error {
 func (s *stream) write(data []byte) error {
 	s.sent = true
 	if s.windowed {
-		s.sendLimit = s.prolong(s.sendLimit, s.control.SetWriteDeadline)
+		// A stream that takes no deadline any more is closed, which the next use of it tells.
+		s.sendLimit, _ = prolong(s.sendLimit, s.stall, s.control.SetWriteDeadline)
 	}
 	_, err := s.w.Write(data)
 	return err
@@ -127,17 +140,6 @@ func (s *stream) pause() error {
 	if err := s.control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
-	s.readLimit = s.prolong(s.readLimit, s.conn.SetReadDeadline)
-	return nil
-}
-
-// prolong moves a deadline, but not for every few bytes: it costs more than copying them.
-func (s *stream) prolong(limit time.Time, set func(time.Time) error) time.Time {
-	now := time.Now()
-	if limit.Sub(now) > s.stall*3/4 {
-		return limit
-	}
-	// A connection that takes no deadline any more is closed, which the next use of it tells.
-	_ = set(now.Add(s.stall))
-	return now.Add(s.stall)
+	s.watch()
+	return s.conn.readWithin(s.stall)
 }

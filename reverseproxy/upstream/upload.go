@@ -148,7 +148,7 @@ func (u *upload) send(c *conn, r *http.Request) (client bool, err error) {
 		n, readErr := r.Body.Read(part.room())
 		left -= int64(n)
 		if n > 0 {
-			if err := c.writeWithin(part.take(n), u.stall); err != nil {
+			if _, err := c.writeWithin(part.take(n), u.stall); err != nil {
 				return false, err
 			}
 		}
@@ -177,7 +177,8 @@ func (u *upload) finish(c *conn, chunked bool, left int64) (client bool, err err
 	// The deadline must not hit the read by which net/http notices that the client has left.
 	u.deadline(time.Time{})
 	if chunked {
-		return false, c.writeWithin([]byte("0\r\n\r\n"), u.stall)
+		_, err = c.writeWithin([]byte("0\r\n\r\n"), u.stall)
+		return false, err
 	}
 	if left > 0 {
 		return true, fmt.Errorf("reading request body: %w", io.ErrUnexpectedEOF)

@@ -42,7 +42,7 @@ type Options struct {
 	// IdleTimeout is how long an unused connection is kept. It must be shorter than the
 	// application's own (nginx: 75 s), so that it is us who closes; 30 s.
 	IdleTimeout time.Duration
-	// MaxIdle is how many unused connections are kept for one socket; 64.
+	// MaxIdle is how many unused connections are kept for one socket; 256.
 	MaxIdle int
 	// MaxActive is how many requests may be in flight to one socket; 512.
 	MaxActive int
@@ -56,7 +56,7 @@ func (o Options) withDefaults() Options {
 	o.StallTimeout = cmp.Or(o.StallTimeout, 5*time.Minute)
 	o.TunnelTimeout = cmp.Or(o.TunnelTimeout, time.Hour)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, 30*time.Second)
-	o.MaxIdle = cmp.Or(o.MaxIdle, 64)
+	o.MaxIdle = cmp.Or(o.MaxIdle, 256)
 	o.MaxActive = cmp.Or(o.MaxActive, 512)
 	o.MaxHeaderBytes = cmp.Or(o.MaxHeaderBytes, 256<<10)
 	return o

@@ -8,6 +8,7 @@ import (
 
 	"chatiere/cmd/internal/config"
 	"chatiere/reverseproxy"
+	"chatiere/reverseproxy/access"
 	"chatiere/reverseproxy/edge"
 	"chatiere/reverseproxy/egress"
 	"chatiere/reverseproxy/pages"
@@ -23,7 +24,8 @@ func Proxy(ctx context.Context, c config.Config, log *slog.Logger) error {
 	cert, key := p.Wildcard(), p.WildcardKey()
 	return reverseproxy.Run(ctx, reverseproxy.Options{
 		Routes: p.Routes(), Cert: cert, Key: key, Spool: p.ProxySpool(), HTTPS: c.Proxy.HTTPS, HTTP: c.Proxy.HTTP,
-		Inherited: inherited, Contact: pages.Contact{Name: c.Coop.Name, Email: c.Coop.Contact}, Access: log.With("log", "access"),
+		Inherited: inherited, Contact: pages.Contact{Name: c.Coop.Name, Email: c.Coop.Contact},
+		Access: access.New(os.Stderr, "role", "proxy", "instance", c.Instance, "log", "access"),
 		Sockets: []edge.Socket{
 			// The groups come from the directories (setgid): without capabilities we could not give them away.
 			{Path: p.EdgeSocket(), Mode: 0o660},

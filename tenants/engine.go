@@ -17,7 +17,12 @@ type Engine interface {
 	Stop(ctx context.Context, name string, grace time.Duration) error
 	// Remove removes it, running or not, with its anonymous volumes; an absent one is success.
 	Remove(ctx context.Context, name string) error
+	// Rename gives it another name; ErrConflict when that is taken.
+	Rename(ctx context.Context, name, to string) error
 	Inspect(ctx context.Context, name string) (Container, error)
+	// Differences names, in the engine's own words, what of a container is not as the specification asks; none for one
+	// that Create would make just so. Labels are not compared.
+	Differences(ctx context.Context, name string, spec ContainerSpec) ([]string, error)
 	// List returns all containers, running or not, that bear every given label ("" as value: any value).
 	List(ctx context.Context, labels map[string]string) ([]Container, error)
 	// Exec runs a command in a running container and waits for it. The command is ended in the container when the
@@ -71,6 +76,25 @@ type Container struct {
 	OOMKilled    bool
 	StartedAt    time.Time
 	Pid          int
+}
+
+// Glimpse is what one list tells of a container.
+type Glimpse struct {
+	ID, Name string
+	Labels   map[string]string
+	State    string // as in Container
+	Health   string // as in Container
+}
+
+// OldSuffix ends the name of a container that waits for its successor to prove itself.
+const OldSuffix = "-old"
+
+// Event is something that happened to a container; a hint that it is worth a look.
+type Event struct {
+	ID, Name string
+	Labels   map[string]string
+	Action   string // "create", "start", "die", "stop", "destroy", "update", "health_status: unhealthy", …
+	At       time.Time
 }
 
 // Running reports whether its main process runs.

@@ -6,4 +6,34 @@ const (
 	FindingUnknownContainer FindingCode = "unknown-container"
 	// FindingChangedByHand is a container that somebody changed and that could not be made as it was.
 	FindingChangedByHand FindingCode = "changed-by-hand"
+	// FindingPartChanged is a part of the platform that was changed by hand and is being put back.
+	FindingPartChanged FindingCode = "part-changed"
+	// FindingPartGone is a part of the platform that is being made again.
+	FindingPartGone FindingCode = "part-gone"
+	// FindingPartStopped is one that somebody stopped, and that waits for them to start it.
+	FindingPartStopped FindingCode = "part-stopped"
+	// FindingPartLoop is one that ends as soon as it is started.
+	FindingPartLoop FindingCode = "part-loop"
+	// FindingPartUnhealthy is one that runs and does not answer well.
+	FindingPartUnhealthy FindingCode = "part-unhealthy"
+	// FindingPartIll is one that a restart has not made well.
+	FindingPartIll FindingCode = "part-ill"
+	// FindingPartStuck is one whose repair failed.
+	FindingPartStuck FindingCode = "part-stuck"
+	// FindingNameTaken is a container that is none of ours, under the name of one of ours.
+	FindingNameTaken FindingCode = "name-taken"
+	// FindingSiteLost is a site whose data or database are gone although nobody removed them.
+	FindingSiteLost FindingCode = "site-lost"
+	// FindingSiteNotRepaired is a site that does not run and that a repair has not brought back.
+	FindingSiteNotRepaired FindingCode = "site-not-repaired"
+	// FindingSiteNotReplaced is a site that runs, but not as it was made, and that could not be put back.
+	FindingSiteNotReplaced FindingCode = "site-not-replaced"
+	// FindingSiteNameTaken is a site that cannot run because something that is none of ours bears its container's name.
+	FindingSiteNameTaken FindingCode = "site-name-taken"
+	// FindingSiteIll is a site that runs and does not answer well, restart or not.
+	FindingSiteIll FindingCode = "site-ill"
+	// FindingSiteUnknown is something that bears a site's name and that no record knows.
+	FindingSiteUnknown FindingCode = "site-unknown"
+	// FindingImageMissing is a container that cannot be made again because its image is gone.
+	FindingImageMissing FindingCode = "image-missing"
 )

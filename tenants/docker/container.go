@@ -98,6 +98,14 @@ func (e *Engine) awaitGone(ctx context.Context, name string, conflict error) err
 	}
 }
 
+// Rename gives it another name; ErrConflict when that is taken.
+func (e *Engine) Rename(ctx context.Context, name, to string) error {
+	if err := e.ours(ctx, name); err != nil {
+		return err
+	}
+	return translate("renaming container "+name, e.api.ContainerRename(ctx, name, to))
+}
+
 // ours refuses to touch a container that does not bear our instance: names are only names.
 func (e *Engine) ours(ctx context.Context, name string) error {
 	there, err := e.Inspect(ctx, name)

@@ -23,6 +23,7 @@ func (r *Reconciler) missing(ctx context.Context, s tenants.Site, data bool, the
 	if busy, err := r.busy(ctx, s.ID); err != nil || busy || now.State != s.State {
 		return true, err // a purge takes all this away by right
 	}
+	r.find(s.ID, tenants.FindingSiteLost, tenants.LevelTrouble, "what", what)
 	if r.once(key) {
 		r.Log.Error("records and reality contradict each other: a site has lost what nobody removed; restore it from a backup",
 			"site", s.ID, "host", s.Host, "state", s.State, "lost", what)

@@ -38,6 +38,8 @@ type Plans struct {
 	Public    Prober // through the proxy, as a visitor would
 	Now       func() time.Time
 	Log       *slog.Logger
+
+	quirks quirks
 }
 
 // Wish is the stored form of what an operation is about. Old rows are read by new binaries: fields are only ever added.
@@ -47,6 +49,8 @@ type Wish struct {
 	AdminUser     string `json:"admin_user,omitempty"`
 	// Was is the site's state when the wish was made, for undoing.
 	Was tenants.SiteState `json:"was,omitempty"`
+	// Restart asks a repair to start the container anew although it runs.
+	Restart bool `json:"restart,omitempty"`
 }
 
 // Registry returns every plan in every version this binary can finish. The ports may be nil where plans are only named,
@@ -135,7 +139,7 @@ func (p *Plans) siteRestore() operations.Plan {
 
 func (p *Plans) sitePurge() operations.Plan {
 	first := p.stepErase("container", func(ctx context.Context, s tenants.Site) error {
-		return p.Engine.Remove(ctx, p.containerName(s.ID))
+		return p.removeContainers(ctx, s.ID)
 	})
 	first.Pivot = true // nothing that follows can be taken back
 	return operations.Plan{
@@ -150,14 +154,15 @@ func (p *Plans) sitePurge() operations.Plan {
 	}
 }
 
-// siteRepair brings back what the records say should run, sockets' directories included, which a reboot may have taken. Its
-// steps have no undo: all they make is there by right.
+// siteRepair brings back what the records say should run, sockets' directories included, which a reboot may have taken, and
+// makes a container anew that was changed. All it makes is there by right and is not undone; but a container that had to
+// make room comes back when its successor does not get well.
 func (p *Plans) siteRepair() operations.Plan {
-	steps := []operations.Step{p.stepUnbind(), p.stepSockets(), p.stepEgress(), p.stepContainer(), p.stepStart(), p.stepReady()}
-	for i := range steps {
-		steps[i].Undo = nil
-	}
-	return operations.Plan{Kind: KindSiteRepair, Version: 1, Steps: steps}
+	egress := p.stepEgress()
+	egress.Undo = nil
+	return operations.Plan{Kind: KindSiteRepair, Version: 1, Steps: []operations.Step{
+		p.stepUnbind(), p.stepSockets(), egress, p.stepReplace(), p.stepTurn(), p.stepProve(), p.stepRetire(),
+	}}
 }
 
 // siteRest brings a closed site into the state in which it can be opened again.

@@ -13,6 +13,7 @@ import (
 // trace is what lies there for one site id.
 type trace struct {
 	container *tenants.Container
+	waiting   bool // an older container waits beside it
 	database  *FoundDatabase
 	egress    bool
 	files     bool
@@ -54,12 +55,7 @@ func (r *Reconciler) look(ctx context.Context) (*sighting, error) {
 		return nil, fmt.Errorf("listing containers: %w", err)
 	}
 	seen := &sighting{traces: map[string]*trace{}}
-	for i, c := range containers {
-		id := c.Labels[tenants.LabelSite]
-		if t := seen.of(id); t.container == nil || c.Name == r.containerName(id) { // a one-shot container may lie beside it
-			t.container = &containers[i]
-		}
-	}
+	seen.containers(containers, r.containerName)
 	found, err := r.Sight.Databases.List(ctx)
 	seen.fault("listing the sites' databases", err)
 	seen.databases = err == nil
@@ -77,6 +73,18 @@ func (r *Reconciler) look(ctx context.Context) (*sighting, error) {
 		seen.of(id).egress = true
 	}
 	return seen, nil
+}
+
+// containers notes them by site. A one-shot container, or an older one, may lie beside the site's own.
+func (s *sighting) containers(found []tenants.Container, name func(siteID string) string) {
+	for i, c := range found {
+		id := c.Labels[tenants.LabelSite]
+		t := s.of(id)
+		t.waiting = t.waiting || c.Name == name(id)+tenants.OldSuffix
+		if t.container == nil || c.Name == name(id) {
+			t.container = &found[i]
+		}
+	}
 }
 
 func (s *sighting) of(id string) *trace {

@@ -144,7 +144,7 @@ func (p *Plans) stepContainer() operations.Step {
 			return p.createContainer(ctx, r.Op.ID, s)
 		}),
 		Undo: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
-			return p.Engine.Remove(ctx, p.containerName(s.ID))
+			return p.removeContainers(ctx, s.ID)
 		}),
 	}
 }
@@ -161,35 +161,31 @@ func (p *Plans) stepUnmake() operations.Step {
 	return operations.Step{Name: "container", Do: made.Undo, Undo: made.Do}
 }
 
+// createContainer makes the container, in the place of one that is not as it must be: nobody is served by that, for the
+// site is closed.
 func (p *Plans) createContainer(ctx context.Context, opID string, s tenants.Site) error {
-	t, err := p.template(s)
+	spec, err := p.specOf(s, opID)
 	if err != nil {
 		return err
 	}
-	spec, err := t.Container(s)
-	if err != nil {
-		return operations.Permanent(operations.CauseTemplate, err)
+	have, err := p.Engine.Inspect(ctx, spec.Name)
+	if errors.Is(err, tenants.ErrNotFound) {
+		return p.create(ctx, spec)
 	}
-	name := p.containerName(s.ID)
-	if have, err := p.Engine.Inspect(ctx, name); err == nil {
-		if have.ImageID == s.ImageID && have.Labels[tenants.LabelSite] == s.ID {
-			return nil
-		}
-		if have.Labels[tenants.LabelInstance] != p.Instance {
-			return operations.Permanent(operations.CauseContradiction, fmt.Errorf("container %s belongs to another instance", name))
-		}
-		if err := p.Engine.Remove(ctx, name); err != nil {
-			return fmt.Errorf("removing an outdated container: %w", err)
-		}
-	} else if !errors.Is(err, tenants.ErrNotFound) {
+	if err != nil {
 		return err
 	}
-	spec.Name, spec.Image = name, s.ImageID
-	spec.Labels = map[string]string{
-		tenants.LabelInstance: p.Instance, tenants.LabelSite: s.ID, tenants.LabelAssociation: s.AssociationID,
-		tenants.LabelTemplate: s.Template, tenants.LabelOperation: opID,
+	if have.Labels[tenants.LabelInstance] != p.Instance {
+		return operations.Permanent(operations.CauseContradiction, fmt.Errorf("container %s belongs to somebody else", spec.Name))
 	}
-	return p.Engine.Create(ctx, spec)
+	what, err := p.unlike(ctx, spec.Name, spec)
+	if err != nil || len(what) == 0 && have.Labels[tenants.LabelSite] == s.ID {
+		return err
+	}
+	if err := p.Engine.Remove(ctx, spec.Name); err != nil {
+		return fmt.Errorf("removing an outdated container: %w", err)
+	}
+	return p.create(ctx, spec)
 }
 
 func (p *Plans) stepStart() operations.Step {

@@ -7,9 +7,20 @@ import (
 	"chatiere/tenants/operations"
 )
 
-// stepUnbind stops a container that still holds directories which are no longer there: only a start binds the new ones.
+// stepUnbind stops a container that still holds directories which are no longer there, since only a start binds the new
+// ones, and one that shall be started anew.
 func (p *Plans) stepUnbind() operations.Step {
-	return operations.Step{Name: "unbind", Observe: p.see(p.hasSockets), Do: p.on(p.stopContainer)}
+	return operations.Step{
+		Name: "unbind",
+		Observe: func(ctx context.Context, r *operations.Run) (bool, error) {
+			var w Wish
+			if err := r.Spec(&w); err != nil || w.Restart {
+				return false, err
+			}
+			return p.see(p.hasSockets)(ctx, r)
+		},
+		Do: p.on(p.stopContainer),
+	}
 }
 
 // stepSockets makes the sockets' directories again, which are lost at a reboot where run/ lies in memory. It must not

@@ -14,7 +14,9 @@ import (
 func (r *Reconciler) stray(ctx context.Context, id string, t *trace) error {
 	s, err := r.Records.Site(ctx, id)
 	if errors.Is(err, tenants.ErrNotFound) {
-		if what := t.words(); r.once(id + ": " + what) {
+		what := t.words()
+		r.find(id, tenants.FindingSiteUnknown, tenants.LevelAttention, "what", what)
+		if r.once(id + ": " + what) {
 			r.Log.Warn("something bears a site's name but no record knows that site; leaving it alone", "site", id, "there", what)
 		}
 		return nil
@@ -59,7 +61,7 @@ func (r *Reconciler) ours(ctx context.Context, s tenants.Site, t trace) (trace, 
 // clear removes a given-up site's leftovers in the order that lets nobody work on what is about to go.
 func (r *Reconciler) clear(ctx context.Context, id string, t trace) error {
 	if t.container != nil {
-		if err := r.Engine.Remove(ctx, t.container.Name); err != nil {
+		if err := r.removeContainers(ctx, id); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,21 +70,53 @@ type Upkeep struct {
 // Abreast bounds how many sites are looked at at a time: probes and cron wake PHP processes, and servers are small.
 const abreast = 4
 
-// Probe asks every ready site for its page and notes what it saw and when.
+const (
+	// ProbeEvery is how often Probe should be called, and probeAge how old a site's last probe may then be at most: each
+	// call takes its share of the sites, so that five hundred are not woken at once.
+	ProbeEvery = 5 * time.Second
+	probeAge   = 30 * time.Second
+	// probeTime bounds one probe: many sites that hang must not keep the others from being looked at.
+	probeTime = 10 * time.Second
+)
+
+// Probe asks the ready sites whose last probe is the oldest for their page, and notes what it saw and when.
 func (u *Upkeep) Probe(ctx context.Context) error {
-	return u.each(ctx, tenants.StateReady, func(ctx context.Context, s tenants.Site) error {
-		p := u.look(ctx, s)
-		if ctx.Err() != nil { // cut short by our own end: that says nothing of the site
-			return ctx.Err()
-		}
-		if p.Health != s.Probe.Health && s.Probe.Health != tenants.HealthUnknown {
-			u.Log.Warn("a site's health changed", "site", s.ID, "host", s.Host, "from", s.Probe.Health, "to", p.Health, "detail", p.Detail)
-		}
-		return u.Records.SaveProbe(ctx, s.ID, p)
-	})
+	sites, err := u.Records.LiveSites(ctx)
+	if err != nil {
+		return fmt.Errorf("listing live sites: %w", err)
+	}
+	sites = only(sites, func(s tenants.Site) bool { return s.State == tenants.StateReady })
+	slices.SortStableFunc(sites, func(a, b tenants.Site) int { return a.Probe.At.Compare(b.Probe.At) })
+	share := max(abreast, len(sites)/int(probeAge/ProbeEvery)+1)
+	now := u.Now()
+	due := only(sites[:min(share, len(sites))], func(s tenants.Site) bool { return now.Sub(s.Probe.At) >= probeAge-ProbeEvery })
+	return u.all(ctx, due, u.probe)
+}
+
+// ProbeSites asks some sites at once, as far as they are ready: something happened to them.
+func (u *Upkeep) ProbeSites(ctx context.Context, ids []string) error {
+	sites, err := u.Records.LiveSites(ctx)
+	if err != nil {
+		return fmt.Errorf("listing live sites: %w", err)
+	}
+	sites = only(sites, func(s tenants.Site) bool { return s.State == tenants.StateReady && slices.Contains(ids, s.ID) })
+	return u.all(ctx, sites, u.probe)
+}
+
+func (u *Upkeep) probe(ctx context.Context, s tenants.Site) error {
+	p := u.look(ctx, s)
+	if ctx.Err() != nil { // cut short by our own end: that says nothing of the site
+		return ctx.Err()
+	}
+	if p.Health != s.Probe.Health && s.Probe.Health != tenants.HealthUnknown {
+		u.Log.Warn("a site's health changed", "site", s.ID, "host", s.Host, "from", s.Probe.Health, "to", p.Health, "detail", p.Detail)
+	}
+	return u.Records.SaveProbe(ctx, s.ID, p)
 }
 
 func (u *Upkeep) look(ctx context.Context, s tenants.Site) tenants.Probe {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
 	p := tenants.Probe{At: u.Now().UTC(), Health: tenants.HealthUp}
 	path, want, err := u.ReadyPath(s)
 	if err == nil {
@@ -175,6 +208,22 @@ func (u *Upkeep) each(ctx context.Context, state tenants.SiteState, fn func(cont
 	if err != nil {
 		return fmt.Errorf("listing live sites: %w", err)
 	}
+	sites = only(sites, func(s tenants.Site) bool { return s.State != tenants.StateCreating && (state == "" || s.State == state) })
+	return u.all(ctx, sites, fn)
+}
+
+func only(sites []tenants.Site, keep func(tenants.Site) bool) []tenants.Site {
+	var out []tenants.Site
+	for _, s := range sites {
+		if keep(s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// all calls fn for each of the sites, a few at a time.
+func (u *Upkeep) all(ctx context.Context, sites []tenants.Site, fn func(context.Context, tenants.Site) error) error {
 	var (
 		mu     sync.Mutex
 		faults []error
@@ -182,9 +231,6 @@ func (u *Upkeep) each(ctx context.Context, state tenants.SiteState, fn func(cont
 		slots  = make(chan struct{}, abreast)
 	)
 	for _, s := range sites {
-		if s.State == tenants.StateCreating || state != "" && s.State != state {
-			continue
-		}
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()

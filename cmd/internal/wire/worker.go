@@ -30,6 +30,7 @@ import (
 	"chatiere/tenants/provision"
 	"chatiere/tenants/sitedb"
 	"chatiere/tenants/upkeep"
+	"chatiere/tenants/watch"
 )
 
 // Worker is what carries things out: it alone holds Docker's socket and the data root.
@@ -48,6 +49,8 @@ type Worker struct {
 	runner     *operations.Runner
 	reconciler *provision.Reconciler
 	upkeep     *upkeep.Upkeep
+	watch      *watch.Watch
+	stirred    *stirred
 	desk       *provision.Desk
 	board      schedule.Board
 	guard      *records.Guard
@@ -136,13 +139,15 @@ func (w *Worker) plan(context.Context) error {
 		w.runner.At, w.runner.Slots = at, slots
 	}
 	w.reconciler = &provision.Reconciler{
-		Plans: w.plans, Queue: w.store, Registry: w.registry, Sight: w.sight(), Nudge: w.runner.Nudge,
+		Plans: w.plans, Queue: w.store, Registry: w.registry, Sight: w.sight(), Nudge: w.runner.Nudge, Findings: w.findings,
 	}
 	w.desk = &provision.Desk{
 		Records: w.store, Queue: w.store, Registry: w.registry, Catalogue: w.catalogue, Hosts: hosts(c), Now: w.now,
 		Nudge: w.runner.Nudge,
 	}
 	w.upkeep = w.newUpkeep()
+	w.stirred = newStirred()
+	w.watch = w.newWatch()
 	return nil
 }
 
@@ -193,6 +198,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer end(nil)
 	var parts sync.WaitGroup
 	parts.Go(func() { w.serve(ctx, listener) }) // first: the doctor tells what we wait for
+	parts.Go(func() { w.watch.Run(ctx) })       // before all that waits for the database: it may be the one that is gone
 	err = w.belong(ctx)
 	if err == nil {
 		err = w.prepare(ctx)
@@ -206,6 +212,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	parts.Go(func() { end(silence(ctx, w.enginePing)) })
 	parts.Go(func() { w.runner.Run(ctx) })
 	parts.Go(func() { w.repeat(ctx) })
+	parts.Go(func() { w.stirred.run(ctx, w.lookAtSites) })
 	w.ready.Store(true)
 	w.log.Info("worker ready")
 	parts.Wait()

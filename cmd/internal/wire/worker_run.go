@@ -15,6 +15,7 @@ import (
 	"chatiere/reverseproxy/traffic"
 	"chatiere/tenants/keycloak"
 	"chatiere/tenants/mysql"
+	"chatiere/tenants/upkeep"
 )
 
 // serve answers the panel's nudges until ctx ends.
@@ -47,7 +48,7 @@ func (w *Worker) jobs() []schedule.Job {
 		{Name: "heartbeat", Every: 20 * time.Second, Run: w.heartbeat},
 		{Name: "reconcile", Every: time.Minute, Run: w.sure(w.reconciler.Reconcile)},
 		{Name: "traffic", Every: 3 * time.Second, Run: w.ingest},
-		{Name: "probe", Every: 30 * time.Second, Run: w.upkeep.Probe},
+		{Name: "probe", Every: upkeep.ProbeEvery, Run: w.upkeep.Probe},
 		{Name: "cron", Every: 5 * time.Minute, Run: w.upkeep.Cron},
 		{Name: "measure", Every: 10 * time.Minute, Run: w.upkeep.Measure},
 		{Name: "bin", Every: time.Hour, Run: w.upkeep.EmptyBin},

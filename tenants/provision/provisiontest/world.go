@@ -26,6 +26,9 @@ type World struct {
 	made       map[string]int  // by site: how often its sockets were made
 	bound      map[string]int  // by container: which of them its last start bound
 	routes     map[string]string
+	changed    map[*tenants.Container][]string // by hand
+	// BrokenImages never answer, GoneImages are not on the server.
+	BrokenImages, GoneImages map[string]bool
 	// FailHook makes a hook answer with exit code 1.
 	FailHook map[string]bool
 	// Refuse makes the groups refuse our credentials.
@@ -43,7 +46,7 @@ func NewWorld(r *Records) *World {
 	return &World{
 		Records: r, containers: map[string]*tenants.Container{}, installed: map[string]bool{},
 		things: map[string]mark{}, made: map[string]int{}, bound: map[string]int{}, routes: map[string]string{},
-		FailHook: map[string]bool{},
+		FailHook: map[string]bool{}, changed: map[*tenants.Container][]string{}, BrokenImages: map[string]bool{}, GoneImages: map[string]bool{},
 	}
 }
 
@@ -211,7 +214,7 @@ func (w prober) Get(_ context.Context, s tenants.Site, _ string) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.containers[provision.ContainerName("test", s.ID)]
-	if c == nil || !c.Running() {
+	if c == nil || !c.Running() || w.BrokenImages[c.ImageID] {
 		return 0, errors.New("connection refused")
 	}
 	if w.bound[c.Name] != w.made[s.ID] {
@@ -270,6 +273,9 @@ func (e engine) Create(_ context.Context, spec tenants.ContainerSpec) error {
 	if _, taken := e.w.containers[spec.Name]; taken {
 		return nil
 	}
+	if e.w.GoneImages[spec.Image] {
+		return tenants.ErrNotFound
+	}
 	e.w.containers[spec.Name] = &tenants.Container{
 		Name: spec.Name, ImageID: spec.Image, Labels: maps.Clone(spec.Labels), State: "created",
 	}
@@ -315,6 +321,53 @@ func (e engine) Remove(_ context.Context, name string) error {
 	delete(e.w.containers, name)
 	return nil
 }
+func (e engine) Rename(_ context.Context, name, to string) error {
+	e.w.mu.Lock()
+	defer e.w.mu.Unlock()
+	c := e.w.containers[name]
+	if c == nil {
+		return tenants.ErrNotFound
+	}
+	if e.w.containers[to] != nil {
+		return tenants.ErrConflict
+	}
+	delete(e.w.containers, name)
+	c.Name, e.w.containers[to], e.w.bound[to] = to, c, e.w.bound[name]
+	return nil
+}
+
+// Differences compares the image, and what ChangeContainer changed.
+func (e engine) Differences(_ context.Context, name string, spec tenants.ContainerSpec) ([]string, error) {
+	e.w.mu.Lock()
+	defer e.w.mu.Unlock()
+	c := e.w.containers[name]
+	if c == nil || e.w.GoneImages[spec.Image] {
+		return nil, tenants.ErrNotFound
+	}
+	if c.ImageID != spec.Image {
+		return []string{"Image"}, nil
+	}
+	return slices.Clone(e.w.changed[c]), nil
+}
+
+// ChangeContainer changes a site's container by hand.
+func (w *World) ChangeContainer(siteID string, what ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.changed[w.containers[provision.ContainerName("test", siteID)]] = what
+}
+
+// Container returns a container by name, nil when there is none.
+func (w *World) Container(name string) *tenants.Container {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c := w.containers[name]; c != nil {
+		copied := *c
+		return &copied
+	}
+	return nil
+}
+
 func (e engine) Inspect(_ context.Context, name string) (tenants.Container, error) {
 	e.w.mu.Lock()
 	defer e.w.mu.Unlock()
@@ -370,5 +423,5 @@ func (w *World) RemoveContainer(siteID string) {
 func (w *World) StrayContainer(name, siteID string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.containers[name] = &tenants.Container{Name: name, State: "running", Labels: map[string]string{tenants.LabelSite: siteID}}
+	w.containers[name] = &tenants.Container{Name: name, ImageID: "sha256:wordpress1", State: "running", Labels: map[string]string{tenants.LabelSite: siteID}}
 }

@@ -1,0 +1,149 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"reflect"
+	"slices"
+	"sort"
+
+	"github.com/docker/docker/api/types/container"
+
+	"chatiere/tenants"
+)
+
+// Differences names what of a container is not as the specification asks, by the engine's names of its settings.
+func (e *Engine) Differences(ctx context.Context, name string, spec tenants.ContainerSpec) ([]string, error) {
+	have, err := e.api.ContainerInspect(ctx, name)
+	if err != nil {
+		return nil, translate("inspecting container "+name, err)
+	}
+	id, err := e.ImageID(ctx, spec.Image)
+	if err != nil {
+		return nil, err
+	}
+	if have.Image != id {
+		return []string{"Image"}, nil // the rest follows from it
+	}
+	image, err := e.api.ImageInspect(ctx, id)
+	if err != nil {
+		return nil, translate("inspecting image "+id, err)
+	}
+	config, host := settings(spec)
+	var env, entrypoint, command []string
+	if image.Config != nil {
+		env, entrypoint, command = image.Config.Env, image.Config.Entrypoint, image.Config.Cmd
+	}
+	if len(config.Entrypoint) > 0 || len(config.Cmd) > 0 {
+		entrypoint, command = config.Entrypoint, config.Cmd
+	}
+	var out []string
+	for what, same := range map[string]bool{
+		"User":       have.Config.User == config.User,
+		"Env":        sameSet(have.Config.Env, merged(env, config.Env)),
+		"Entrypoint": slices.Equal(have.Config.Entrypoint, entrypoint),
+		"Cmd":        slices.Equal(have.Config.Cmd, command),
+	} {
+		if !same {
+			out = append(out, what)
+		}
+	}
+	theirs, err := hostDifferences(host, have.HostConfig)
+	out = append(out, theirs...)
+	sort.Strings(out)
+	return out, err
+}
+
+// merged is the environment that the engine makes of an image's and a container's.
+func merged(image, own []string) []string {
+	out := slices.Clone(own)
+	for _, e := range image {
+		if !slices.ContainsFunc(own, func(o string) bool { return variable(o) == variable(e) }) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func variable(assignment string) string {
+	for i := range assignment {
+		if assignment[i] == '=' {
+			return assignment[:i]
+		}
+	}
+	return assignment
+}
+
+func sameSet(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}
+
+// filled in by the engine where we ask for nothing.
+var byEngine = []string{"CgroupnsMode", "Runtime", "ShmSize", "ConsoleSize", "MaskedPaths", "ReadonlyPaths", "ContainerIDFile", "OomKillDisable"}
+
+// hostDifferences compares every setting of the engine's, so that one we never thought of counts as well.
+func hostDifferences(want, have *container.HostConfig) ([]string, error) {
+	w, err := fields(want)
+	if err != nil {
+		return nil, err
+	}
+	h, err := fields(have)
+	if err != nil {
+		return nil, err
+	}
+	if h["MemorySwap"] == float64(-1) {
+		delete(w, "MemorySwap") // a kernel that cannot limit swap: the engine says so once, at the making
+		delete(h, "MemorySwap")
+	}
+	return unequal(w, h, byEngine), nil
+}
+
+// fields are the settings of v that are not empty, as the engine would send them.
+func fields(v any) (map[string]any, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]any{}
+	if err := json.Unmarshal(text, &all); err != nil {
+		return nil, err
+	}
+	for name, value := range all {
+		if void(value) {
+			delete(all, name)
+		}
+	}
+	return all, nil
+}
+
+func void(v any) bool {
+	switch x := v.(type) {
+	case nil:
+		return true
+	case []any:
+		return len(x) == 0
+	case map[string]any:
+		return len(x) == 0
+	}
+	return reflect.ValueOf(v).IsZero()
+}
+
+// unequal names the keys whose values differ, in order, leaving some out.
+func unequal(a, b map[string]any, leave []string) []string {
+	var out []string
+	for name, value := range a {
+		if !slices.Contains(leave, name) && !reflect.DeepEqual(value, b[name]) {
+			out = append(out, name)
+		}
+	}
+	for name := range b {
+		if _, both := a[name]; !both && !slices.Contains(leave, name) {
+			out = append(out, name)
+		}
+	}
+	sort.Strings(out)
+	return out
+}

@@ -176,6 +176,10 @@ func (e *Engine) Unlike(a, b json.RawMessage) ([]string, error) {
 	sort.Strings(other.Config.Env)
 	sort.Strings(one.HostConfig.Binds)
 	sort.Strings(other.HostConfig.Binds)
+	for _, r := range []recipe{one, other} {
+		plainCapabilities(r.HostConfig.CapAdd)
+		plainCapabilities(r.HostConfig.CapDrop)
+	}
 	for _, pair := range [][2]any{{one.Config, other.Config}, {one.HostConfig, other.HostConfig}} {
 		x, err := fields(pair[0])
 		if err != nil {
@@ -192,6 +196,14 @@ func (e *Engine) Unlike(a, b json.RawMessage) ([]string, error) {
 	}
 	sort.Strings(out)
 	return out, nil
+}
+
+// plainCapabilities writes them in one of the two ways that engines know.
+func plainCapabilities(names []string) {
+	for i, n := range names {
+		names[i] = strings.TrimPrefix(strings.ToUpper(n), "CAP_")
+	}
+	sort.Strings(names)
 }
 
 func (r recipe) aliases() map[string]string {

@@ -8,10 +8,14 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"chatiere/tenants"
+	"chatiere/tenants/findings"
+	"chatiere/tenants/findings/findingstest"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
+	"chatiere/tenants/provision/provisiontest"
 )
 
 // listening is a house whose reconciler's words are kept.
@@ -299,4 +303,103 @@ func TestWhatAPurgeTakesAwayIsNotMissed(t *testing.T) {
 	h.world.Drop("database:"+s.Database(), "user:"+s.Database()) // half of its way
 	rounds(t, r)
 	told(t, said, "ERROR", s.ID, 0)
+}
+
+// repaired lets the reconciler look at one site, runs what it asks for, and returns the operation; none when it asks for none.
+func (h *house) repaired(t *testing.T, r *provision.Reconciler, s tenants.Site) operations.Operation {
+	t.Helper()
+	if err := r.Look(t.Context(), []string{s.ID}); err != nil {
+		t.Fatal(err)
+	}
+	live, err := h.records.Operations(t.Context(), operations.Filter{SiteID: s.ID, LiveOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(live) == 0 {
+		return operations.Operation{}
+	}
+	stop := h.run(t, nil)
+	defer stop()
+	return h.wait(t, live[0].ID)
+}
+
+func TestAContainerChangedByHandIsReplacedByOneAsItMustBe(t *testing.T) {
+	h, r, _ := listening(t)
+	s := h.provisioned(t)
+	name := provision.ContainerName("test", s.ID)
+	if op := h.repaired(t, r, s); op.ID != "" {
+		t.Fatalf("a whole site was repaired by %+v", op)
+	}
+	h.world.ChangeContainer(s.ID, "Memory")
+	if op := h.repaired(t, r, s); op.State != operations.Done || op.Kind != provision.KindSiteRepair {
+		t.Fatalf("the repair is %+v", op)
+	}
+	if c := h.world.Container(name); c == nil || !c.Running() {
+		t.Errorf("the container is %+v", c)
+	}
+	if h.world.Container(name+tenants.OldSuffix) != nil {
+		t.Error("the changed one is left")
+	}
+	if op := h.repaired(t, r, s); op.ID != "" {
+		t.Errorf("repaired again: %+v", op)
+	}
+}
+
+func TestABrokenImageNeverReplacesAWorkingContainer(t *testing.T) {
+	for name, spoil := range map[string]func(w *provisiontest.World, image string){
+		"that never answers": func(w *provisiontest.World, image string) { w.BrokenImages[image] = true },
+		"that is gone":       func(w *provisiontest.World, image string) { w.GoneImages[image] = true },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			h, r, _ := listening(t)
+			book := &findingstest.Records{}
+			r.Findings = &findings.Book{Records: book, Now: h.plans.Now, Log: slog.New(slog.DiscardHandler)}
+			s := h.provisioned(t)
+			s.ImageID = "sha256:broken"
+			if err := h.records.UpdateSite(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			spoil(h.world, s.ImageID)
+			if op := h.repaired(t, r, s); op.State != operations.Undone {
+				t.Errorf("one %s: the repair is %+v", name, op)
+			}
+			c := h.world.Container(provision.ContainerName("test", s.ID))
+			if c == nil || !c.Running() || c.ImageID != "sha256:wordpress1" {
+				t.Errorf("one %s: the container is %+v", name, c)
+			}
+			for range 2 {
+				if op := h.repaired(t, r, s); op.ID != "" {
+					t.Errorf("one %s: tried again by %+v", name, op)
+				}
+			}
+			open, err := book.Findings(t.Context(), tenants.FindingFilter{})
+			if err != nil || len(open) != 1 || open[0].Code != tenants.FindingSiteNotReplaced || open[0].Subject != s.ID {
+				t.Errorf("one %s: open are %+v (%v)", name, open, err)
+			}
+		})
+	}
+}
+
+func TestAStrangerUnderASitesNameIsToldAndNotTouched(t *testing.T) {
+	h, r, _ := listening(t)
+	book := &findingstest.Records{}
+	r.Findings = &findings.Book{Records: book, Now: h.plans.Now, Log: slog.New(slog.DiscardHandler)}
+	s := h.provisioned(t)
+	name := provision.ContainerName("test", s.ID)
+	h.world.RemoveContainer(s.ID)
+	h.world.StrayContainer(name, "")
+	if op := h.repaired(t, r, s); op.ID != "" {
+		t.Errorf("the reconciler asked for %+v", op)
+	}
+	open, _ := book.Findings(t.Context(), tenants.FindingFilter{Subject: s.ID})
+	if len(open) != 1 || open[0].Code != tenants.FindingSiteNameTaken {
+		t.Errorf("open are %+v", open)
+	}
+	h.world.RemoveContainer(s.ID)
+	if op := h.repaired(t, r, s); op.State != operations.Done {
+		t.Errorf("once the name is free: %+v", op)
+	}
+	if open, _ := book.Findings(t.Context(), tenants.FindingFilter{}); len(open) != 0 {
+		t.Errorf("still open are %+v", open)
+	}
 }

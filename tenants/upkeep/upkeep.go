@@ -208,7 +208,9 @@ func (u *Upkeep) each(ctx context.Context, state tenants.SiteState, fn func(cont
 	if err != nil {
 		return fmt.Errorf("listing live sites: %w", err)
 	}
-	sites = only(sites, func(s tenants.Site) bool { return s.State != tenants.StateCreating && (state == "" || s.State == state) })
+	sites = only(sites, func(s tenants.Site) bool {
+		return s.State != tenants.StateCreating && (state == "" || s.State == state)
+	})
 	return u.all(ctx, sites, fn)
 }
 

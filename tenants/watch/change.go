@@ -36,6 +36,12 @@ func (p *part) compare(ctx context.Context, g tenants.Glimpse) error {
 	if err != nil {
 		return err
 	}
+	if p.made && len(what) > 0 {
+		// Nobody has touched it since we made it: so the engine makes it here, and so it shall be.
+		p.Log.WarnContext(ctx, "the engine made a container of the platform otherwise than before", "role", p.role, "what", what)
+		anew = true
+	}
+	p.made = false
 	if !known || anew {
 		p.compared, p.refused = g.ID, ""
 		return p.record(record{Name: g.Name, Recipe: recipe}, p.role)
@@ -114,7 +120,7 @@ func (p *part) putBack(ctx context.Context, g tenants.Glimpse, r record, what []
 		p.find(tenants.FindingChangedByHand, tenants.LevelTrouble, "what", words)
 		return p.giveBack(context.WithoutCancel(ctx), r.Name, old)
 	}
-	p.compared, p.suspect = "", true
+	p.compared, p.made, p.suspect = "", true, true
 	return p.Engine.Remove(ctx, old)
 }
 

@@ -20,6 +20,7 @@ type memory struct {
 	since    time.Time // when that state, or the absence, was first seen
 	compared string    // id of the container whose making was compared
 	refused  string    // id of the container that could not be put back
+	made     bool      // by us, since it was last compared
 	open     []tenants.Finding
 	shown    State // what States tells, under the watch's lock
 
@@ -132,7 +133,7 @@ func (p *part) gone(ctx context.Context) error {
 	p.mu.Unlock()
 	patience := absence
 	if !p.seen {
-		patience = arrival - min(arrival-absence, p.Now().Sub(p.begun))
+		patience = arrival
 	}
 	if !p.lasts(patience) || !known || p.role == p.Self {
 		return nil
@@ -146,7 +147,7 @@ func (p *part) gone(ctx context.Context) error {
 	if err := p.Engine.Start(ctx, r.Name); err != nil {
 		return err
 	}
-	p.compared, p.suspect = "", true
+	p.compared, p.made, p.suspect = "", true, true
 	return nil
 }
 

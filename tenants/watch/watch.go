@@ -59,7 +59,6 @@ type Watch struct {
 	Log   *slog.Logger
 
 	mu       sync.Mutex
-	begun    time.Time
 	records  map[string]record // by role
 	memories map[string]*memory
 	sites    map[string]tenants.Glimpse // by container name, at the last look
@@ -159,7 +158,7 @@ func (w *Watch) forget() {
 func (w *Watch) prepare() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.begun, w.records = w.Now(), w.load()
+	w.records = w.load()
 	w.memories, w.sites, w.stirred = map[string]*memory{}, nil, map[string]bool{}
 	w.touched = map[string]bool{}
 	w.woken = make(chan struct{}, 1)

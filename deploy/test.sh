@@ -87,9 +87,9 @@ platform_of_the_tests() {
 openings() {
   compose_files+=(-f "$repo/deploy/compose/test.yml")
   PLATFORM_TEST_STANDIN=$(docker run --rm --network bridge "$base_image" cat /proc/net/route | default_gateway)
-  export PLATFORM_TEST_STANDIN
+  export PLATFORM_TEST_STANDIN PLATFORM_TEST_STANDIN_PORT=$standin_port PLATFORM_TEST_FORWARDER=chatiere/php:trixie
   install -d -m 0700 "$root/hold"
-  grep -q '^egress:' "$root/chatiere.yaml" || printf '\negress:\n  permit: ["%s:%d"]\n  allow: ["standin.chatiere.test:%d"]\n' \
+  grep -q '^egress:' "$root/chatiere.yaml" || printf '\negress:\n  permit: ["%s:%d", "wordpress.org:443", "api.wordpress.org:443", "downloads.wordpress.org:443"]\n  allow: ["standin.chatiere.test:%d"]\n' \
     "$PLATFORM_TEST_STANDIN" "$standin_port" "$standin_port" >>"$root/chatiere.yaml"
   prepare
 }

@@ -4,7 +4,9 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -41,7 +43,7 @@ func (i *instance) browse(t *testing.T) *tab {
 	options = append(options,
 		chromedp.ExecPath("/usr/bin/chromium"), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(filepath.Join(home, "profile")),
 		chromedp.Env("HOME="+home, "LANG=fr_FR.UTF-8"), chromedp.Flag("lang", "fr-FR"), chromedp.Flag("accept-lang", "fr-FR"), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.ModifyCmdFunc(i.secluded(t)))
 	allocated, free := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(free)
 	ctx, end := chromedp.NewContext(allocated)
@@ -50,6 +52,23 @@ func (i *instance) browse(t *testing.T) *tab {
 		t.Fatalf("starting Chromium: %v", err)
 	}
 	return &tab{t, i, ctx}
+}
+
+// secluded gives a browser a network of its own, in which there is nothing but our proxy. On the machine's, Chromium breaks
+// off whatever it is doing (ERR_NETWORK_CHANGED) each time a container comes or goes.
+func (i *instance) secluded(t *testing.T) func(*exec.Cmd) {
+	t.Helper()
+	name := i.container("browser-" + random())
+	edge := i.config.Paths().EdgeSocket()
+	run(t, "docker", "run", "-d", "--name", name, "--label", "chatiere.instance="+i.config.Instance, "--network", "none", "--no-healthcheck",
+		"-v", filepath.Dir(edge)+":"+filepath.Dir(edge)+":ro", "--entrypoint", "siteinit", "chatiere/php:trixie",
+		"forward", fmt.Sprintf("tcp:127.0.0.1:%d", i.config.PublicPort), "unix:"+edge)
+	t.Cleanup(func() { _, _ = tryRun("docker", "rm", "-f", name) }) // what is left bears the instance's label
+	pid := run(t, "docker", "inspect", "-f", "{{.State.Pid}}", name)
+	return func(cmd *exec.Cmd) {
+		cmd.Args = append([]string{"nsenter", "-t", pid, "-n", cmd.Path}, cmd.Args[1:]...)
+		cmd.Path = "/usr/bin/nsenter"
+	}
 }
 
 // do runs actions within patience.

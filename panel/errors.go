@@ -69,9 +69,11 @@ var framework = map[int]answer{
 	400: {nil, 400, api.CodeMalformed, views.TroubleMalformed, "The request cannot be read."},
 	404: {nil, 404, api.CodeNotFound, views.TroubleNotFound, "There is no such page."},
 	405: {nil, 405, api.CodeMethod, views.TroubleMalformed, "This address does not take that method."},
+	408: {nil, 408, api.CodeMalformed, views.TroubleMalformed, "The request did not arrive in time."},
 	413: {nil, 413, api.CodeTooLarge, views.TroubleTooLarge, "The request is too large."},
 	414: {nil, 414, api.CodeTooLarge, views.TroubleTooLarge, "The address is too long."},
 	431: {nil, 431, api.CodeTooLarge, views.TroubleTooLarge, "The request's headers are too large."},
+	502: {nil, 400, api.CodeMalformed, views.TroubleMalformed, "The request broke off."}, // its sender went away
 }
 
 func answerTo(err error) answer {
@@ -95,6 +97,10 @@ func answerTo(err error) answer {
 
 // fail is Fiber's error handler: the cause goes to the log under the request's id, and people get words.
 func (s *Server) fail(c *fiber.Ctx, err error) error {
+	if middleware.RequestIDOf(c) == "" { // it could not even be read
+		middleware.Identify(c)
+		s.protect(c)
+	}
 	a := answerTo(err)
 	s.logFailure(c, a, err)
 	if isAPI(c) {

@@ -112,6 +112,7 @@ func (s *Server) pages() []route {
 func (s *Server) endpoints() []route {
 	const p = api.Prefix
 	return []route{
+		{"GET", p + api.PathDocument, s.apiDocument, both, nobody, read},
 		{"GET", p + "/account", s.apiAccount, both, cookieOrToken, read},
 		{"GET", p + "/templates", s.apiTemplates, both, cookieOrToken, read},
 		{"GET", p + "/doctor", s.apiDoctor, both, cookieOrToken, wait},
@@ -151,7 +152,7 @@ func (s *Server) mount(app *fiber.App, d door, r route) {
 	if r.door&d == 0 {
 		return
 	}
-	handlers := []fiber.Handler{middleware.Deadline(s.ends, r.limit()), s.enter(d, r), r.handle}
+	handlers := []fiber.Handler{middleware.Deadline(s.ends, r.limit()), s.enter(d, r), s.readable(r), r.handle}
 	app.Add(r.method, r.path, handlers...)
 	if r.method == fiber.MethodGet && r.kind != stream {
 		app.Add(fiber.MethodHead, r.path, handlers...)

@@ -15,6 +15,7 @@ import (
 
 	"chatiere/panel/auth"
 	"chatiere/panel/middleware"
+	"chatiere/panel/openapi"
 	"chatiere/panel/views"
 )
 
@@ -35,6 +36,8 @@ type Server struct {
 	signals  *auth.Throttle // what machines post, by address
 	watch    *watch
 	streams  *tally
+	document *openapi.Document // of the API
+	protect  func(*fiber.Ctx)  // sets the headers of every answer
 
 	// ends is over when the server is: streams and long waits end with it.
 	ends context.Context
@@ -69,6 +72,10 @@ func New(o Options) (*Server, error) {
 	s.signals = auth.NewThrottle(signalBurst, signalInterval, o.Now)
 	s.streams = newTally(streamsEach)
 	s.watch = newWatch(s.ends, o.Records, pollInterval, o.Log)
+	s.protect = middleware.Protection(originOf(o.Identity.Issuer))
+	if s.document, err = s.describe(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 

@@ -1,12 +1,9 @@
 package panel
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 
+	"github.com/go-json-experiment/json"
 	"github.com/gofiber/fiber/v2"
 
 	"chatiere/panel/api"
@@ -15,19 +12,15 @@ import (
 	"chatiere/tenants/operations"
 )
 
-// body decodes a JSON request. An unknown field is a fault: a mistyped name must not be a silent default.
+// body decodes a JSON request. An unknown field is a fault: a mistyped name must not be a silent default. So are a name that
+// stands twice and text that is none: two readers could take them for two things.
 func body[T any](c *fiber.Ctx) (T, error) {
 	var into T
 	if !c.Is("json") {
 		return into, fmt.Errorf("%w: Content-Type is not application/json", errMalformed)
 	}
-	d := json.NewDecoder(bytes.NewReader(c.Body()))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&into); err != nil {
+	if err := json.Unmarshal(c.Body(), &into, json.RejectUnknownMembers(true)); err != nil {
 		return into, fmt.Errorf("%w: %w", errMalformed, err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return into, fmt.Errorf("%w: more than one value", errMalformed)
 	}
 	return into, nil
 }

@@ -13,6 +13,7 @@ const (
 	PathDoctor       = "/doctor"
 	PathBreakGlass   = "/break-glass"
 	PathFindings     = "/findings"
+	PathDocument     = "/openapi.json"
 )
 
 // Item returns the path of one thing below a list's path, and of an act on it when act is given.

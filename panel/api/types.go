@@ -18,8 +18,8 @@ type Association struct {
 
 // NewAssociation asks for one.
 type NewAssociation struct {
-	Name string `json:"name"`
-	Slug string `json:"slug,omitempty"`
+	Name string `json:"name" bound:"min=1,max=120"`
+	Slug string `json:"slug,omitempty" bound:"min=2,max=40"`
 }
 
 // Site is one application at one host name.
@@ -43,11 +43,11 @@ type Site struct {
 
 // NewSite asks for one.
 type NewSite struct {
-	Association string `json:"association"` // slug
-	Template    string `json:"template"`
-	Name        string `json:"name"`
-	Host        string `json:"host"` // a label below the co-op's domain, or the full name
-	AdminEmail  string `json:"admin_email,omitempty"`
+	Association string `json:"association" bound:"min=1,max=80"` // slug
+	Template    string `json:"template" bound:"min=1,max=64"`
+	Name        string `json:"name" bound:"min=1,max=120"`
+	Host        string `json:"host" bound:"min=1,max=253"` // a label below the co-op's domain, or the full name
+	AdminEmail  string `json:"admin_email,omitempty" bound:"max=190,form=email"`
 }
 
 // Operation is one durable piece of work. States: queued, running, undoing, done, undone, stuck.
@@ -95,7 +95,7 @@ type Template struct {
 type Token struct {
 	ID        string     `json:"id"`
 	Label     string     `json:"label"`
-	Scope     string     `json:"scope"` // read, write
+	Scope     string     `json:"scope" bound:"one=read|write"` // read, write
 	Admin     bool       `json:"admin"`
 	Maker     string     `json:"maker"`
 	CreatedAt time.Time  `json:"created_at"`
@@ -105,9 +105,9 @@ type Token struct {
 
 // NewToken asks for one.
 type NewToken struct {
-	Label string `json:"label"`
-	Scope string `json:"scope"`
-	Days  int    `json:"days"` // 1 to 366; 0 is 90
+	Label string `json:"label" bound:"min=1,max=80"`
+	Scope string `json:"scope" bound:"one=read|write"`
+	Days  int    `json:"days,omitempty" bound:"min=0,max=366"` // 1 to 366; 0 is 90
 }
 
 // CreatedToken carries the secret, this once.

@@ -96,6 +96,9 @@ func checkToken(label string, wish NewToken) tenants.Faults {
 	if utf8.RuneCountInString(label) > maxTokenLabel {
 		faults = append(faults, tenants.Fault{Field: "label", Code: "too_long"})
 	}
+	if !tenants.Readable(label) {
+		faults = append(faults, tenants.Fault{Field: "label", Code: "malformed"})
+	}
 	if wish.Scope != tenants.ScopeRead && wish.Scope != tenants.ScopeWrite {
 		faults = append(faults, tenants.Fault{Field: "scope", Code: "unknown"})
 	}

@@ -20,13 +20,21 @@ const (
 // RequestID gives each request its own id. One that came from outside is not believed.
 func RequestID() fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		var b [8]byte
-		_, _ = rand.Read(b[:])
-		id := hex.EncodeToString(b[:])
-		c.Locals(requestIDKey, id)
-		c.Set(HeaderRequestID, id)
+		Identify(c)
 		return c.Next()
 	}
+}
+
+// Identify gives a request its id where it has none yet: one that could not be read never meets RequestID.
+func Identify(c *fiber.Ctx) {
+	if RequestIDOf(c) != "" {
+		return
+	}
+	var b [8]byte
+	_, _ = rand.Read(b[:])
+	id := hex.EncodeToString(b[:])
+	c.Locals(requestIDKey, id)
+	c.Set(HeaderRequestID, id)
 }
 
 // RequestIDOf returns the id RequestID gave.

@@ -98,13 +98,11 @@ func checkName(name string) tenants.Faults {
 		return tenants.Faults{{Field: "name", Code: "missing"}}
 	case utf8.RuneCountInString(name) > maxName:
 		return tenants.Faults{{Field: "name", Code: "too_long"}}
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, isControl):
+	case !tenants.Readable(name):
 		return tenants.Faults{{Field: "name", Code: "malformed"}}
 	}
 	return nil
 }
-
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 // CreateSite asks for a site. Faults: name missing or too_long; template unknown; host missing, malformed, foreign,
 // reserved or taken, with a free proposal; admin_email malformed.

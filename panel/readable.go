@@ -1,0 +1,107 @@
+package panel
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/gofiber/fiber/v2"
+
+	"chatiere/panel/api"
+	"chatiere/panel/openapi"
+	"chatiere/tenants"
+)
+
+// Names in an address: ids and slugs, and the files that pages load.
+var (
+	named = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+	asset = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+	keyed = regexp.MustCompile(patterns[api.HeaderIdempotency].Pattern)
+)
+
+// readable refuses, before anything is looked up, what no record can be about: it could only reach a database as an error,
+// or say something else there than here.
+func (s *Server) readable(r route) fiber.Handler {
+	e, program := r.endpoint()
+	return func(c *fiber.Ctx) error {
+		for name, value := range c.AllParams() {
+			if !named.MatchString(value) && (name != "name" || !asset.MatchString(value)) {
+				return concealed(c, tenants.ErrNotFound)
+			}
+		}
+		if !validText(c) {
+			return errMalformed
+		}
+		if !program {
+			return c.Next()
+		}
+		if err := e.accepts(c); err != nil {
+			return err
+		}
+		return c.Next()
+	}
+}
+
+// validText: in addresses and forms alike, signs that are none make names that look like others.
+func validText(c *fiber.Ctx) bool {
+	valid := true
+	look := func(key, value []byte) { valid = valid && utf8.Valid(key) && utf8.Valid(value) }
+	c.Context().QueryArgs().VisitAll(look)
+	if c.Method() == fiber.MethodPost {
+		c.Context().PostArgs().VisitAll(look)
+	}
+	return valid
+}
+
+// accepts checks what stands outside the body: parameters, the wish's key, and that a route without a body is sent none.
+func (e endpoint) accepts(c *fiber.Ctx) error {
+	var faults tenants.Faults
+	seen := map[string]bool{}
+	c.Context().QueryArgs().VisitAll(func(key, value []byte) {
+		name := string(key)
+		at := slices.IndexFunc(e.query, func(p openapi.Parameter) bool { return p.Name == name })
+		switch {
+		case at < 0:
+			faults = append(faults, tenants.Fault{Field: name, Code: "unknown"})
+		case seen[name]:
+			faults = append(faults, tenants.Fault{Field: name, Code: "repeated"})
+		default:
+			if code := valueFault(e.query[at].Schema, string(value)); code != "" {
+				faults = append(faults, tenants.Fault{Field: name, Code: code})
+			}
+		}
+		seen[name] = true
+	})
+	if key := c.Get(api.HeaderIdempotency); key != "" && !keyed.MatchString(key) {
+		faults = append(faults, tenants.Fault{Field: api.HeaderIdempotency, Code: "malformed"})
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	if e.takes == nil && c.Method() != fiber.MethodGet && len(c.Body()) > 0 {
+		_, err := body[struct{}](c)
+		return err
+	}
+	return nil
+}
+
+// valueFault tells what is wrong with a parameter, "" for nothing. An empty one is as good as none.
+func valueFault(s openapi.Schema, value string) string {
+	switch {
+	case value == "":
+		return ""
+	case s.Type == "integer":
+		n, err := strconv.Atoi(value)
+		if err != nil || n < *s.Minimum || n > *s.Maximum {
+			return "malformed"
+		}
+	case s.Type == "boolean" && value != "true" && value != "false":
+		return "malformed"
+	case len(s.Enum) > 0 && !slices.Contains(s.Enum, value):
+		return "unknown"
+	case s.MaxLength != nil && utf8.RuneCountInString(value) > *s.MaxLength:
+		return "too_long"
+	}
+	return ""
+}

@@ -47,6 +47,10 @@ func TestAmbiguousRequestsAreRefused(t *testing.T) {
 		"connect":               "CONNECT " + siteHost + ":443 HTTP/1.1\r\n" + host + "\r\n",
 		"trace":                 "TRACE / HTTP/1.1\r\n" + host + "\r\n",
 		"odd version":           "GET / HTTP/1.9x\r\n" + host + "\r\n",
+		"above the root":        "GET /a/../../x HTTP/1.1\r\n" + host + "\r\n",
+		"encoded above":         "GET /%2e%2e/x HTTP/1.1\r\n" + host + "\r\n",
+		"encoded slash above":   "GET /a/..%2f..%2fx HTTP/1.1\r\n" + host + "\r\n",
+		"small method":          "get / HTTP/1.1\r\n" + host + "\r\n",
 		"relative path":         "GET admin HTTP/1.1\r\n" + host + "\r\n",
 		"oversize header":       "GET / HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", 100<<10) + "\r\n\r\n",
 		"user in absolute form": "GET https://" + siteHost + "@evil.test/ HTTP/1.1\r\n" + host + "\r\n",
@@ -243,7 +247,7 @@ func TestRefusedPathsStayRefusedInEveryDisguise(t *testing.T) {
 		"/wp-content/uploads/x.php...", "/wp-content\\uploads\\x.php", "/wp-content%5cuploads%5cx.php",
 		"/wp-content/uploads/x.php;a=b", "/wp-content/uploads;a/x.php", "/%2e/wp-config.php", "/x/%2e%2e/wp-config.php",
 		"/wp-config.php/", "/.git/config", "/sub/.git/", "/sub/.git", "/sub/%2egit/config", "/private/x", "/private/",
-		"/..%2fwp-config.php", "/wp-config.php#x", "/wp-content/uploads/x.php?y",
+		"/x/..%2fwp-config.php", "/wp-config.php#x", "/wp-content/uploads/x.php?y",
 	} {
 		for _, suffix := range []string{"", "?q=1"} {
 			reached.Store(0)

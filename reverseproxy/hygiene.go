@@ -28,7 +28,7 @@ func sound(r *http.Request) bool {
 	if len(r.URL.Path) == 0 || r.URL.Path[0] != '/' || r.URL.Opaque != "" || r.URL.User != nil {
 		return false
 	}
-	if strings.IndexByte(r.URL.Path, 0) >= 0 || !printable(r.URL.RawQuery) {
+	if strings.IndexByte(r.URL.Path, 0) >= 0 || !printable(r.URL.RawQuery) || climbs(r.URL.Path) {
 		return false
 	}
 	// HTTP/2 frames a body by itself, so a length can contradict it.
@@ -42,6 +42,27 @@ func sound(r *http.Request) bool {
 	return true
 }
 
+// climbs reports whether a path leaves the root, which some programs refuse and others take for the root itself.
+func climbs(path string) bool {
+	if !strings.Contains(path, "..") {
+		return false
+	}
+	depth := 0
+	for name := range strings.SplitSeq(path, "/") {
+		switch name {
+		case "", ".":
+		case "..":
+			depth--
+		default:
+			depth++
+		}
+		if depth < 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // printable reports whether s can stand in a request line: in HTTP/2, a space can stand in a path.
 func printable(s string) bool {
 	for i := range len(s) {
@@ -52,12 +73,11 @@ func printable(s string) bool {
 	return true
 }
 
-// token reports whether s may be a method: HTTP/2 takes any text.
+// token reports whether s may be a method: HTTP/2 takes any text, and nginx no small letters.
 func token(s string) bool {
 	for i := range len(s) {
 		c := s[i]
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if !letter && c != '-' && c != '_' && (c < '0' || c > '9') {
+		if (c < 'A' || c > 'Z') && c != '-' && c != '_' {
 			return false
 		}
 	}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests, on an instance of their own: test.sh lint|unit|integration|e2e|screenshots|audit|all|clean.
+# Tests, on an instance of their own: test.sh lint|unit|fuzz|integration|e2e|screenshots|audit|all|clean.
 # TEST_HTTPS_PORT (9443), TEST_HTTP_PORT (9080) and TEST_STANDIN_PORT (9444) choose its ports. What is missing on the
 # machine is installed or is a failure: nothing is skipped. KEEP=1 leaves the instance running.
 # shellcheck source-path=SCRIPTDIR disable=SC2034,SC2119
@@ -151,6 +151,20 @@ screenshots() {
   run_e2e -run InTheBrowser -timeout 15m
 }
 
+# fuzz runs every fuzz target for FUZZ_SECONDS (30). What it finds lands in the package's testdata/fuzz, to be kept there
+# as a seed once it is mended: unit tests run the seeds.
+fuzz() {
+  go_tool
+  local file target
+  grep -rl --include='*_test.go' '^func Fuzz' . | sort | while read -r file; do
+    grep -o '^func Fuzz[A-Za-z0-9]*' "$file" | while read -r _ target; do
+      say "   ${file%/*} $target"
+      go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZ_SECONDS:-30}s" "${file%/*}" </dev/null >"$cache/log/fuzz.log" 2>&1 ||
+        fail "$target found something" "$(tail -40 "$cache/log/fuzz.log")"
+    done || return 1
+  done
+}
+
 audit() {
   go_tool
   go_binary govulncheck "golang.org/x/vuln/cmd/govulncheck@$govulncheck_version"
@@ -170,7 +184,7 @@ with_platform() {
 
 trap report EXIT
 case ${1:-all} in
-  lint | unit | audit) stage "$1" "$1" ;;
+  lint | unit | fuzz | audit) stage "$1" "$1" ;;
   integration | e2e) with_platform "$1" ;;
   screenshots) screenshots ;;
   all)
@@ -180,5 +194,5 @@ case ${1:-all} in
     with_platform integration e2e
     ;;
   clean) need_root; clean ;;
-  *) fail "usage: test.sh lint|unit|integration|e2e|screenshots|audit|all|clean" ;;
+  *) fail "usage: test.sh lint|unit|fuzz|integration|e2e|screenshots|audit|all|clean" ;;
 esac

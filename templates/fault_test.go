@@ -2,7 +2,10 @@ package templates_test
 
 import (
 	"os"
+	"path"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -68,6 +71,41 @@ func TestOneChangeIsOneFault(t *testing.T) {
 	}
 }
 
+// confined holds what no manifest may change, whatever it says.
+func confined(t *testing.T, spec templates.Spec) {
+	t.Helper()
+	const root = "/var/lib/chatiere/"
+	for _, c := range spec.Containers {
+		if !c.NoNewPrivilege || c.Network != "none" && c.Network != "internal" {
+			t.Errorf("container %s is let loose: %+v", c.Name, c)
+		}
+		if c.Network == "none" && (!c.DropAll || !c.ReadOnlyRoot || !strings.HasPrefix(c.User, "200001")) {
+			t.Errorf("container %s is let loose: %+v", c.Name, c)
+		}
+		for _, m := range c.Mounts {
+			own := strings.Contains(m.Source, "s7k2m9qx4p") || m.ReadOnly
+			if !strings.HasPrefix(m.Source, root) || path.Clean(m.Source) != m.Source || !own || path.Clean(m.Target) != m.Target || m.Target == "/" {
+				t.Errorf("container %s has %+v", c.Name, m)
+			}
+		}
+		for _, e := range c.Environment {
+			if name, _, ok := strings.Cut(e, "="); !ok || name == "" || strings.ContainsAny(e, "\x00\n") {
+				t.Errorf("container %s is told %q", c.Name, e)
+			}
+		}
+	}
+	for _, pattern := range spec.Refuse {
+		if _, err := regexp.Compile(pattern); err != nil {
+			t.Errorf("the proxy cannot read %q", pattern)
+		}
+	}
+	for _, name := range spec.Allow {
+		if host := strings.TrimPrefix(name.Name, "*."); host != strings.ToLower(host) || strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 }) {
+			t.Errorf("the gateway is to allow %q", name.Name)
+		}
+	}
+}
+
 func FuzzManifest(f *testing.F) {
 	for _, pattern := range []string{"catalog/*/manifest.yaml", "testdata/faults/*/manifest.yaml"} {
 		files, err := filepath.Glob(pattern)
@@ -99,9 +137,14 @@ func FuzzManifest(f *testing.F) {
 			for _, container := range template.Containers {
 				v.Images[container.Name] = "chatiere/x:y"
 			}
-			if _, err := templates.Resolve(template, "", v); err != nil {
-				t.Errorf("a sound manifest does not resolve: %v", err)
+			spec, err := templates.Resolve(template, "", v)
+			if err != nil {
+				t.Fatalf("a sound manifest does not resolve: %v", err)
 			}
+			if again, err := templates.Resolve(template, "", v); err != nil || !reflect.DeepEqual(again, spec) {
+				t.Errorf("resolved twice, it differs: %v", err)
+			}
+			confined(t, spec)
 		}
 	})
 }

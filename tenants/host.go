@@ -23,9 +23,10 @@ type Hosts struct {
 }
 
 // Normalize returns the full lower-case host name for what a person typed: a bare label gets the co-op's domain,
-// a trailing dot goes. The fault's code is "missing", "malformed", "foreign" (outside the domain) or "reserved".
+// a trailing dot goes. The fault's code is "missing", "malformed", "too_long", "foreign" (outside the domain) or
+// "reserved". Nothing but ASCII is taken, in letters or as punycode: a neighbour's name in other letters is refused.
 func (h Hosts) Normalize(typed string) (string, *Fault) {
-	name := strings.TrimSuffix(strings.ToLower(strings.TrimSpace(typed)), ".")
+	name := strings.TrimSuffix(lower(strings.TrimSpace(typed)), ".")
 	if name == "" {
 		return "", &Fault{Field: "host", Code: "missing"}
 	}
@@ -36,6 +37,9 @@ func (h Hosts) Normalize(typed string) (string, *Fault) {
 	if !under {
 		return "", &Fault{Field: "host", Code: "foreign", Proposal: Slugify(strings.SplitN(name, ".", 2)[0])}
 	}
+	if len(label) > maxLabel || len(name) > maxHost {
+		return "", &Fault{Field: "host", Code: "too_long", Proposal: Slugify(label)}
+	}
 	if !validLabel(label) {
 		return "", &Fault{Field: "host", Code: "malformed", Proposal: Slugify(label)}
 	}
@@ -43,6 +47,16 @@ func (h Hosts) Normalize(typed string) (string, *Fault) {
 		return "", &Fault{Field: "host", Code: "reserved"}
 	}
 	return name, nil
+}
+
+// lower changes ASCII alone: the small form of some letters from elsewhere, such as the Kelvin sign, is an ASCII one.
+func lower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 func (h Hosts) platform(name string) bool {
@@ -76,12 +90,15 @@ func (h Hosts) Propose(wish string, taken func(host string) (bool, error)) (stri
 	}
 }
 
-// maxLabel is DNS's limit for one label (RFC 1035 §2.3.4).
-const maxLabel = 63
+// DNS's limits for one label and for a whole name (RFC 1035 §2.3.4).
+const (
+	maxLabel = 63
+	maxHost  = 253
+)
 
 // validLabel accepts one letter-digit-hyphen label; "xn--" is refused, since homographs of a neighbour's name hide there.
 func validLabel(s string) bool {
-	if s == "" || len(s) > maxLabel || s[0] == '-' || s[len(s)-1] == '-' {
+	if s == "" || s[0] == '-' || s[len(s)-1] == '-' {
 		return false
 	}
 	if len(s) > 3 && s[2] == '-' && s[3] == '-' {

@@ -39,7 +39,18 @@ func TestHostNamesAreNormalizedOrExplained(t *testing.T) {
 		{"аmap", "", "malformed"}, // a Cyrillic а, the oldest homograph
 		{"xn--amp-5cd", "", "malformed"},
 		{"a.b.lilas.coop", "", "malformed"},
-		{strings.Repeat("a", 64), "", "malformed"},
+		{strings.Repeat("a", 64), "", "too_long"},
+		{"\u212aiosque", "", "malformed"}, // the Kelvin sign, whose small form is k
+		{"\uff41map", "", "malformed"},    // a wide a
+		{"am\u00adap", "", "malformed"},   // a soft hyphen
+		{"AMAP.LILAS.COOP", "amap.lilas.coop", ""},
+		{"amap..lilas.coop", "", "malformed"},
+		{"amap.lilas.coop..", "", "foreign"},
+		{"amap.lilas.coop:8443", "", "foreign"},
+		{"https://amap.lilas.coop", "", "malformed"},
+		{"[::1]", "", "malformed"},
+		{"127.0.0.1", "", "foreign"},
+		{"am--ap", "", "malformed"},
 		{"panel", "", "reserved"},
 		{"WWW", "", "reserved"},
 		{"tableau", "", "reserved"},

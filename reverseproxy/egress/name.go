@@ -11,6 +11,9 @@ const wildcard = "*."
 // for what cannot be one: at least two labels of letters, digits and hyphens
 // (international names in punycode), and a last label no address can have.
 func canonical(name string) (string, bool) {
+	if !ascii(name) {
+		return "", false // some letters from elsewhere have an ASCII one as their small form, such as the Kelvin sign
+	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	if len(name) > 253 || !strings.Contains(name, ".") {
 		return "", false
@@ -23,6 +26,15 @@ func canonical(name string) (string, bool) {
 		last = label
 	}
 	return name, last[0] < '0' || last[0] > '9'
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 func validLabel(label string) bool {

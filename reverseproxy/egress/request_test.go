@@ -1,9 +1,12 @@
 package egress_test
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
+	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -87,6 +90,11 @@ func FuzzReadRequest(f *testing.F) {
 	f.Add([]byte("CONNECT [::1]:443 HTTP/1.1\r\n\r\n"))
 	f.Add([]byte("CONNECT 0x7f.1:80 HTTP/1.1\r\n\r\n"))
 	f.Add([]byte("\r\n\r\n"))
+	f.Add([]byte("CONNECT api.wordpress.or\u212a:443 HTTP/1.1\r\n\r\n"))
+	f.Add([]byte("CONNECT A.Example.:443 HTTP/1.1\r\nhost: a.example.:443\r\nX: y\r\n\r\n"))
+	f.Add([]byte("CONNECT a.example:443 HTTP/1.1\r\nContent-Length: 4\r\n\r\nrest"))
+	f.Add([]byte("CONNECT a.example:443 HTTP/1.1\r\nX:y\r\n z\r\n\r\n"))
+	f.Add([]byte("CONNECT a.example:0443 HTTP/1.1\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		name, port, _, err := egress.ReadRequest(bytes.NewReader(text))
 		if err != nil {
@@ -101,6 +109,19 @@ func FuzzReadRequest(f *testing.F) {
 		}
 		if strings.ContainsAny(name, " \r\n\"\\") {
 			t.Errorf("name %q would garble a log", name)
+		}
+		if port == 0 {
+			return
+		}
+		// A second reading: whatever we take for a tunnel, net/http takes for the same one, without a body.
+		second, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(text)))
+		if err != nil {
+			t.Fatalf("accepted %q, which net/http refuses: %v", text, err)
+		}
+		host, digits, _ := strings.Cut(second.RequestURI, ":")
+		if second.Method != "CONNECT" || second.ContentLength != 0 || len(second.TransferEncoding) != 0 || digits != strconv.Itoa(int(port)) ||
+			!strings.EqualFold(strings.TrimSuffix(host, "."), name) {
+			t.Errorf("read %s:%d, net/http reads %s %s", name, port, second.Method, second.RequestURI)
 		}
 	})
 }

@@ -1,11 +1,13 @@
 package routes_test
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -144,21 +146,36 @@ func FuzzDecodeTable(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := routes.Compile(table, written); err != nil {
-			t.Errorf("decoded but not compiled: %v", err)
+		index, err := routes.Compile(table, written)
+		if err != nil {
+			t.Fatalf("decoded but not compiled: %v", err)
+		}
+		for _, r := range table.Routes {
+			for _, asked := range []string{r.Host, strings.ToUpper(r.Host), r.Host + ".", r.Host + ":443"} {
+				if found := index.Lookup(asked); found == nil || found.Host != r.Host || found.Site != r.Site {
+					t.Errorf("asked for %q, which leads to %+v", asked, found)
+				}
+			}
+			if index.Lookup("x"+r.Host) != nil && !slices.ContainsFunc(table.Routes, func(o routes.Route) bool { return o.Host == "x"+r.Host }) {
+				t.Errorf("x%s leads to a route", r.Host)
+			}
 		}
 		again, err := routes.EncodeTable(table)
 		if err != nil {
 			t.Fatalf("decoded but not encoded: %v", err)
 		}
-		if _, err := routes.DecodeTable(again); err != nil {
-			t.Errorf("encoded but not decoded: %v", err)
+		back, err := routes.DecodeTable(again)
+		if err != nil {
+			t.Fatalf("encoded but not decoded: %v", err)
+		}
+		if third, err := routes.EncodeTable(back); err != nil || !bytes.Equal(third, again) {
+			t.Errorf("two encodings of one table differ: %v\n%s\n%s", err, again, third)
 		}
 	})
 }
 
 func FuzzNormalHost(f *testing.F) {
-	for _, seed := range []string{"demo.lilas.test:8443", "A.B.", "xn--caf-dma.test", "[::1]:80", "a..b", "a:b:c", "é", "a@b", "-a", "a\x00"} {
+	for _, seed := range []string{"demo.lilas.test:8443", "A.B.", "xn--caf-dma.test", "[::1]:80", "a..b", "a:b:c", "é", "a@b", "-a", "a\x00", "demo.lilas.test..", "\u212a.test", "demo.lilas.test:", "demo.lilas.test:+1", "a.b:443:1", strings.Repeat("a.", 127)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, authority string) {
@@ -168,6 +185,9 @@ func FuzzNormalHost(f *testing.F) {
 		}
 		if again, err := routes.NormalHost(host); err != nil || again != host {
 			t.Errorf("%q gives %q, which gives %q, %v", authority, host, again, err)
+		}
+		if name, _, _ := strings.Cut(authority, ":"); !strings.EqualFold(strings.TrimSuffix(name, "."), host) || strings.ContainsFunc(authority, func(r rune) bool { return r >= 0x80 }) {
+			t.Errorf("%q gives %q, which is another name", authority, host)
 		}
 		if strings.ToLower(host) != host || strings.ContainsAny(host, ":/@[]% \x00") || strings.HasSuffix(host, ".") {
 			t.Errorf("%q gives %q", authority, host)

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"chatiere/reverseproxy/spoolfile"
 )
 
 // maxFile bounds what is read into memory: fifty times a file of 1,000 sites.
@@ -20,7 +22,7 @@ const maxFile = 16 << 20
 // Ingest hands the records of each file in dir, oldest first, to take, and deletes the file once take
 // has returned nil. If the process dies in between, the same records come again with the same Batch:
 // take must store the batch's name in the transaction that stores the counts, and return nil for a
-// batch it knows. An error of take ends the round and leaves the file. A damaged file is set aside
+// batch it knows. An error of take ends the round and leaves the file, unless it is ErrDamaged. A damaged file is set aside
 // (its name gets a further ".bad"), reported in the error, and does not stop the others.
 func Ingest(ctx context.Context, dir string, take func([]Record) error) error {
 	names, err := batches(dir)
@@ -54,7 +56,11 @@ func ingestFile(path, name string, take func([]Record) error) error {
 	}
 	if len(records) > 0 {
 		if err := take(records); err != nil {
-			return fmt.Errorf("taking %s: %w", name, err)
+			err = fmt.Errorf("taking %s: %w", name, err)
+			if errors.Is(err, ErrDamaged) {
+				err = errors.Join(err, os.Rename(path, path+badSuffix))
+			}
+			return err
 		}
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -81,22 +87,20 @@ func batches(dir string) ([]string, error) {
 	return names, nil
 }
 
+// readFile trusts the file's writer with nothing but numbers.
 func readFile(path, name string) ([]Record, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
+	data, err := spoolfile.Read(path, maxFile)
+	if errors.Is(err, spoolfile.ErrUnfit) {
+		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, name, err)
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("%w: %s: %d bytes", ErrDamaged, name, info.Size())
-	}
-	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	return Parse(data, name)
 }
 
-// Parse reads the lines of one file.
+// Parse reads the lines of one file. What it accepts can be stored: a record that cannot would come back for ever, and
+// hold up those behind it.
 func Parse(data []byte, batch string) ([]Record, error) {
 	var out []Record
 	lines := bufio.NewScanner(bytes.NewReader(data))
@@ -106,8 +110,8 @@ func Parse(data []byte, batch string) ([]Record, error) {
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
 			return nil, fmt.Errorf("%w: %s, line %d: %w", ErrDamaged, batch, len(out)+1, err)
 		}
-		if r.Site == "" || r.From.IsZero() || r.To.Before(r.From) {
-			return nil, fmt.Errorf("%w: %s, line %d: site or times missing", ErrDamaged, batch, len(out)+1)
+		if !r.sound() {
+			return nil, fmt.Errorf("%w: %s, line %d: no site, or times or counts that cannot be", ErrDamaged, batch, len(out)+1)
 		}
 		r.Batch = batch
 		out = append(out, r)

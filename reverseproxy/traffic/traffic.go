@@ -31,6 +31,47 @@ type Record struct {
 	Batch string `json:"-"`
 }
 
+// Bounds of a record that a Counter may have written.
+const (
+	maxSite  = 64
+	maxSpan  = 366 * 24 * time.Hour // a proxy may have been stopped, or its clock set
+	maxCount = 1 << 53              // exact in JSON, and far from the end of a column
+	maxKeys  = 1000
+)
+
+var first, last = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func (r Record) sound() bool {
+	if !siteForm(r.Site) || r.From.Before(first) || r.To.After(last) || r.To.Before(r.From) || r.To.Sub(r.From) > maxSpan {
+		return false
+	}
+	if len(r.Status)+len(r.Codes) > maxKeys {
+		return false
+	}
+	for _, n := range r.Status {
+		if n > maxCount {
+			return false
+		}
+	}
+	for _, n := range r.Codes {
+		if n > maxCount {
+			return false
+		}
+	}
+	return max(r.Requests, r.BytesIn, r.BytesOut) <= maxCount
+}
+
+// siteForm holds what a route table may name a site.
+func siteForm(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxSite
+}
+
 // add merges other, of the same site, into r.
 func (r *Record) add(other Record) {
 	if other.From.Before(r.From) {

@@ -1,7 +1,9 @@
 package traffic_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -267,18 +269,68 @@ func TestDamagedFileIsSetAsideAndStopsNoOther(t *testing.T) {
 	}
 }
 
+// What Parse accepts can be written again and read as the same, and fits where it is stored.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(fmt.Sprintf(line, "a")))
 	f.Add([]byte("\n\n"))
+	f.Add([]byte(fmt.Sprintf(line, strings.Repeat("a", 300))))
+	f.Add([]byte(fmt.Sprintf(line, "\\u212a")))
+	f.Add([]byte(`{"from":"0001-01-01T00:00:01Z","to":"9999-12-31T00:00:00Z","site":"s","requests":18446744073709551615}`))
+	f.Add([]byte(`{"from":"2026-11-22T05:00:00Z","to":"2026-11-22T05:00:00Z","site":"s","bytes_in":-1}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		records, err := traffic.Parse(data, "traffic-1-1.jsonl")
 		if err != nil && !errors.Is(err, traffic.ErrDamaged) {
 			t.Errorf("error %v", err)
 		}
+		var again bytes.Buffer
 		for _, r := range records {
-			if r.Site == "" || r.Batch == "" || r.To.Before(r.From) {
+			if r.Site == "" || len(r.Site) > 64 || r.Batch == "" || r.To.Before(r.From) || r.From.Year() < 1999 || r.To.Year() > 2200 || int64(r.Requests) < 0 {
 				t.Errorf("record %+v", r)
 			}
+			if err := json.NewEncoder(&again).Encode(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		back, err := traffic.Parse(again.Bytes(), "traffic-1-1.jsonl")
+		if err != nil || len(back) != len(records) {
+			t.Errorf("%d records read, written and read as %d: %v", len(records), len(back), err)
 		}
 	})
+}
+
+func TestRecordsThatNoProxyCanHaveWrittenAreDamaged(t *testing.T) {
+	for name, text := range map[string]string{
+		"a long site":     fmt.Sprintf(line, strings.Repeat("a", 65)),
+		"a path":          fmt.Sprintf(line, "../panel"),
+		"too many":        `{"from":"2026-11-22T05:00:00Z","to":"2026-11-22T05:00:00Z","site":"s","requests":18446744073709551615}`,
+		"a year too late": `{"from":"2026-11-22T05:00:00Z","to":"9999-11-22T05:00:00Z","site":"s"}`,
+		"long ago":        `{"from":"0001-11-22T05:00:00Z","to":"0001-11-22T05:00:00Z","site":"s"}`,
+	} {
+		if records, err := traffic.Parse([]byte(text), "b"); !errors.Is(err, traffic.ErrDamaged) {
+			t.Errorf("%s: %+v, %v", name, records, err)
+		}
+	}
+}
+
+// What nobody can store is set aside like what nobody can read: it must not hold up the files behind it.
+func TestWhatCannotBeStoredIsSetAside(t *testing.T) {
+	dir := t.TempDir()
+	for i, site := range []string{"bad", "good"} {
+		name := filepath.Join(dir, fmt.Sprintf("traffic-%019d-1.jsonl", i))
+		if err := os.WriteFile(name, []byte(fmt.Sprintf(line, site)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var taken []string
+	err := traffic.Ingest(t.Context(), dir, func(r []traffic.Record) error {
+		if r[0].Site == "bad" {
+			return fmt.Errorf("%w: too long for its column", traffic.ErrDamaged)
+		}
+		taken = append(taken, r[0].Site)
+		return nil
+	})
+	left, _ := filepath.Glob(filepath.Join(dir, "*.bad"))
+	if !errors.Is(err, traffic.ErrDamaged) || len(taken) != 1 || len(left) != 1 {
+		t.Errorf("taken %v, set aside %v, %v", taken, left, err)
+	}
 }

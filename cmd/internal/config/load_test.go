@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/net/idna"
+
 	"chatiere/cmd/internal/config"
 )
 
@@ -168,6 +170,14 @@ func FuzzParseNeverPanicsAndAcceptsOnlyWhatIsUsable(f *testing.F) {
 		}
 		if c.Instance == "" || c.Domain == "" || !filepath.IsAbs(c.Root) || len(c.Paths().EgressSocket("s000000000")) > 107 {
 			t.Fatalf("accepted %+v", c)
+		}
+		for _, host := range append(c.PlatformHosts(), c.Domain) {
+			if plain, err := idna.Lookup.ToASCII(host); err != nil || plain != host || strings.HasSuffix(host, ".") {
+				t.Errorf("the host %q is none for a browser, or another: %q, %v", host, plain, err)
+			}
+		}
+		if c.Sites.FirstUID < 100000 || c.Sites.LastUID < c.Sites.FirstUID || strings.Contains(c.Root, "..") {
+			t.Errorf("accepted %+v with root %q", c.Sites, c.Root)
 		}
 	})
 }

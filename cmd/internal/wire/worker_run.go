@@ -14,6 +14,7 @@ import (
 	"chatiere/reverseproxy/certs"
 	"chatiere/reverseproxy/traffic"
 	"chatiere/tenants/keycloak"
+	"chatiere/tenants"
 	"chatiere/tenants/mysql"
 	"chatiere/tenants/upkeep"
 )
@@ -122,6 +123,9 @@ func (w *Worker) ingest(ctx context.Context) error {
 			return nil
 		}
 		_, err := w.store.AddTraffic(ctx, records[0].Batch, trafficRows(records))
+		if errors.Is(err, tenants.ErrInvalid) {
+			return fmt.Errorf("%w: %w", traffic.ErrDamaged, err) // it would come back for ever, and hold up those behind it
+		}
 		return err
 	})
 	return errors.Join(err, w.store.ForgetBatches(ctx, w.now().Add(-batchMemory)))

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"chatiere/reverseproxy/spoolfile"
 )
 
 const (
@@ -144,17 +146,17 @@ func Files(dir string) ([]string, error) {
 	return paths, nil
 }
 
-// ReadFile reads one finished file.
+// ReadFile reads one finished file. Its writer is less trusted than its reader: what is no regular file of a fit size is
+// spoolfile.ErrUnfit.
 func ReadFile(path string) ([]Entry, error) {
-	file, err := os.Open(path)
+	data, err := spoolfile.Read(path, maxBytes)
 	if err != nil {
-		return nil, fmt.Errorf("reading spool: %w", err)
+		return nil, err
 	}
-	defer func() { _ = file.Close() }()
-	return Read(file)
+	return Read(bytes.NewReader(data))
 }
 
-// Read reads entries, one a line. Entries before a bad line are returned with
+// Read reads entries, one a line; what it accepts can be stored and shown. Entries before a bad line are returned with
 // the error.
 func Read(from io.Reader) ([]Entry, error) {
 	var entries []Entry
@@ -165,7 +167,7 @@ func Read(from io.Reader) ([]Entry, error) {
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			return entries, fmt.Errorf("%w %d: %w", ErrLine, len(entries)+1, err)
 		}
-		if e.Site == "" || e.Count < 0 || e.Sent < 0 || e.Received < 0 {
+		if !e.sound() {
 			return entries, fmt.Errorf("%w %d", ErrLine, len(entries)+1)
 		}
 		entries = append(entries, e)

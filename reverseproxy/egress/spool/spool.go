@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 )
 
 // Decision says what became of a connection.
@@ -41,6 +43,30 @@ type Entry struct {
 	Sent     int64 `json:"sent"`
 	Received int64 `json:"received"`
 	Bytes    int64 `json:"bytes"` // both together
+}
+
+const (
+	maxSite  = 64
+	maxName  = 253 // of a host name
+	maxWords = 200
+	maxPort  = 65535
+	maxCount = 1 << 53 // exact in JSON, and far from the end of a column
+)
+
+// sound reports whether a gateway may have written the entry.
+func (e Entry) sound() bool {
+	if e.Site == "" || len(e.Site) > maxSite || len(e.Name) > maxName || len(e.Decision) > maxSite || len(e.Reason) > maxWords {
+		return false
+	}
+	if e.Port < 0 || e.Port > maxPort || e.At.Year() > 9999 || e.At.Year() < 0 {
+		return false
+	}
+	for _, text := range []string{e.Site, e.Name, string(e.Decision), e.Reason} {
+		if strings.ContainsFunc(text, unicode.IsControl) {
+			return false
+		}
+	}
+	return min(e.Count, e.Sent, e.Received, e.Bytes) >= 0 && max(e.Count, e.Sent, e.Received, e.Bytes) <= maxCount
 }
 
 // Bounds of what is kept. Old files give way to new ones.

@@ -2,15 +2,18 @@ package spool_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode"
 
 	"chatiere/reverseproxy/egress/spool"
 )
@@ -196,18 +199,33 @@ func TestABadLineIsReportedAfterTheGoodOnes(t *testing.T) {
 	}
 }
 
+// What Read accepts can be written again and read as the same, and fits a page and a column.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"at":"2026-11-22T05:00:00Z","site":"s1","port":443,"decision":"allowed","count":1}` + "\n"))
 	f.Add([]byte("{\n"))
+	f.Add([]byte(`{"site":"s1","port":99999}`))
+	f.Add([]byte(`{"site":"s1","name":"a\u001b[2Jb"}`))
+	f.Add([]byte(`{"site":"s1","count":9223372036854775807,"bytes":-1}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		got, err := spool.Read(bytes.NewReader(text))
 		if err != nil && !errors.Is(err, spool.ErrLine) {
 			t.Errorf("%v", err)
 		}
+		var again bytes.Buffer
 		for _, e := range got {
-			if e.Site == "" || e.Count < 0 {
+			if e.Site == "" || len(e.Site) > 64 || len(e.Name) > 253 || min(e.Count, e.Sent, e.Received, e.Bytes) < 0 || e.Port < 0 || e.Port > 65535 ||
+				strings.ContainsFunc(e.Site+e.Name+e.Reason+string(e.Decision), unicode.IsControl) {
 				t.Errorf("accepted %v", e)
 			}
+			if err := json.NewEncoder(&again).Encode(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if again.Len() > 4000*len(got) {
+			return // a line may have grown over its limit by escapes
+		}
+		if back, err := spool.Read(&again); err != nil || !slices.Equal(back, got) {
+			t.Errorf("read %v, written and read as %v: %v", got, back, err)
 		}
 	})
 }

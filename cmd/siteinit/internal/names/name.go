@@ -6,6 +6,9 @@ import "strings"
 // lower case, no final dot. It says false for what cannot be a public host
 // name: one label, an address, a character outside letters, digits, hyphen.
 func Canonical(name string) (string, bool) {
+	if !ascii(name) {
+		return "", false // some letters from elsewhere have an ASCII one as their small form, such as the Kelvin sign
+	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	if len(name) > 253 || !strings.Contains(name, ".") {
 		return "", false
@@ -20,6 +23,15 @@ func Canonical(name string) (string, bool) {
 	// A last label that begins with a digit makes an address of it ("10.1",
 	// "0x7f.1") for some libraries; no such top-level domain exists.
 	return name, last[0] < '0' || last[0] > '9'
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 func validLabel(label string) bool {

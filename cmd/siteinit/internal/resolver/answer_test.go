@@ -175,6 +175,19 @@ func FuzzAnswer(f *testing.F) {
 		if back.ID != uint16(message[0])<<8|uint16(message[1]) || !back.Response {
 			t.Errorf("header %v", back.Header)
 		}
+		// A second reading of the question: what was answered is what was asked, and an address stands for that name alone.
+		var asked dnsmessage.Message
+		if asked.Unpack(message) == nil && len(asked.Questions) == 1 && len(back.Questions) == 1 && asked.Questions[0] != back.Questions[0] {
+			t.Errorf("asked %v, answered %v", asked.Questions[0], back.Questions[0])
+		}
+		for _, a := range back.Answers {
+			if back.RCode != dnsmessage.RCodeSuccess || len(back.Questions) != 1 || a.Header.Name != back.Questions[0].Name || a.Header.Type != back.Questions[0].Type {
+				t.Errorf("answer %v to %v, %v", a, back.Questions, back.RCode)
+			}
+			if address, ok := a.Body.(*dnsmessage.AResource); ok && address.A[0] != 127 {
+				t.Errorf("%v leads out of loopback: %v", a.Header.Name, address.A)
+			}
+		}
 		if len(reply) > len(message)+300 {
 			t.Errorf("%d bytes answered with %d", len(message), len(reply))
 		}

@@ -1,0 +1,45 @@
+package spoolfile_test
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"chatiere/reverseproxy/spoolfile"
+)
+
+func TestOnlyRegularFilesOfTheAgreedSizeAreRead(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.WriteFile(at("file"), []byte("12345"), 0o600))
+	must(os.WriteFile(at("large"), []byte("123456"), 0o600))
+	must(os.Symlink(at("file"), at("link")))
+	must(unix.Mkfifo(at("pipe"), 0o600)) // nobody writes: a reader would wait for ever
+	must(os.Mkdir(at("directory"), 0o700))
+	l, err := net.Listen("unix", at("socket"))
+	must(err)
+	defer func() { _ = l.Close() }()
+
+	if b, err := spoolfile.Read(at("file"), 5); err != nil || string(b) != "12345" {
+		t.Errorf("file: %q, %v", b, err)
+	}
+	for _, name := range []string{"large", "link", "pipe", "directory", "socket"} {
+		if b, err := spoolfile.Read(at(name), 5); !errors.Is(err, spoolfile.ErrUnfit) {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
+	}
+	if _, err := spoolfile.Read(at("nothing"), 5); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("nothing: %v", err)
+	}
+}

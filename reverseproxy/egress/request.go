@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 const (
@@ -84,7 +86,7 @@ func checkHeaders(lines []string, host string) error {
 	}
 	for _, line := range lines {
 		name, value, ok := strings.Cut(line, ":")
-		if !ok || name == "" || strings.ContainsAny(name, " \t") {
+		if !ok || !httpguts.ValidHeaderFieldName(name) {
 			return fmt.Errorf("%w: header", ErrRequest)
 		}
 		switch strings.ToLower(name) {

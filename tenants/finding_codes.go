@@ -36,4 +36,8 @@ const (
 	FindingSiteUnknown FindingCode = "site-unknown"
 	// FindingImageMissing is a container that cannot be made again because its image is gone.
 	FindingImageMissing FindingCode = "image-missing"
+	// FindingSiteFrozen is a site that was stopped and suspended because it was filling the disk.
+	FindingSiteFrozen FindingCode = "site-frozen"
+	// FindingReserve is a disk on which less is free than the reserve.
+	FindingReserve FindingCode = "disk-reserve"
 )

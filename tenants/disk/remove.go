@@ -8,8 +8,6 @@ import (
 	"os"
 	"path"
 
-	"golang.org/x/sys/unix"
-
 	"chatiere/tenants"
 )
 
@@ -44,37 +42,6 @@ func removeBelow(ctx context.Context, root *os.Root, parent, name string) error 
 		return err
 	}
 	return dir.Sync()
-}
-
-// Usage returns the bytes the site's files take on the disk; ErrNotFound when it has none.
-func (d *Disk) Usage(ctx context.Context, id string) (int64, error) {
-	doing := fmt.Sprintf("measuring the files of site %q", id)
-	if !siteID.MatchString(id) {
-		return 0, fmt.Errorf("%s: %w", doing, tenants.ErrInvalid)
-	}
-	root, err := os.OpenRoot(d.o.Root)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", doing, err)
-	}
-	defer func() { _ = root.Close() }()
-	home, err := openDir(root, path.Join("sites", id))
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("%s: %w", doing, tenants.ErrNotFound)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", doing, err)
-	}
-	defer func() { _ = home.Close() }()
-	var stat unix.Stat_t
-	if err := unix.Fstat(int(home.Fd()), &stat); err != nil {
-		return 0, fmt.Errorf("%s: %w", doing, err)
-	}
-	m := &measure{dev: stat.Dev, seen: map[inode]bool{}}
-	m.count(stat)
-	if err := m.walk(ctx, home, 0); err != nil {
-		return m.bytes, fmt.Errorf("%s: %w", doing, err)
-	}
-	return m.bytes, nil
 }
 
 // IDs lists the sites that have files or sockets on the data root, for the reconciler to compare.

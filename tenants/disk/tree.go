@@ -17,8 +17,8 @@ const (
 	maxDepth = 200
 )
 
-// errTooDeep: the tree is deeper than maxDepth.
-var errTooDeep = errors.New("directories are nested too deep")
+// errTooDeep: more branches of the tree are deeper than maxDepth than are walked.
+var errTooDeep = errors.New("too many directories are nested too deep")
 
 // openAt opens a directory below another; never through a link, never anything that could block.
 func openAt(parent *os.File, name string) (*os.File, error) {
@@ -32,11 +32,46 @@ func openAt(parent *os.File, name string) (*os.File, error) {
 // inode names a file apart from its names.
 type inode struct{ dev, ino uint64 }
 
+// maxDeep bounds the branches that are kept for later because they are too deep.
+const maxDeep = 64
+
 // measure adds up what a tree takes on the disk.
 type measure struct {
 	dev   uint64
 	seen  map[inode]bool // files with several names, counted once
+	deep  []*os.File     // directories at maxDepth, to be walked from there
 	bytes int64
+	files int64
+}
+
+// tree counts everything below top, however deep: who hides bytes at the end of a long branch is counted as well.
+func (m *measure) tree(ctx context.Context, top *os.File) error {
+	defer func() {
+		for _, dir := range m.deep {
+			_ = dir.Close()
+		}
+	}()
+	err := m.walk(ctx, top, 0)
+	for err == nil && len(m.deep) > 0 {
+		last := len(m.deep) - 1
+		dir := m.deep[last]
+		m.deep = m.deep[:last]
+		err = m.walk(ctx, dir, 0)
+		_ = dir.Close()
+	}
+	return err
+}
+
+// later keeps a directory that is too deep, as one of its own.
+func (m *measure) later(parent *os.File, name string) error {
+	if len(m.deep) >= maxDeep {
+		return errTooDeep
+	}
+	dir, err := openAt(parent, name)
+	if err == nil {
+		m.deep = append(m.deep, dir)
+	}
+	return err
 }
 
 func (m *measure) count(stat unix.Stat_t) {
@@ -47,14 +82,12 @@ func (m *measure) count(stat unix.Stat_t) {
 		}
 		m.seen[id] = true
 	}
+	m.files++
 	m.bytes += stat.Blocks * 512 // the unit of st_blocks, whatever the file system's
 }
 
 // walk counts everything below dir, on the same file system. What goes away meanwhile is left out.
 func (m *measure) walk(ctx context.Context, dir *os.File, depth int) error {
-	if depth > maxDepth {
-		return errTooDeep
-	}
 	return eachName(ctx, dir, func(name string) error {
 		var stat unix.Stat_t
 		err := unix.Fstatat(int(dir.Fd()), name, &stat, unix.AT_SYMLINK_NOFOLLOW)
@@ -71,16 +104,24 @@ func (m *measure) walk(ctx context.Context, dir *os.File, depth int) error {
 		if stat.Mode&unix.S_IFMT != unix.S_IFDIR {
 			return nil
 		}
-		child, err := openAt(dir, name)
+		err = m.descend(ctx, dir, name, depth)
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
 			return nil // exchanged under our eyes
 		}
-		if err != nil {
-			return err
-		}
-		defer func() { _ = child.Close() }()
-		return m.walk(ctx, child, depth+1)
+		return err
 	})
+}
+
+func (m *measure) descend(ctx context.Context, dir *os.File, name string, depth int) error {
+	if depth >= maxDepth {
+		return m.later(dir, name)
+	}
+	child, err := openAt(dir, name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = child.Close() }()
+	return m.walk(ctx, child, depth+1)
 }
 
 // eachName calls fn for each entry of dir, a chunk at a time.

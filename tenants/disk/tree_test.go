@@ -174,14 +174,30 @@ func TestUsageCountsWhatTheSiteTakesAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestUsageOfATreeTooDeepSaysSo(t *testing.T) {
+func TestALongBranchHidesNothing(t *testing.T) {
 	root, data := home(t)
 	deep(t, data, 1000)
 	d := disk.New(disk.Options{Root: root})
-	if _, err := d.Usage(t.Context(), id); err == nil {
-		t.Error("a tree of a thousand levels was walked")
+	taken, err := d.Taken(t.Context(), tenants.Site{ID: id})
+	if err != nil || taken.Files < 1000 || taken.Bytes < 1000*4096/2 {
+		t.Errorf("a branch of a thousand levels counts as %+v, %v", taken, err)
 	}
 	must(t, d.Remove(t.Context(), id)) // the test's own clean-up cannot name it either
+}
+
+func TestUsageOfATreeTooOddSaysSoBesideWhatItCounted(t *testing.T) {
+	root, data := home(t)
+	for i := range 70 {
+		branch := filepath.Join(data, fmt.Sprint(i))
+		must(t, os.Mkdir(branch, 0o755))
+		deep(t, branch, 250)
+	}
+	d := disk.New(disk.Options{Root: root})
+	taken, err := d.Taken(t.Context(), tenants.Site{ID: id})
+	if err == nil || taken.Files < 10_000 {
+		t.Errorf("seventy branches too deep count as %+v, %v", taken, err)
+	}
+	must(t, d.Remove(t.Context(), id))
 }
 
 func TestUsageOfASiteWithoutFilesIsNotFound(t *testing.T) {

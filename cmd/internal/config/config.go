@@ -24,6 +24,7 @@ type Config struct {
 	Identity      Identity
 	Egress        Egress
 	Sites         Sites
+	Disk          Disk
 	Docker        Docker
 
 	clockOffset time.Duration
@@ -107,6 +108,11 @@ type Sites struct {
 	MemoryMiB int     // memory limit, MiB
 	Pids      int     // processes and threads
 	CPUs      float64 // processor cores
+}
+
+// Disk is what the data root lies on.
+type Disk struct {
+	ReserveMiB int // what no site and no work may eat, MiB; 0: a twentieth of the disk, at most 2 GiB
 }
 
 // Docker is the engine the worker drives.

@@ -95,6 +95,9 @@ var keys = []key{
 	{"sites.cpus", "cores, 0.1 to 64", "1.0",
 		func(c *Config) any { return &c.Sites.CPUs }, checkCPUs},
 
+	{"disk.reserve_mib", "MiB, 64 to 1048576, or nothing for a twentieth of the disk", "4096",
+		func(c *Config) any { return &c.Disk.ReserveMiB }, checkReserve},
+
 	{"docker.host", "unix:// and the absolute path of the engine's socket", `"unix:///var/run/docker.sock"`,
 		func(c *Config) any { return &c.Docker.Host }, checkDockerHost},
 }

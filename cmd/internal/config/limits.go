@@ -80,3 +80,13 @@ func allowed(entry string) bool {
 	}
 	return checkHost(strings.TrimPrefix(host, "*.")) == ""
 }
+
+// Below, a site could eat what is left before anybody looks again; the upper bound catches bytes taken for MiB.
+const smallestReserve, largestReserve = 64, 1 << 20
+
+func checkReserve(c *Config) string {
+	if c.Disk.ReserveMiB == 0 {
+		return ""
+	}
+	return within(c.Disk.ReserveMiB, smallestReserve, largestReserve)
+}

@@ -28,6 +28,7 @@ import (
 	"chatiere/tenants/operations"
 	"chatiere/tenants/probe"
 	"chatiere/tenants/provision"
+	"chatiere/tenants/reserve"
 	"chatiere/tenants/sitedb"
 	"chatiere/tenants/upkeep"
 	"chatiere/tenants/watch"
@@ -51,6 +52,7 @@ type Worker struct {
 	upkeep     *upkeep.Upkeep
 	watch      *watch.Watch
 	stirred    *stirred
+	reserve    *reserve.Watch
 	desk       *provision.Desk
 	board      schedule.Board
 	guard      *records.Guard
@@ -59,9 +61,6 @@ type Worker struct {
 	ready      atomic.Bool           // at work
 	end        context.CancelCauseFunc
 }
-
-// reserve is what no work of ours may eat of the data root, in bytes: room for databases and logs to go on.
-const reserve = 1 << 30
 
 // NewWorker builds the graph. It connects to nothing yet.
 func NewWorker(ctx context.Context, c config.Config, log *slog.Logger) (*Worker, error) {
@@ -100,7 +99,7 @@ func (w *Worker) openEngine(context.Context) (err error) {
 		return err
 	}
 	w.disk = disk.New(disk.Options{
-		Root: w.config.Root, ProxyGID: config.ProxyGID, GatewayUID: config.GatewayUID, Reserve: reserve, Entry: entry,
+		Root: w.config.Root, ProxyGID: config.ProxyGID, GatewayUID: config.GatewayUID, Reserve: int64(w.config.Disk.ReserveMiB) << 20, Entry: entry,
 	})
 	w.catalogue, err = loadCatalogue(w.config, w.engine)
 	return err
@@ -148,6 +147,12 @@ func (w *Worker) plan(context.Context) error {
 	w.upkeep = w.newUpkeep()
 	w.stirred = newStirred()
 	w.watch = w.newWatch()
+	w.reserve = &reserve.Watch{
+		Disk: w.disk, Records: w.store, Desk: w.desk, Book: w.findings, Reserve: int64(c.Disk.ReserveMiB) << 20, Now: time.Now, Log: w.log,
+		Stop: func(ctx context.Context, s tenants.Site) error {
+			return w.engine.Stop(ctx, provision.ContainerName(c.Instance, s.ID), 0)
+		},
+	}
 	return nil
 }
 

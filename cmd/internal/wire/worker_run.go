@@ -13,8 +13,8 @@ import (
 	"chatiere/cmd/internal/schedule"
 	"chatiere/reverseproxy/certs"
 	"chatiere/reverseproxy/traffic"
-	"chatiere/tenants/keycloak"
 	"chatiere/tenants"
+	"chatiere/tenants/keycloak"
 	"chatiere/tenants/mysql"
 	"chatiere/tenants/upkeep"
 )
@@ -48,6 +48,7 @@ func (w *Worker) jobs() []schedule.Job {
 	jobs := []schedule.Job{
 		{Name: "heartbeat", Every: 20 * time.Second, Run: w.heartbeat},
 		{Name: "reconcile", Every: time.Minute, Run: w.sure(w.reconciler.Reconcile)},
+		{Name: "reserve", Every: 2 * time.Second, Run: w.reserve.Look},
 		{Name: "traffic", Every: 3 * time.Second, Run: w.ingest},
 		{Name: "probe", Every: upkeep.ProbeEvery, Run: w.upkeep.Probe},
 		{Name: "cron", Every: 5 * time.Minute, Run: w.upkeep.Cron},

@@ -1,0 +1,256 @@
+package reserve_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chatiere/tenants"
+	"chatiere/tenants/operations"
+	"chatiere/tenants/provision"
+	"chatiere/tenants/reserve"
+)
+
+const mib = 1 << 20
+
+// house is a server with a disk of 1 GiB and 100,000 files, of which 64 MiB are the reserve.
+type house struct {
+	now      time.Time
+	sites    map[string]tenants.Site
+	taken    map[string]reserve.Taken
+	other    reserve.Taken // what is no site's
+	stopped  []string
+	wishes   []string
+	busy     error
+	unread   error // what measuring answers beside its numbers
+	findings []tenants.Finding
+	told     int
+	watch    *reserve.Watch
+}
+
+func newHouse(t *testing.T, ids ...string) *house {
+	t.Helper()
+	h := &house{now: time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC), sites: map[string]tenants.Site{}, taken: map[string]reserve.Taken{}}
+	for _, id := range ids {
+		h.sites[id] = tenants.Site{ID: id, Host: id + ".lilas.example", State: tenants.StateReady}
+		h.taken[id] = reserve.Taken{Bytes: 50 * mib, Files: 3000}
+	}
+	h.restart()
+	return h
+}
+
+// restart begins with a worker that remembers nothing.
+func (h *house) restart() {
+	h.watch = &reserve.Watch{Disk: h, Records: h, Desk: h, Book: h, Reserve: 64 * mib, Now: func() time.Time { return h.now }, Log: slog.New(slog.DiscardHandler),
+		Stop: func(_ context.Context, s tenants.Site) error {
+			h.stopped = append(h.stopped, s.ID)
+			return nil
+		}}
+}
+
+func (h *house) Space(context.Context) (reserve.Space, error) {
+	s := reserve.Space{Total: 1024 * mib, Free: 1024*mib - h.other.Bytes, Inodes: 100_000, Files: 100_000 - h.other.Files}
+	for _, taken := range h.taken {
+		s.Free -= taken.Bytes
+		s.Files -= taken.Files
+	}
+	return s, nil
+}
+
+func (h *house) Taken(_ context.Context, s tenants.Site) (reserve.Taken, error) {
+	return h.taken[s.ID], h.unread
+}
+
+func (h *house) LiveSites(context.Context) ([]tenants.Site, error) {
+	var out []tenants.Site
+	for _, s := range h.sites {
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b tenants.Site) int { return strings.Compare(a.ID, b.ID) })
+	return out, nil
+}
+
+func (h *house) Findings(context.Context, tenants.FindingFilter) ([]tenants.Finding, error) {
+	return h.findings, nil
+}
+
+func (h *house) Replace(_ context.Context, _ tenants.FindingScope, seen []tenants.Finding) error {
+	h.findings = seen
+	h.told++
+	return nil
+}
+
+func (h *house) SuspendSite(_ context.Context, r provision.Request, id string) (operations.Operation, error) {
+	h.wishes = append(h.wishes, id)
+	if tenants.Authorize(r.Principal, tenants.ActSiteSuspend, "lilas") != nil {
+		return operations.Operation{}, tenants.ErrForbidden
+	}
+	if h.busy != nil {
+		return operations.Operation{}, h.busy
+	}
+	s := h.sites[id]
+	s.State = tenants.StateSuspended
+	h.sites[id] = s
+	return operations.Operation{}, nil
+}
+
+func (h *house) look(t *testing.T, times int) {
+	t.Helper()
+	for range times {
+		h.now = h.now.Add(2 * time.Second)
+		if err := h.watch.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (h *house) grow(id string, bytes, files int64) {
+	t := h.taken[id]
+	h.taken[id] = reserve.Taken{Bytes: t.Bytes + bytes, Files: t.Files + files}
+}
+
+func (h *house) codes() string {
+	var out []string
+	for _, f := range h.findings {
+		out = append(out, f.Subject+":"+string(f.Code))
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
+
+func TestTheSiteThatFillsTheDiskIsFrozenBeforeTheReserveIsTouched(t *testing.T) {
+	h := newHouse(t, "s1", "s2", "s3")
+	h.look(t, 6)
+	for range 100 {
+		h.grow("s2", 20*mib, 1)
+		h.grow("s1", mib/10, 1) // its logs
+		h.look(t, 1)
+		if len(h.stopped) > 0 {
+			break
+		}
+	}
+	space, _ := h.Space(t.Context())
+	if strings.Join(h.stopped, " ") != "s2" || strings.Join(h.wishes, " ") != "s2" || space.Free < 64*mib {
+		t.Errorf("stopped %v, asked to suspend %v, %d MiB are free", h.stopped, h.wishes, space.Free/mib)
+	}
+	if h.codes() != "s2:site-frozen" || h.findings[0].Args["grown"] == "0" {
+		t.Errorf("said %s, %v", h.codes(), h.findings)
+	}
+	h.look(t, 50)
+	if len(h.stopped) != 1 || h.codes() != "s2:site-frozen" {
+		t.Errorf("later: stopped %v, said %s", h.stopped, h.codes())
+	}
+}
+
+func TestAFastGrowerIsFrozenByItsRate(t *testing.T) {
+	h := newHouse(t, "s1", "s2")
+	h.look(t, 6)
+	h.grow("s1", 300*mib, 1) // 150 MiB a second: in ten seconds all would be gone
+	h.look(t, 1)
+	if strings.Join(h.stopped, " ") != "s1" {
+		t.Errorf("stopped %v", h.stopped)
+	}
+}
+
+func TestManySmallFilesFillADiskToo(t *testing.T) {
+	h := newHouse(t, "s1", "s2")
+	h.look(t, 6)
+	for range 45 {
+		h.grow("s1", 4096, 2000)
+		h.look(t, 1)
+	}
+	space, _ := h.Space(t.Context())
+	if strings.Join(h.stopped, " ") != "s1" || space.Files < 2000 {
+		t.Errorf("stopped %v, room for %d files", h.stopped, space.Files)
+	}
+}
+
+func TestNobodyIsFrozenForWhatIsNoSites(t *testing.T) {
+	h := newHouse(t, "s1", "s2")
+	h.look(t, 6)
+	h.other.Bytes = 880 * mib
+	h.grow("s1", mib, 10)
+	h.look(t, 5)
+	if len(h.stopped) != 0 || h.codes() != "disk:disk-reserve" {
+		t.Errorf("stopped %v, said %q", h.stopped, h.codes())
+	}
+	h.other.Bytes = 0
+	h.look(t, 30)
+	if h.codes() != "" {
+		t.Errorf("there is room again, and still said: %s", h.codes())
+	}
+}
+
+func TestASiteThatIsHardToMeasureIsFrozenAllTheSame(t *testing.T) {
+	h := newHouse(t, "s1", "s2")
+	h.look(t, 6)
+	h.unread = errors.New("too deep")
+	h.grow("s2", 800*mib, 1)
+	h.look(t, 1)
+	if strings.Join(h.stopped, " ") != "s2" {
+		t.Errorf("stopped %v", h.stopped)
+	}
+}
+
+func TestASiteUnderOtherWorkIsStoppedUntilItCanBeSuspended(t *testing.T) {
+	h := newHouse(t, "s1", "s2")
+	h.look(t, 6)
+	h.busy = operations.ErrBusy
+	h.grow("s1", 800*mib, 1)
+	h.look(t, 2)
+	h.busy = nil
+	h.look(t, 1)
+	if len(h.stopped) != 3 || h.sites["s1"].State != tenants.StateSuspended {
+		t.Errorf("stopped %v, state %s", h.stopped, h.sites["s1"].State)
+	}
+}
+
+func TestAResumedSiteBeginsAnew(t *testing.T) {
+	h := newHouse(t, "s1", "s2")
+	h.look(t, 6)
+	h.grow("s1", 800*mib, 1)
+	h.look(t, 2)
+	s := h.sites["s1"]
+	s.State = tenants.StateReady
+	h.sites["s1"] = s
+	h.look(t, 3)
+	if len(h.stopped) != 1 || strings.Contains(h.codes(), "site-frozen") {
+		t.Errorf("resumed without growing: stopped %v, said %s", h.stopped, h.codes())
+	}
+	h.grow("s1", 30*mib, 1)
+	h.look(t, 1)
+	if len(h.stopped) != 2 {
+		t.Errorf("growing on: stopped %v", h.stopped)
+	}
+}
+
+func TestANewWorkerGoesOnSayingWhatIsFrozen(t *testing.T) {
+	h := newHouse(t, "s1", "s2")
+	h.look(t, 6)
+	h.grow("s1", 800*mib, 1)
+	h.look(t, 2)
+	h.restart()
+	h.look(t, 2)
+	if !strings.Contains(h.codes(), "s1:site-frozen") {
+		t.Errorf("said %s", h.codes())
+	}
+	s := h.sites["s1"]
+	s.State = tenants.StateBinned
+	h.sites["s1"] = s
+	h.look(t, 2)
+	if strings.Contains(h.codes(), "site-frozen") {
+		t.Errorf("in the bin, and still said: %s", h.codes())
+	}
+}
+
+func TestWhatDoesNotChangeIsToldOnceAMinute(t *testing.T) {
+	h := newHouse(t, "s1")
+	h.look(t, 300)
+	if h.told < 9 || h.told > 12 {
+		t.Errorf("told %d times in ten minutes", h.told)
+	}
+}

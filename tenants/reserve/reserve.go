@@ -74,6 +74,8 @@ type Watch struct {
 	known  map[string]Taken // what each site had while all was well
 	before Space
 	at     time.Time // of before; zero: never looked
+	sites  []tenants.Site
+	listed time.Time // when sites was read
 	next   int       // whose turn it is to be measured while all is well
 	frozen map[string]tenants.Finding
 	shut   map[string]bool // those of them that were seen suspended
@@ -92,12 +94,13 @@ func (w *Watch) Look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("asking for the free space: %w", err)
 	}
-	sites, err := w.Records.LiveSites(ctx)
+	short := w.short(space)
+	sites, err := w.list(ctx, short)
 	if err != nil {
-		return fmt.Errorf("listing live sites: %w", err)
+		return err
 	}
 	err = w.pursue(ctx, sites)
-	if w.short(space) {
+	if short {
 		err = errors.Join(err, w.relieve(ctx, sites, space))
 	} else {
 		w.measureNext(ctx, sites)
@@ -107,6 +110,19 @@ func (w *Watch) Look(ctx context.Context) error {
 		err = told
 	}
 	return err
+}
+
+// list reads the sites anew when something is to be decided about one of them, and else now and then.
+func (w *Watch) list(ctx context.Context, now bool) ([]tenants.Site, error) {
+	if !now && len(w.frozen) == 0 && w.Now().Sub(w.listed) < stale {
+		return w.sites, nil
+	}
+	sites, err := w.Records.LiveSites(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing live sites: %w", err)
+	}
+	w.sites, w.listed = sites, w.Now()
+	return sites, nil
 }
 
 // remember takes over what a worker before this one has frozen.
@@ -132,6 +148,8 @@ const (
 	gibibyte = 1 << 30
 	// ahead is how far the present rate is drawn on: measuring all sites and stopping one takes this long.
 	ahead = 10 * time.Second
+	// stale is how old the list of sites may be while all is well.
+	stale = 20 * time.Second
 	// inodes is the reserve of files, as a part of all there can be.
 	inodes = 20
 )

@@ -48,7 +48,7 @@ func (w *Worker) jobs() []schedule.Job {
 	jobs := []schedule.Job{
 		{Name: "heartbeat", Every: 20 * time.Second, Run: w.heartbeat},
 		{Name: "reconcile", Every: time.Minute, Run: w.sure(w.reconciler.Reconcile)},
-		{Name: "reserve", Every: 2 * time.Second, Run: w.reserve.Look},
+		{Name: "reserve", Every: time.Second, Run: w.reserve.Look},
 		{Name: "traffic", Every: 3 * time.Second, Run: w.ingest},
 		{Name: "probe", Every: upkeep.ProbeEvery, Run: w.upkeep.Probe},
 		{Name: "cron", Every: 5 * time.Minute, Run: w.upkeep.Cron},

@@ -61,7 +61,14 @@ binaries() {
 }
 
 build_chatiere() { docker build --build-arg "BASE=$base_image" -t "$1" .; }
-build_mariadb() { docker build --build-arg "BASE=$base_image" -t "$1" deploy/images/mariadb; }
+build_mariadb() {
+  local context
+  context=$(mktemp -d)
+  cp -R deploy/images/mariadb/. bin/siteinit "$context/"
+  chmod -R u=rwX,go=rX "$context"
+  docker build --build-arg "BASE=$base_image" -t "$1" "$context"
+  rm -rf "$context"
+}
 build_php() { SITEINIT=$repo/bin/siteinit BASE=$base_image deploy/images/php/build.sh "$1"; }
 
 build_keycloak() {
@@ -114,7 +121,7 @@ images() {
   hash=$(digest "$from" Dockerfile bin/chatiere)
   image chatiere "$hash" build_chatiere
   chatiere_tag=chatiere/chatiere:$hash
-  hash=$(digest "$from" deploy/images/mariadb)
+  hash=$(digest "$from" deploy/images/mariadb bin/siteinit)
   image mariadb "$hash" build_mariadb
   mariadb_tag=chatiere/mariadb:$hash
   hash=$(digest "$from" deploy/images/php bin/siteinit)

@@ -33,9 +33,14 @@ func ParseAddress(text string) (Address, error) {
 	return Address{}, fmt.Errorf("reading address %q: %w", text, ErrAddress)
 }
 
-// Listen opens the address. A socket left by a killed predecessor is replaced;
-// anything else at that path is left alone.
+// Listen opens the address to the socket directory's group. A socket left by a
+// killed predecessor is replaced; anything else at that path is left alone.
 func Listen(ctx context.Context, at Address) (net.Listener, error) {
+	return ListenMode(ctx, at, socketMode)
+}
+
+// ListenMode is Listen with the mode of the socket, if it is one.
+func ListenMode(ctx context.Context, at Address, mode fs.FileMode) (net.Listener, error) {
 	var listen net.ListenConfig
 	if at.Network != "unix" {
 		return listen.Listen(ctx, at.Network, at.Address)
@@ -47,9 +52,9 @@ func Listen(ctx context.Context, at Address) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(at.Address, socketMode); err != nil {
+	if err := os.Chmod(at.Address, mode); err != nil {
 		_ = listener.Close()
-		return nil, fmt.Errorf("opening socket to its group: %w", err)
+		return nil, fmt.Errorf("opening socket to those who may: %w", err)
 	}
 	return listener, nil
 }

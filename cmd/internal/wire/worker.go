@@ -150,6 +150,9 @@ func (w *Worker) plan(context.Context) error {
 	w.reserve = &reserve.Watch{
 		Disk: w.disk, Records: w.store, Desk: w.desk, Book: w.findings, Reserve: int64(c.Disk.ReserveMiB) << 20, Now: time.Now, Log: w.log,
 		Stop: func(ctx context.Context, s tenants.Site) error {
+			if err := w.guard.Check(ctx); err != nil {
+				return err // records that are not ours stop nobody's site
+			}
 			return w.engine.Stop(ctx, provision.ContainerName(c.Instance, s.ID), 0)
 		},
 	}

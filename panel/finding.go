@@ -25,6 +25,10 @@ func (s *Server) platform(c *fiber.Ctx) error {
 		return err
 	}
 	page := views.Platform{Base: s.base(c)}
+	page.Parts, page.Silent = s.parts(c.UserContext())
+	if page.Silent {
+		page.Revival, _ = s.o.Records.Revival(c.UserContext()) // without it the page still says that nobody answers
+	}
 	hosts, err := s.hostsOf(c.UserContext(), found)
 	if err != nil {
 		return err

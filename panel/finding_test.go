@@ -1,10 +1,13 @@
 package panel_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"testing"
+	"time"
 
+	"chatiere/panel"
 	"chatiere/panel/api"
 	"chatiere/tenants"
 )
@@ -86,4 +89,51 @@ func TestTheDoctorTellsFindings(t *testing.T) {
 	if d := diagnosis(); d.Healthy() {
 		t.Errorf("without records the doctor says %+v", d)
 	}
+}
+
+// lookout answers for the worker.
+type lookout struct {
+	parts []panel.Part
+	err   error
+}
+
+func (l *lookout) Parts(context.Context) ([]panel.Part, error) { return l.parts, l.err }
+
+func TestThePlatformsPageShowsItsPartsAndWhatToTypeWhenNobodyLooks(t *testing.T) {
+	w := newWorld(t)
+	admin := w.signIn(ana)
+	w.watch.parts = []panel.Part{
+		{Role: "proxy", Container: "chatiere-test-proxy", State: "running", Health: "healthy", Since: w.clock.Now()},
+		{Role: "mariadb", Container: "chatiere-test-mariadb", State: "restarting", Restarts: 7},
+		{Role: "gateway", Container: "chatiere-test-gateway", State: "running", Health: "unhealthy"},
+		{Role: "panel", State: "gone"}, {Role: "keycloak"}, {Role: "mariadb-sites", State: "exited"},
+	}
+	contains(t, w.do(admin, ask{path: "/platform"}), "chatiere-test-proxy", "en marche", "redémarre sans cesse", "7 redémarrages",
+		"répond mal", "disparu", "pas encore regardé", "arrêté")
+	lacks(t, w.do(admin, ask{path: "/platform"}), "make revive")
+	w.watch.err = tenants.ErrUnavailable
+	silent := w.do(admin, ask{path: "/platform"})
+	contains(t, silent, "make revive", "ne répond pas")
+	lacks(t, silent, "chatiere-test-proxy", "Rien n’a besoin de vous ici")
+}
+
+func TestTheAPITellsWhatWasProbedAndWhen(t *testing.T) {
+	w := newWorld(t)
+	w.towns()
+	x := w.site("lilas", tenants.StateReady)
+	path := "/api/v1/sites/" + x.ID
+	if got := decoded[api.Site](t, w.do(who{local: true}, ask{path: path})); got.Probe != nil {
+		t.Errorf("never looked at, it tells %+v", got.Probe)
+	}
+	at := w.clock.Now().Add(-20 * time.Second)
+	w.records.probes = map[string]tenants.Probe{x.ID: {At: at, Health: tenants.HealthDown, Detail: "dial unix"}}
+	got := decoded[api.Site](t, w.do(who{local: true}, ask{path: path}))
+	if got.Probe == nil || !got.Probe.At.Equal(at) || got.Probe.Health != "down" || got.Probe.Detail != "dial unix" {
+		t.Errorf("it tells %+v", got.Probe)
+	}
+	manager := w.signIn(lea)
+	if got := decoded[api.Site](t, w.do(manager, ask{path: path})); got.Probe == nil || got.Probe.Detail != "" {
+		t.Errorf("the manager is told %+v", got.Probe)
+	}
+	contains(t, w.do(w.signIn(ana), ask{path: "/sites/" + x.ID}), "vérifié il y a 20", "ne répond pas")
 }

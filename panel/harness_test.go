@@ -55,6 +55,7 @@ type world struct {
 	server  *panel.Server
 	options panel.Options
 	log     *logBook
+	watch   lookout
 	edge    *http.Client
 	local   *http.Client
 	address atomic.Int64
@@ -114,7 +115,7 @@ func (w *world) newServer(registry *operations.Registry) *panel.Server {
 		Instance: "test", DataRoot: "/var/lib/chatiere-test", EdgeSocket: filepath.Join(dir, "e"), LocalSocket: filepath.Join(dir, "l"),
 		Identity:   auth.Identity{Issuer: w.issuer.URL, ClientID: w.issuer.ClientID, ClientSecret: w.issuer.Secret, Client: &http.Client{Timeout: 5 * time.Second}},
 		SessionKey: []byte("0123456789abcdef0123456789abcdef"), Heartbeat: 30 * time.Millisecond,
-		Records: w.records, People: w.store, Store: w.store, Desk: w.desk, Catalogue: catalogue{}, Doctor: doctor{}, Entries: entries,
+		Records: w.records, People: w.store, Store: w.store, Desk: w.desk, Catalogue: catalogue{}, Doctor: doctor{}, Watch: &w.watch, Entries: entries,
 		PastPivot: func(op operations.Operation) bool {
 			plan, err := registry.Plan(op.Kind, op.PlanVersion)
 			return err == nil && plan.PastPivot(op)

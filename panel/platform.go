@@ -1,6 +1,7 @@
 package panel
 
 import (
+	"context"
 	"net/url"
 
 	"github.com/gofiber/fiber/v2"
@@ -29,6 +30,11 @@ func (s *Server) apiDoctor(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	for i, check := range found.Checks {
+		if check.Name == "worker" && check.State == api.CheckRed {
+			found.Checks[i].Advice = s.workerAdvice(c.UserContext(), check.Advice)
+		}
+	}
 	found.Checks = append(found.Checks, s.findingChecks(c.UserContext())...)
 	return c.JSON(found)
 }
@@ -40,4 +46,47 @@ func (s *Server) apiBreakGlass(c *fiber.Ctx) error {
 	}
 	link := s.o.PublicURL + views.PathBreakGlass + "?" + url.Values{"key": {key}}.Encode()
 	return c.Status(fiber.StatusCreated).JSON(api.BreakGlassLink{URL: link, ExpiresAt: until})
+}
+
+// workerAdvice says what to type, as far as the last worker left word.
+func (s *Server) workerAdvice(ctx context.Context, otherwise string) string {
+	command, err := s.o.Records.Revival(ctx)
+	if err != nil || command == "" {
+		return otherwise
+	}
+	return "The worker does not answer: sites go on, but nothing is made, changed or repaired. Type on the server: " + command
+}
+
+// parts tells how the platform's containers are; silent is true when the worker, which looks, does not answer.
+func (s *Server) parts(ctx context.Context) (parts []views.Component, silent bool) {
+	if s.o.Watch == nil {
+		return nil, false
+	}
+	found, err := s.o.Watch.Parts(ctx)
+	if err != nil {
+		s.log.WarnContext(ctx, "the state of the platform's parts is not known", "error", err)
+		return nil, true
+	}
+	for _, p := range found {
+		parts = append(parts, views.Component{Role: p.Role, Container: p.Container, State: partState(p), Since: p.Since, Restarts: p.Restarts})
+	}
+	return parts, false
+}
+
+func partState(p Part) views.PartState {
+	switch {
+	case p.State == "running" && p.Health == "unhealthy":
+		return views.PartIll
+	case p.State == "running" && p.Health == "starting", p.State == "created":
+		return views.PartStarting
+	case p.State == "running":
+		return views.PartWell
+	case p.State == "restarting":
+		return views.PartRestarting
+	case p.State == "gone":
+		return views.PartGone
+	case p.State == "":
+		return views.PartUnknown
+	}
+	return views.PartStopped
 }

@@ -53,6 +53,8 @@ type Operations interface {
 type Platform interface {
 	// WorkerSeen is when a worker last said it is there; zero for never.
 	WorkerSeen(ctx context.Context) (time.Time, error)
+	// Revival is the command that brings the worker back; "" when it is not known.
+	Revival(ctx context.Context) (string, error)
 	Ping(ctx context.Context) error
 	// Findings lists what was noticed, open ones first.
 	Findings(ctx context.Context, f tenants.FindingFilter) ([]tenants.Finding, error)
@@ -79,6 +81,21 @@ type Template struct {
 	Version string
 	Summary map[string]string // one sentence, by language
 	Entry   string            // path where a site lets in who comes from the panel; "": nowhere
+}
+
+// Watch tells how the platform's parts are; ErrUnavailable when the worker, which looks after them, does not answer.
+type Watch interface {
+	Parts(ctx context.Context) ([]Part, error)
+}
+
+// Part is one container of the platform.
+type Part struct {
+	Role      string
+	Container string
+	State     string // as the engine says; "gone"; "" when it has not been looked at
+	Health    string
+	Since     time.Time // of its last start
+	Restarts  int
 }
 
 // Doctor looks the platform over.

@@ -30,8 +30,8 @@ func (s *Server) apiSites(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	requests := s.requestsToday(c.UserContext(), found)
-	return c.JSON(listOf(found, func(x tenants.Site) api.Site { return s.apiSiteOf(x, k.byID[x.AssociationID], requests) }))
+	requests, admin := s.requestsToday(c.UserContext(), found), may(c, tenants.ActDoctor, "")
+	return c.JSON(listOf(found, func(x tenants.Site) api.Site { return s.apiSiteOf(x, k.byID[x.AssociationID], requests, admin) }))
 }
 
 // circleAsked is the association that a list is asked for, or everything the visitor belongs to.
@@ -55,7 +55,7 @@ func (s *Server) apiSite(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(s.apiSiteOf(x, a, s.requestsToday(c.UserContext(), []tenants.Site{x})))
+	return c.JSON(s.apiSiteOf(x, a, s.requestsToday(c.UserContext(), []tenants.Site{x}), may(c, tenants.ActDoctor, "")))
 }
 
 func (s *Server) apiSiteCreate(c *fiber.Ctx) error {

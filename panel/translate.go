@@ -45,7 +45,7 @@ func (s *Server) siteRow(x tenants.Site, a tenants.Association, requests map[str
 		State: siteState(x),
 	}
 	if x.State == tenants.StateReady {
-		row.URL = s.siteURL(x.Host)
+		row.URL, row.Checked = s.siteURL(x.Host), x.Probe.At
 	}
 	if requests != nil {
 		row.RequestsToday = views.Known(requests[x.ID])

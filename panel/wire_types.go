@@ -57,13 +57,17 @@ func associationOut(a tenants.Association) api.Association {
 	return api.Association{ID: a.ID, Slug: a.Slug, Name: a.Name, State: string(a.State), CreatedAt: a.CreatedAt}
 }
 
-func (s *Server) apiSiteOf(x tenants.Site, a tenants.Association, requests map[string]int64) api.Site {
+func (s *Server) apiSiteOf(x tenants.Site, a tenants.Association, requests map[string]int64, admin bool) api.Site {
 	out := api.Site{
 		ID: x.ID, Association: a.Slug, Name: x.Name, Host: x.Host, URL: s.siteURL(x.Host), Template: x.Template, Version: x.Version,
 		State: string(x.State), Health: string(x.Probe.Health), CreatedAt: x.CreatedAt, BinnedAt: x.BinnedAt, DiskBytes: x.DiskBytes,
 	}
 	if !x.Probe.At.IsZero() {
 		out.ProbedAt = &x.Probe.At
+		out.Probe = &api.Probe{At: x.Probe.At, Health: string(x.Probe.Health)}
+		if admin {
+			out.Probe.Detail = x.Probe.Detail
+		}
 	}
 	if until, ok := x.PurgeableAt(); ok {
 		out.PurgeAt = &until

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chatiere/cmd/internal/config"
+	"chatiere/cmd/internal/wire"
 )
 
 const healthTimeout = 3 * time.Second
@@ -24,9 +25,9 @@ var errUnhealthy = errors.New("not healthy")
 
 func (p *program) healthCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:       "health panel|worker|proxy",
+		Use:       "health panel|worker|proxy|gateway",
 		Short:     "Ask a role beside this process whether it is well (for the containers' health checks)",
-		ValidArgs: []string{"panel", "worker", "proxy"},
+		ValidArgs: []string{"panel", "worker", "proxy", "gateway"},
 		Args:      usage(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), healthTimeout)
@@ -46,6 +47,8 @@ func (p *program) health(ctx context.Context, role string) error {
 		return askHealth(ctx, c.Paths().PanelSocket())
 	case "worker":
 		return askHealth(ctx, c.Paths().WorkerSocket())
+	case "gateway":
+		return wire.GatewayHealth(ctx, c)
 	}
 	return shakeHands(ctx, c)
 }

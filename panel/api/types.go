@@ -34,11 +34,19 @@ type Site struct {
 	State         string     `json:"state"`
 	Health        string     `json:"health,omitempty"`
 	ProbedAt      *time.Time `json:"probed_at,omitempty"`
+	Probe         *Probe     `json:"probe,omitempty"` // absent: never looked at
 	CreatedAt     time.Time  `json:"created_at"`
 	BinnedAt      *time.Time `json:"binned_at,omitempty"`
 	PurgeAt       *time.Time `json:"purge_at,omitempty"` // when the bin may be emptied of it by itself
 	DiskBytes     int64      `json:"disk_bytes"`
 	RequestsToday *int64     `json:"requests_today,omitempty"` // absent: not known now
+}
+
+// Probe is the last look at a site.
+type Probe struct {
+	At     time.Time `json:"at"`
+	Health string    `json:"health"`           // up, down, asleep
+	Detail string    `json:"detail,omitempty"` // for co-op admins alone
 }
 
 // NewSite asks for one.

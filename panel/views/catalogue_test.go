@@ -44,6 +44,7 @@ var families = map[string][]string{
 	"trouble.means":   {"TroubleKind"},
 	"trouble.do":      {"TroubleKind"},
 	"log":             {"LogEvent"},
+	"part-state":      {"PartState"},
 }
 
 // partial are families that have words for some values and "other" for the rest.

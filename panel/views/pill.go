@@ -21,6 +21,13 @@ var looks = map[string]look{
 	string(SiteBinned):      {"idle", "bin"},
 	string(SiteUnknown):     {"attention", "question"},
 
+	string(PartWell):       {"well", "check"},
+	string(PartStarting):   {"busy", "dots"},
+	string(PartIll):        {"trouble", "bang"},
+	string(PartRestarting): {"trouble", "back"},
+	string(PartStopped):    {"trouble", "pause"},
+	string(PartGone):       {"trouble", "cross"},
+
 	string(OperationQueued):    {"idle", "dots"},
 	string(OperationRunning):   {"busy", "dots"},
 	string(OperationRetrying):  {"attention", "dots"},

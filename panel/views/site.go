@@ -24,6 +24,7 @@ type SiteRow struct {
 	Association     string
 	AssociationSlug string
 	State           SiteState
+	Checked         time.Time // of the last probe; zero: never, or the state needs none
 	RequestsToday   Amount
 	Disk            Amount // bytes
 }

@@ -100,10 +100,21 @@ func (s *Store) Traffic(ctx context.Context, siteID string, first, last time.Tim
 
 func (s *Store) day(at time.Time) string { return at.In(s.paris).Format(time.DateOnly) }
 
-// Heartbeat notes that a worker is alive, by the database's clock.
-func (s *Store) Heartbeat(ctx context.Context, worker string) error {
-	return translate("noting the heartbeat", s.on(ctx).Exec(`INSERT INTO worker_heartbeat (worker, seen_at)
-  VALUES (?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE seen_at = VALUES(seen_at)`, worker).Error)
+// Heartbeat notes that a worker is alive, by the database's clock, and by what command people can bring it back.
+func (s *Store) Heartbeat(ctx context.Context, worker, revival string) error {
+	return translate("noting the heartbeat", s.on(ctx).Exec(`INSERT INTO worker_heartbeat (worker, seen_at, revival)
+  VALUES (?, UTC_TIMESTAMP(6), ?) ON DUPLICATE KEY UPDATE seen_at = VALUES(seen_at), revival = VALUES(revival)`,
+		worker, clip(revival, 2000)).Error)
+}
+
+// Revival returns the command that brings the worker back, as the last one left it; "" when none ever did.
+func (s *Store) Revival(ctx context.Context) (string, error) {
+	var last []string
+	err := s.on(ctx).Table("worker_heartbeat").Order("seen_at DESC").Limit(1).Pluck("revival", &last).Error
+	if err != nil || len(last) == 0 {
+		return "", translate("looking for the worker's command", err)
+	}
+	return last[0], nil
 }
 
 // WorkerSeen returns when a worker was last alive; ErrNotFound when none ever was.

@@ -93,10 +93,13 @@ func TestTheWorkerIsSeen(t *testing.T) {
 	ctx, s := store(t)
 	_, err := s.WorkerSeen(ctx)
 	wants(t, "before any worker", err, tenants.ErrNotFound)
-	must(t, s.Heartbeat(ctx, "w1"))
+	must(t, s.Heartbeat(ctx, "w1", "make demo"))
 	first, err := s.WorkerSeen(ctx)
 	must(t, err)
-	must(t, s.Heartbeat(ctx, "w1"))
+	must(t, s.Heartbeat(ctx, "w1", "make it so"))
+	if command, err := s.Revival(ctx); err != nil || command != "make it so" {
+		t.Errorf("the command that brings it back is %q (%v)", command, err)
+	}
 	if second, err := s.WorkerSeen(ctx); err != nil || !second.After(first) {
 		t.Errorf("seen at %v, then at %v (%v)", first, second, err)
 	}

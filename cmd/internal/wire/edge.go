@@ -54,3 +54,9 @@ func limits(e config.Egress) egress.Limits {
 		Bytes: int64(e.MiBPerSecond) << 20, BytesBurst: int64(e.BurstMiB) << 20,
 	}
 }
+
+// GatewayHealth looks from beside the gateway whether it is at work.
+func GatewayHealth(ctx context.Context, c config.Config) error {
+	p := c.Paths()
+	return egress.Health(ctx, p.GatewaySpool(), p.EgressDir(), p.AppDir())
+}

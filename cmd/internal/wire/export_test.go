@@ -38,3 +38,6 @@ func Guarded(s operations.Store, guard interface {
 }, end context.CancelCauseFunc) operations.Store {
 	return guarded{s, guard, end, nil}
 }
+
+// Revival is revival.
+var Revival = revival

@@ -76,7 +76,7 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 		Instance: c.Instance, DataRoot: c.Root, MemoryMiB: c.Sites.MemoryMiB, PastPivot: pastPivot(desk.Registry),
 		EdgeSocket:  c.Paths().PanelSocket(),
 		LocalSocket: c.Paths().CLISocket(), Identity: identity, AccountURL: c.Identity.Issuer + "/account", SessionKey: []byte(key), Entries: entries,
-		Records: panelRecords{store, c.Now}, People: store, Store: own, Desk: desk, Catalogue: shelf{known}, Doctor: w,
+		Records: panelRecords{store, c.Now}, People: store, Store: own, Desk: desk, Catalogue: shelf{known}, Doctor: w, Watch: w,
 		Views: pages, Assets: static, Log: log, Now: c.Now,
 	}, nil
 }

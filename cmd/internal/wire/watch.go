@@ -2,13 +2,18 @@ package wire
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
+	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"chatiere/cmd/internal/config"
+	"chatiere/panel"
 	"chatiere/tenants"
 	"chatiere/tenants/watch"
 )
@@ -45,7 +50,61 @@ func platformRoles(c config.Config) []string {
 
 // lookAtSites lets reconciler and probe look at sites that something happened to.
 func (w *Worker) lookAtSites(ctx context.Context, ids []string) error {
-	return errors.Join(w.reconciler.Look(ctx, ids), w.upkeep.ProbeSites(ctx, ids))
+	look := w.sure(func(ctx context.Context) error { return w.reconciler.Look(ctx, ids) })
+	return errors.Join(look(ctx), w.upkeep.ProbeSites(ctx, ids))
+}
+
+// revival is the command that brings the worker of this instance back, by what its container says of who made it.
+func revival(c config.Config, labels map[string]string) string {
+	files := labels["com.docker.compose.project.config_files"]
+	switch {
+	case files == "":
+		return "docker start chatiere-" + c.Instance + "-worker"
+	case c.Instance == "demo":
+		return "cd " + labels["com.docker.compose.project.working_dir"] + " && make demo"
+	}
+	tool := "docker compose"
+	if strings.HasPrefix(labels["com.docker.compose.version"], "1.") {
+		tool = "docker-compose"
+	}
+	command := tool + " -p " + labels["com.docker.compose.project"] + " --env-file " + c.Paths().ComposeEnv()
+	for file := range strings.SplitSeq(files, ",") {
+		command += " -f " + file
+	}
+	return command + " up -d worker"
+}
+
+// tellParts answers how the platform's containers were at the last look.
+func (w *Worker) tellParts(rw http.ResponseWriter, _ *http.Request) {
+	rw.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(rw).Encode(w.watch.States()) // an asker who is gone needs no answer
+}
+
+// partsTime bounds the panel's question: a page must not wait for a worker that hangs.
+const partsTime = 2 * time.Second
+
+// Parts asks the worker how the platform's containers are.
+func (w worker) Parts(ctx context.Context) ([]panel.Part, error) {
+	ctx, cancel := context.WithTimeout(ctx, partsTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://worker/parts", nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := w.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("asking the worker for the platform's containers: %w: %w", tenants.ErrUnavailable, err)
+	}
+	defer res.Body.Close()
+	var states []watch.State
+	if err := json.NewDecoder(res.Body).Decode(&states); err != nil {
+		return nil, fmt.Errorf("reading the state of the platform's containers: %w", err)
+	}
+	parts := make([]panel.Part, 0, len(states))
+	for _, s := range states {
+		parts = append(parts, panel.Part(s))
+	}
+	return parts, nil
 }
 
 // stirred collects sites that something happened to, until somebody has looked at them.

@@ -33,6 +33,7 @@ func (w *Worker) serve(ctx context.Context, l net.Listener) {
 	})
 	mux.HandleFunc("GET /doctor", w.examine)
 	mux.HandleFunc("GET /jobs", w.tellJobs)
+	mux.HandleFunc("GET /parts", w.tellParts)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() }) // a nudge lost at the end is found by the next worker
 	defer stop()
@@ -71,7 +72,9 @@ func (w *Worker) tellJobs(rw http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(rw).Encode(w.board.Outcomes()) // an asker who is gone needs no answer
 }
 
-func (w *Worker) heartbeat(ctx context.Context) error { return w.store.Heartbeat(ctx, w.runner.Owner) }
+func (w *Worker) heartbeat(ctx context.Context) error {
+	return w.store.Heartbeat(ctx, w.runner.Owner, revival(w.config, w.watch.Record("worker")))
+}
 
 // realm brings later changes of ours into a realm that was imported before, and our part into somebody else's.
 func (w *Worker) realm(ctx context.Context) error {

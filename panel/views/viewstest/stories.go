@@ -65,7 +65,7 @@ func Row() views.SiteRow {
 	return views.SiteRow{
 		ID: "s7k2m9qx4p", Name: "Amap du Puy", Host: "amap-du-puy.lilas.coop", URL: "https://amap-du-puy.lilas.coop:8443/",
 		Template: "WordPress", Association: "Amap du Puy", AssociationSlug: "amap-du-puy", State: views.SiteReady,
-		RequestsToday: views.Known(1412), Disk: views.Known(3_412_000_000),
+		Checked: Now.Add(-20 * time.Second), RequestsToday: views.Known(1412), Disk: views.Known(3_412_000_000),
 	}
 }
 
@@ -108,7 +108,12 @@ func homes() []Story {
 		}}},
 		{"today-empty", views.Today{Base: Admin("/")}},
 		{"today-empty-site", views.Today{Base: Admin("/"), AssociationsTotal: 1}},
-		{"platform-well", views.Platform{Base: Admin("/platform")}},
+		{"platform-well", views.Platform{Base: Admin("/platform"), Parts: []views.Component{
+			{Role: "proxy", Container: "chatiere-demo-proxy", State: views.PartWell, Since: Now.Add(-50 * time.Hour)},
+			{Role: "mariadb-sites", Container: "chatiere-demo-mariadb-sites", State: views.PartRestarting, Since: Now.Add(-time.Minute), Restarts: 7},
+			{Role: "gateway", Container: "chatiere-demo-gateway", State: views.PartGone},
+		}}},
+		{"platform-silent", views.Platform{Base: with(Admin("/platform"), views.NoticeWorkPaused), Silent: true, Revival: "cd /srv/chatiere && make demo"}},
 		{"platform", views.Platform{Base: Admin("/platform"), Findings: findings(), Ended: ended()}},
 		{"my-sites-one", views.MySites{Base: Manager("/"), Sites: []views.SiteRow{Row()}}},
 		{"my-sites-several", views.MySites{Base: Member("/"), Sites: append([]views.SiteRow{other}, rows()...)}},

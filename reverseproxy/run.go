@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
@@ -84,6 +85,7 @@ func Run(ctx context.Context, opts Options, log *slog.Logger) error {
 
 	opts.Edge.Secure, opts.Edge.Plain = p.handlers()
 	opts.Edge.GetCertificate, opts.Edge.Log = source.GetCertificate, log
+	opts.Edge.Busy = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.pages.Serve(w, r, pages.Busy, "") })
 	server, err := edge.New(opts.Edge)
 	if err != nil {
 		return err

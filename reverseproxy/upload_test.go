@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chatiere/reverseproxy"
 )
 
 func TestUploadIsStreamed(t *testing.T) {
@@ -190,4 +192,57 @@ func TestContinueIsTheApplicationsToGive(t *testing.T) {
 			t.Errorf("%s: status %d, body %q, asked %d times", path, resp.StatusCode, body, asked)
 		}
 	}
+}
+
+// What bounds an upload is the time in which nothing comes, not its rate: a video over a slow line is legitimate.
+func TestSlowUploadGoesOnAndSilentOneEnds(t *testing.T) {
+	const gap = 300 * time.Millisecond
+	got := make(chan error, 1)
+	socket := backend(t, func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		got <- err
+	})
+	p := start(t, func(o *reverseproxy.Options) { o.Upstream.ClientTimeout = gap }, serving(socket))
+	both(t, p, func(t *testing.T, client *http.Client) {
+		upload := func(send func(w *io.PipeWriter)) (*http.Response, error) {
+			reader, writer := io.Pipe()
+			req, err := http.NewRequest("POST", "https://"+siteHost+"/", reader)
+			if err != nil {
+				return nil, err
+			}
+			req.ContentLength = 8
+			go send(writer)
+			return client.Do(req)
+		}
+		resp, err := upload(func(w *io.PipeWriter) {
+			for range 8 {
+				io.WriteString(w, "x")
+				time.Sleep(gap / 4) // the client's own slowness, twice the limit in all
+			}
+			w.Close()
+		})
+		if err != nil {
+			t.Fatalf("slow upload: %v", err)
+		}
+		resp.Body.Close()
+		if err := <-got; err != nil || resp.StatusCode != 200 {
+			t.Errorf("slow upload: %d, application read %v", resp.StatusCode, err)
+		}
+		resp, err = upload(func(w *io.PipeWriter) {
+			io.WriteString(w, "half")
+			began := time.Now()
+			select {
+			case err := <-got:
+				if took := time.Since(began); err == nil || took < gap*2/3 {
+					t.Errorf("silent upload: the application read %v after %v", err, took)
+				}
+			case <-time.After(10 * time.Second):
+				t.Error("silent upload goes on")
+			}
+			w.CloseWithError(io.ErrUnexpectedEOF)
+		})
+		if err == nil {
+			resp.Body.Close()
+		}
+	})
 }

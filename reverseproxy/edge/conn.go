@@ -34,7 +34,9 @@ type rawConn struct {
 	remote  net.Addr
 	timeout time.Duration
 	tracker *tracker
+	client  *client
 
+	rest     atomic.Int64 // since when no request is in flight, Unix nanoseconds; 0 while one is
 	explicit atomic.Bool  // somebody above set a deadline for writes
 	limit    atomic.Int64 // else this is the one in force, Unix nanoseconds
 

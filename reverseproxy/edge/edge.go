@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"syscall"
 	"time"
 )
 
@@ -43,6 +44,17 @@ type Options struct {
 	// MaxStreams is how many requests one HTTP/2 connection may have in flight; 128.
 	MaxStreams uint32
 
+	// MaxConns is how many connections may be open; 4,096, and never more than half the files that the
+	// process may open. Beyond, idle ones are closed to make room.
+	MaxConns int
+	// MaxClientConns is how many connections one client may have; 256. A client is an IPv4 address or an
+	// IPv6 network of 64 bits. A unix socket is shared by many and has four times as much.
+	MaxClientConns int
+	// MaxClientRequests is how many requests of one client may be in flight; 256.
+	MaxClientRequests int
+	// Busy answers what goes beyond that; a bare 429 by default.
+	Busy http.Handler
+
 	Log *slog.Logger
 }
 
@@ -54,5 +66,20 @@ func (o Options) withDefaults() Options {
 	o.DrainTimeout = cmp.Or(o.DrainTimeout, 20*time.Second)
 	o.MaxHeaderBytes = cmp.Or(o.MaxHeaderBytes, 64<<10)
 	o.MaxStreams = cmp.Or(o.MaxStreams, 128)
+	o.MaxConns = min(cmp.Or(o.MaxConns, 4096), openFiles()/2)
+	o.MaxClientConns = cmp.Or(o.MaxClientConns, 256)
+	o.MaxClientRequests = cmp.Or(o.MaxClientRequests, 256)
+	if o.Busy == nil {
+		o.Busy = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) })
+	}
 	return o
+}
+
+// openFiles is how many files this process may open.
+func openFiles() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024 // what it is where nobody says otherwise
+	}
+	return int(min(limit.Cur, 1<<20))
 }

@@ -70,6 +70,7 @@ func (c *countedConn) Write(p []byte) (int, error) {
 func (c *countedConn) RemoteAddr() net.Addr { return c.Conn.RemoteAddr() }
 
 type server struct {
+	server   *edge.Server
 	addr     string
 	roots    *x509.CertPool
 	listener *counted
@@ -93,7 +94,7 @@ func serve(t *testing.T, handler http.HandlerFunc, change func(*edge.Options)) *
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	out := &server{addr: l.Addr().String(), roots: roots, listener: &counted{Listener: l}, stop: stop, done: make(chan error, 1)}
+	out := &server{server: s, addr: l.Addr().String(), roots: roots, listener: &counted{Listener: l}, stop: stop, done: make(chan error, 1)}
 	go func() { out.done <- s.Serve(ctx, []net.Listener{out.listener}, nil) }()
 	t.Cleanup(func() {
 		stop()

@@ -13,12 +13,23 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
+// rawOf finds the connection of a request, nil in tests of handlers alone.
+func rawOf(r *http.Request) *rawConn {
+	switch c := r.Context().Value(connKey{}).(type) {
+	case *secureConn:
+		return c.raw
+	case *rawConn:
+		return c
+	}
+	return nil
+}
+
 // wholes has the parts of each response leave together, until the handler says Flush: net/http promises no
 // more, but sends header, body and end one by one.
 func wholes(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := r.Context().Value(connKey{}).(*secureConn); ok {
-			w = &response{ResponseWriter: w, raw: c.raw}
+		if raw := rawOf(r); raw != nil {
+			w = &response{ResponseWriter: w, raw: raw}
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -57,11 +68,3 @@ func (w *response) Flush() { _ = w.FlushError() } // the next Write fails as wel
 
 // Unwrap serves http.ResponseController.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// rested is told by net/http what becomes of a connection: HTTP/1.1 has no other sign that a response has
-// been written to its end.
-func rested(c net.Conn, state http.ConnState) {
-	if conn, ok := c.(*secureConn); ok && conn.frames == nil && state != http.StateNew && state != http.StateActive {
-		_ = conn.raw.settle() // the next write tells
-	}
-}

@@ -32,7 +32,7 @@ type Server struct {
 // New makes a server; Serve starts it.
 func New(opts Options) (*Server, error) {
 	opts = opts.withDefaults()
-	s := &Server{opts: opts, tracker: newTracker()}
+	s := &Server{opts: opts, tracker: newTracker(limits{all: opts.MaxConns, client: opts.MaxClientConns})}
 	s.tls = &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: opts.GetCertificate,
@@ -40,8 +40,7 @@ func New(opts Options) (*Server, error) {
 		// Pages are sent in few large writes; small first records would cost a third more.
 		DynamicRecordSizingDisabled: true,
 	}
-	s.secure, s.plain = s.httpServer(wholes(opts.Secure)), s.httpServer(opts.Plain)
-	s.secure.ConnContext, s.secure.ConnState = withConn, rested
+	s.secure, s.plain = s.httpServer(wholes(s.bounded(opts.Secure))), s.httpServer(s.bounded(opts.Plain))
 	var err error
 	if s.h2, err = newHTTP2(opts, s.secure); err != nil {
 		return nil, fmt.Errorf("configuring HTTP/2: %w", err)
@@ -55,6 +54,8 @@ func (s *Server) httpServer(handler http.Handler) *http.Server {
 		ReadHeaderTimeout: s.opts.ReadHeaderTimeout,
 		IdleTimeout:       s.opts.IdleTimeout,
 		MaxHeaderBytes:    s.opts.MaxHeaderBytes,
+		ConnContext:       withConn,
+		ConnState:         changed,
 		ErrorLog:          slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
 
 		DisableGeneralOptionsHandler: true,
@@ -76,6 +77,7 @@ func (s *Server) Serve(parent context.Context, secure, plain []net.Listener) err
 	}
 	loops.Go(func() { cancel(s.secure.Serve(h1)) })
 	loops.Go(func() { cancel(s.plain.Serve(h0)) })
+	loops.Go(func() { s.tell(ctx) })
 	<-ctx.Done()
 	s.drain(slices.Concat(secure, plain))
 	loops.Wait()
@@ -115,14 +117,16 @@ func (s *Server) accept(ctx context.Context, l net.Listener, serve func(*rawConn
 		switch {
 		case err == nil:
 			pause = 5 * time.Millisecond
-			raw := s.track(conn)
-			s.conns.Go(func() { serve(raw) })
+			if raw := s.track(conn); raw != nil {
+				s.conns.Go(func() { serve(raw) })
+			}
 		case ctx.Err() != nil:
 			return context.Canceled
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("accepting on %s: %w", l.Addr(), err)
 		default:
 			s.opts.Log.Error("accepting connection", "error", err, "pause", pause)
+			s.tracker.makeRoom()
 			if !sleep(ctx, pause) {
 				return context.Canceled
 			}
@@ -131,14 +135,23 @@ func (s *Server) accept(ctx context.Context, l net.Listener, serve func(*rawConn
 	}
 }
 
+// track takes a connection in. One that goes beyond what its client or all may have is closed at once,
+// without the kernel remembering it.
 func (s *Server) track(conn net.Conn) *rawConn {
 	remote := conn.RemoteAddr()
 	if _, ok := remote.(*net.TCPAddr); !ok {
 		remote = NoAddress
 	}
 	c := &rawConn{Conn: conn, remote: remote, timeout: s.opts.WriteTimeout, tracker: s.tracker}
-	s.tracker.add(c)
-	return c
+	c.rest.Store(time.Now().UnixNano())
+	if s.tracker.admit(c, keyOf(conn)) {
+		return c
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // it is closed in any case
+	}
+	_ = conn.Close() // nothing was said on it
+	return nil
 }
 
 // serveSecure shakes hands and leads the connection to the server of its protocol.

@@ -6,36 +6,129 @@ import (
 	"sync"
 )
 
-// tracker knows every open connection, those taken over by a websocket included, so that draining can
-// wait for them and, in the end, close them.
+// tracker knows every open connection, those taken over by a websocket included, by whose it is: so that
+// nobody has too many, so that there is room for the next, and so that draining can wait for them and, in
+// the end, close them.
 type tracker struct {
-	mu    sync.Mutex
-	conns map[*rawConn]struct{}
-	empty chan struct{} // closed when the last connection goes after someone began to wait
+	limits  limits
+	counts  counters
+	mu      sync.Mutex
+	open    int
+	clients map[clientKey]*client
+	empty   chan struct{} // closed when the last connection goes after someone began to wait
 }
 
-func newTracker() *tracker { return &tracker{conns: make(map[*rawConn]struct{})} }
+// limits are numbers of connections.
+type limits struct{ all, client int }
 
-func (t *tracker) add(c *rawConn) {
+func newTracker(l limits) *tracker {
+	return &tracker{limits: l, clients: make(map[clientKey]*client)}
+}
+
+// admit takes a connection in, or says that it must be closed at once. If there is no room, the one that
+// has been without a request for longest has to go.
+func (t *tracker) admit(c *rawConn, key clientKey) bool {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.conns[c] = struct{}{}
+	who := t.clients[key]
+	if who != nil && len(who.conns) >= key.share(t.limits.client) {
+		t.mu.Unlock()
+		t.counts.client.Add(1)
+		return false
+	}
+	var victim *rawConn
+	if t.open >= t.limits.all {
+		if victim = t.idlest(); victim == nil {
+			t.mu.Unlock()
+			t.counts.full.Add(1)
+			return false
+		}
+		t.drop(victim)
+		who = t.clients[key] // it may have been the client's last
+	}
+	if who == nil {
+		who = &client{key: key, conns: make(map[*rawConn]struct{})}
+		t.clients[key] = who
+	}
+	who.conns[c] = struct{}{}
+	c.client = who
+	t.open++
+	t.mu.Unlock()
+	t.evict(victim)
+	return true
+}
+
+// makeRoom closes an idle connection, if there is one.
+func (t *tracker) makeRoom() {
+	t.mu.Lock()
+	victim := t.idlest()
+	t.mu.Unlock()
+	t.evict(victim)
+}
+
+func (t *tracker) evict(victim *rawConn) {
+	if victim != nil {
+		t.counts.evicted.Add(1)
+		_ = victim.Close() // it had no request in flight
+	}
+}
+
+// sampled is how many connections are looked at to find one that can go.
+const sampled = 256
+
+// idlest returns a connection without a request, nil if there seems to be none: the oldest of the client
+// that has the most, among some that a map happens to begin with.
+func (t *tracker) idlest() *rawConn {
+	var best *rawConn
+	var since int64
+	looked := 0
+	for _, who := range t.clients {
+		looked++
+		if best != nil && len(who.conns) < len(best.client.conns) {
+			continue
+		}
+		for c := range who.conns {
+			looked++
+			rest := c.rest.Load()
+			if rest > 0 && (best == nil || len(who.conns) > len(best.client.conns) || rest < since) {
+				best, since = c, rest
+			}
+			if looked >= sampled {
+				return best
+			}
+		}
+	}
+	return best
 }
 
 func (t *tracker) remove(c *rawConn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.conns, c)
-	if len(t.conns) == 0 && t.empty != nil {
+	t.drop(c)
+	if t.open == 0 && t.empty != nil {
 		close(t.empty)
 		t.empty = nil
+	}
+}
+
+func (t *tracker) drop(c *rawConn) {
+	who := c.client
+	if who == nil {
+		return
+	}
+	if _, in := who.conns[c]; !in {
+		return
+	}
+	delete(who.conns, c)
+	t.open--
+	if len(who.conns) == 0 {
+		delete(t.clients, who.key)
 	}
 }
 
 // wait returns when no connection is open, or when ctx ends.
 func (t *tracker) wait(ctx context.Context) error {
 	t.mu.Lock()
-	if len(t.conns) == 0 {
+	if t.open == 0 {
 		t.mu.Unlock()
 		return nil
 	}
@@ -55,9 +148,11 @@ func (t *tracker) wait(ctx context.Context) error {
 // closeAll closes what is left, without the politeness of TLS, and says how many there were.
 func (t *tracker) closeAll() int {
 	t.mu.Lock()
-	left := make([]net.Conn, 0, len(t.conns))
-	for c := range t.conns {
-		left = append(left, c)
+	left := make([]net.Conn, 0, t.open)
+	for _, who := range t.clients {
+		for c := range who.conns {
+			left = append(left, c)
+		}
 	}
 	t.mu.Unlock()
 	for _, c := range left {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 
 	"chatiere/reverseproxy/edge"
 )
@@ -93,19 +92,8 @@ func TestStalledStreamHoldsUpNoOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	io.WriteString(c, http2.ClientPreface)
-	framer := http2.NewFramer(c, c)
-	framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1000})
+	framer := newFramed(t, c, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1000})
 	framer.WriteWindowUpdate(0, 1<<24)
-	var block bytes.Buffer
-	encoder := hpack.NewEncoder(&block)
-	ask := func(stream uint32) {
-		block.Reset()
-		for _, f := range [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", name}, {":path", "/"}} {
-			encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
-		}
-		framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndStream: true, EndHeaders: true})
-	}
 	got := make(map[uint32]int)
 	until := func(what string, done func() bool) {
 		t.Helper()
@@ -119,10 +107,10 @@ func TestStalledStreamHoldsUpNoOther(t *testing.T) {
 			}
 		}
 	}
-	ask(1)
+	framer.ask(1)
 	until("first window of the stalled one", func() bool { return got[1] == 1000 })
 	for stream := uint32(3); stream < 13; stream += 2 {
-		ask(stream)
+		framer.ask(stream)
 		framer.WriteWindowUpdate(stream, 1<<20)
 		until(fmt.Sprintf("stream %d", stream), func() bool { return got[stream] == 100<<10 })
 	}

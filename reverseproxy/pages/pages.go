@@ -30,6 +30,7 @@ const (
 	Asleep                  // the site is being woken up
 	Down                    // the site does not answer
 	Refused                 // the site was closed by its hosts
+	Busy                    // the visitor asks for too much at once
 	kinds
 )
 
@@ -96,6 +97,7 @@ var statuses = [kinds]struct {
 	Asleep:      {status: http.StatusServiceUnavailable, wait: 2, reload: true},
 	Down:        {status: http.StatusServiceUnavailable, wait: 60},
 	Refused:     {status: http.StatusForbidden},
+	Busy:        {status: http.StatusTooManyRequests, wait: 5},
 }
 
 // Serve answers with a page under its usual status. lang is the language for visitors who ask for none.

@@ -70,4 +70,13 @@ var texts = [kinds][len(languages)]text{
 		Lines: []string{"The people who host it have closed access to it.", "If it is your site, they will tell you why and what to do."},
 		Help:  "To reach them:",
 	}},
+	Busy: {{
+		Title: "Trop de demandes à la fois",
+		Lines: []string{"Votre connexion en envoie plus que le serveur n’en accepte d’une seule adresse.", "Attendez quelques secondes, puis réessayez."},
+		Help:  "Si vous êtes nombreux derrière la même connexion, écrivez à",
+	}, {
+		Title: "Too many requests at once",
+		Lines: []string{"Your connection sends more of them than the server accepts from one address.", "Please wait a few seconds and try again."},
+		Help:  "If many of you share this connection, write to",
+	}},
 }

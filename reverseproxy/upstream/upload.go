@@ -35,7 +35,8 @@ var copyBuffers = sync.Pool{New: func() any {
 // upload sends the body of one request while its response is awaited.
 type upload struct {
 	control *http.ResponseController
-	stall   time.Duration
+	stall   time.Duration // of the application
+	gap     time.Duration // of the client
 
 	proceed chan struct{} // closed when the body may be read
 	once    sync.Once
@@ -49,7 +50,7 @@ type upload struct {
 // allow is called.
 func (t *Transport) startUpload(c *conn, w http.ResponseWriter, r *http.Request) *upload {
 	u := &upload{
-		control: http.NewResponseController(w), stall: t.opts.StallTimeout,
+		control: http.NewResponseController(w), stall: t.opts.StallTimeout, gap: t.opts.ClientTimeout,
 		proceed: make(chan struct{}), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	// By default net/http swallows the rest of a body before it sends a response. Where that cannot
@@ -164,7 +165,7 @@ func (u *upload) send(c *conn, r *http.Request) (client bool, err error) {
 
 // prolong gives the client time for the next part, unless the upload was told to stop.
 func (u *upload) prolong() bool {
-	u.deadline(time.Now().Add(u.stall)) // first, or it could undo the deadline that end sets
+	u.deadline(time.Now().Add(u.gap)) // first, or it could undo the deadline that end sets
 	select {
 	case <-u.stop:
 		return false

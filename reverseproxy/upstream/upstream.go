@@ -37,6 +37,9 @@ type Options struct {
 	HeaderTimeout time.Duration
 	// StallTimeout ends a body, in either direction, that makes no progress; 5 min.
 	StallTimeout time.Duration
+	// ClientTimeout ends an upload of which nothing comes; 60 s. There is no limit to how long or how
+	// slow a whole one may be.
+	ClientTimeout time.Duration
 	// TunnelTimeout ends a websocket on which nothing passes; 1 h.
 	TunnelTimeout time.Duration
 	// IdleTimeout is how long an unused connection is kept. It must be shorter than the
@@ -54,6 +57,7 @@ func (o Options) withDefaults() Options {
 	o.DialTimeout = cmp.Or(o.DialTimeout, 3*time.Second)
 	o.HeaderTimeout = cmp.Or(o.HeaderTimeout, 5*time.Minute)
 	o.StallTimeout = cmp.Or(o.StallTimeout, 5*time.Minute)
+	o.ClientTimeout = cmp.Or(o.ClientTimeout, time.Minute)
 	o.TunnelTimeout = cmp.Or(o.TunnelTimeout, time.Hour)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, 30*time.Second)
 	o.MaxIdle = cmp.Or(o.MaxIdle, 256)

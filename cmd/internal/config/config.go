@@ -45,6 +45,9 @@ type Panel struct {
 type Proxy struct {
 	HTTPS string // listen address, "host:port" or ":port"
 	HTTP  string // listen address of the redirect to HTTPS
+
+	Connections       int // open at once, of all visitors
+	ClientConnections int // of one address, and as many requests in flight
 }
 
 // TLSMode says where the certificate comes from.

@@ -11,7 +11,7 @@ func defaults() Config {
 		Root:     DefaultRoot,
 		Language: "fr",
 		Coop:     Coop{Name: "Chatière"},
-		Proxy:    Proxy{HTTPS: ":443", HTTP: ":80"},
+		Proxy:    Proxy{HTTPS: ":443", HTTP: ":80", Connections: 4096, ClientConnections: 256},
 		TLS:      TLS{Mode: TLSLocalCA},
 		Database: Database{
 			Name: "chatiere", PanelUser: "chatiere_panel", WorkerUser: "chatiere_worker", MigrateUser: "chatiere_migrate",

@@ -33,6 +33,10 @@ var keys = []key{
 		func(c *Config) any { return &c.Proxy.HTTPS }, func(c *Config) string { return checkListen(c.Proxy.HTTPS) }},
 	{"proxy.http", `an address to listen on, "host:port" or ":port", other than proxy.https`, `":80"`,
 		func(c *Config) any { return &c.Proxy.HTTP }, checkProxyHTTP},
+	{"proxy.connections", "a number of connections, 64 to 65536", "4096",
+		func(c *Config) any { return &c.Proxy.Connections }, func(c *Config) string { return within(c.Proxy.Connections, 64, 65536) }},
+	{"proxy.client_connections", "a number of connections, 16 to 65536", "256",
+		func(c *Config) any { return &c.Proxy.ClientConnections }, func(c *Config) string { return within(c.Proxy.ClientConnections, 16, 65536) }},
 
 	{"tls.mode", "local-ca or files", "local-ca",
 		func(c *Config) any { return (*string)(&c.TLS.Mode) }, checkTLSMode},

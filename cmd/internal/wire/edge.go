@@ -26,6 +26,9 @@ func Proxy(ctx context.Context, c config.Config, log *slog.Logger) error {
 		Routes: p.Routes(), Cert: cert, Key: key, Spool: p.ProxySpool(), HTTPS: c.Proxy.HTTPS, HTTP: c.Proxy.HTTP,
 		Inherited: inherited, Contact: pages.Contact{Name: c.Coop.Name, Email: c.Coop.Contact},
 		Access: access.New(os.Stderr, "role", "proxy", "instance", c.Instance, "log", "access"),
+		Edge: edge.Options{
+			MaxConns: c.Proxy.Connections, MaxClientConns: c.Proxy.ClientConnections, MaxClientRequests: c.Proxy.ClientConnections,
+		},
 		Sockets: []edge.Socket{
 			// The groups come from the directories (setgid): without capabilities we could not give them away.
 			{Path: p.EdgeSocket(), Mode: 0o660},

@@ -32,6 +32,18 @@ func (b *tab) admin(s api.Site, path string) {
 	b.within("opening "+path, chromedp.Navigate(at(s.URL)+"/wp-admin/"+path), chromedp.WaitVisible(chromedp.CSS(`#wpbody-content`)))
 }
 
+// script runs a script in the page, where what is to be clicked shows only under a pointer.
+func (b *tab) script(what, js string) {
+	b.Helper()
+	ask(b, what, chromedp.Evaluate[int](js+";0"))
+}
+
+// agrees answers the questions WordPress asks before it deletes something.
+func (b *tab) agrees() {
+	b.Helper()
+	b.script("agreeing", `window.confirm = () => true`)
+}
+
 func css(selector string) chromedp.Action[chromedp.Void] {
 	return chromedp.WaitVisible(chromedp.CSS(selector))
 }

@@ -34,6 +34,8 @@ var grants = map[string]rights{
 	"operations":          {"SIU", "SIUD"},
 	"operation_steps":     {"SIU", "SIUD"},
 	"audit":               {"SI", "SI"},
+	"audit_seals":         {"", "SI"},
+	"audit_anchors":       {"", "S"},
 	"traffic_daily":       {"S", "SIUD"},
 	"traffic_batches":     {"", "SIUD"},
 	"worker_heartbeat":    {"S", "SIUD"},

@@ -35,6 +35,8 @@ var seeds = []string{
 	 VALUES ('op1', 'site.provision', 1, 'site:s000000001', 'site:s000000001', 'k', '{}', 'queued', '', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))`,
 	"INSERT INTO operation_steps (operation_id, seq, name, state, error) VALUES ('op1', 0, 'disk', 'pending', '')",
 	"INSERT INTO audit (at, actor_kind, action) VALUES (UTC_TIMESTAMP(6), 'system', 'site.create')",
+	"INSERT INTO audit_seals VALUES (2, 1, UTC_TIMESTAMP(6), UNHEX(SHA2('a', 256)))",
+	"INSERT INTO audit_anchors VALUES (1, 0, UTC_TIMESTAMP(6), UNHEX(SHA2('a', 256)))",
 	"INSERT INTO traffic_daily (site_id, day, requests) VALUES ('s000000001', '2026-11-22', 3)",
 	"INSERT INTO traffic_batches VALUES ('b1', UTC_TIMESTAMP(6))",
 	"INSERT INTO worker_heartbeat (worker, seen_at) VALUES ('w1', UTC_TIMESTAMP(6))",

@@ -52,30 +52,77 @@ type AuditFilter struct {
 	AssociationID string
 	SiteID        string
 	OperationID   string
-	Before        int64 // only entries with a lower id: the next page
-	Limit         int   // 0: 100
+	ActorName     string // without regard to case and accents
+	ActorID       string
+	Action        string
+	From, To      time.Time   // To is not part of it
+	Before        AuditCursor // only what is older: the next page
+	Limit         int         // 0: 100
+}
+
+// AuditCursor is a row's place in the trail's order: by time, then by id.
+type AuditCursor struct {
+	At time.Time
+	ID int64
 }
 
 // AuditEntries returns the entries that pass the filter, newest first.
 func (s *Store) AuditEntries(ctx context.Context, f AuditFilter) ([]tenants.AuditEntry, error) {
-	q := s.on(ctx).Order("id DESC").Limit(limit(f.Limit))
+	// By time and id: every index of the trail ends so, which is what keeps a page fast however long the trail is.
+	q := s.on(ctx).Order("at DESC, id DESC").Limit(limit(f.Limit))
 	for column, value := range map[string]string{
 		"association_id = ?": f.AssociationID, "site_id = ?": f.SiteID, "operation_id = ?": f.OperationID,
+		"actor_name = ?": clip(f.ActorName, 255), "actor_id = ?": f.ActorID, "action = ?": f.Action,
 	} {
 		if value != "" {
 			q = q.Where(column, value)
 		}
 	}
-	if f.Before > 0 {
-		q = q.Where("id < ?", f.Before)
+	if !f.From.IsZero() {
+		q = q.Where("at >= ?", f.From.UTC())
+	}
+	if !f.To.IsZero() {
+		q = q.Where("at < ?", f.To.UTC())
+	}
+	if f.Before.ID > 0 {
+		at := f.Before.At.UTC()
+		q = q.Where("at <= ? AND (at < ? OR id < ?)", at, at, f.Before.ID)
 	}
 	var rs []auditRecord
 	err := q.Find(&rs).Error
+	return entries(rs), translate("reading the audit trail", err)
+}
+
+func entries(rs []auditRecord) []tenants.AuditEntry {
 	out := make([]tenants.AuditEntry, 0, len(rs))
 	for _, r := range rs {
 		out = append(out, r.entry())
 	}
-	return out, translate("reading the audit trail", err)
+	return out
+}
+
+// most names and acts a filter offers.
+const offered = 500
+
+// AuditActors returns the names that stand in the trail, of an association or of all ("").
+func (s *Store) AuditActors(ctx context.Context, associationID string) ([]string, error) {
+	return s.distinct(ctx, "actor_name", associationID)
+}
+
+// AuditActions returns the acts that stand in the trail, of an association or of all ("").
+func (s *Store) AuditActions(ctx context.Context, associationID string) ([]string, error) {
+	return s.distinct(ctx, "action", associationID)
+}
+
+// distinct reads the values of an indexed column: over the whole trail the index alone is jumped through.
+func (s *Store) distinct(ctx context.Context, column, associationID string) ([]string, error) {
+	q := s.on(ctx).Model(&auditRecord{}).Limit(offered)
+	if associationID != "" {
+		q = q.Where("association_id = ?", associationID)
+	}
+	var out []string
+	err := q.Distinct().Order(column).Pluck(column, &out).Error
+	return out, translate("reading who stands in the audit trail", err)
 }
 
 // limit gives lists an end.

@@ -123,7 +123,8 @@ func TestTheAuditTrailGrowsAndCanBeNarrowed(t *testing.T) {
 	}
 	e.ID = all[1].ID
 	for name, f := range map[string]mysql.AuditFilter{
-		"association": {AssociationID: "a1"}, "site": {SiteID: "s1"}, "operation": {OperationID: "o1"}, "older": {Before: all[0].ID},
+		"association": {AssociationID: "a1"}, "site": {SiteID: "s1"}, "operation": {OperationID: "o1"}, "older": {Before: mysql.AuditCursor{At: all[0].At, ID: all[0].ID}},
+		"person": {ActorName: "zoe"}, "act": {Action: "site.create"}, "day": {From: at.Add(-time.Hour), To: at.Add(time.Hour)},
 	} {
 		if got, err := s.AuditEntries(ctx, f); err != nil || len(got) != 1 || got[0] != e {
 			t.Errorf("by %s: %+v (%v), want %+v", name, got, err, e)

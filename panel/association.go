@@ -25,7 +25,8 @@ func (s *Server) associations(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	page := views.Associations{Base: s.base(c), Query: c.Query("q"), Total: len(all), Create: may(c, tenants.ActAssociationCreate, "")}
+	page := views.Associations{Base: s.base(c), Query: c.Query("q"), Total: len(all), Create: may(c, tenants.ActAssociationCreate, ""),
+		Journal: may(c, tenants.ActAuditRead, "")}
 	page.Associations, err = s.associationRows(c.UserContext(), matching(all, page.Query))
 	if err != nil {
 		return err
@@ -99,6 +100,7 @@ func (s *Server) association(c *fiber.Ctx) error {
 	page := views.Association{
 		Base: s.base(c), Slug: a.Slug, Name: a.Name, CreatedAt: a.CreatedAt, Sites: s.siteRows(c.UserContext(), k, sites),
 		Members: membersOf(members, a.Slug), MembersKnown: !visitorOf(c).Stale,
+		Journal:    may(c, tenants.ActJournalShow, a.Slug),
 		CreateSite: a.State == tenants.AssociationActive && may(c, tenants.ActSiteCreate, a.Slug),
 	}
 	for _, op := range live {

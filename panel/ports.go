@@ -60,12 +60,22 @@ type Platform interface {
 	Findings(ctx context.Context, f tenants.FindingFilter) ([]tenants.Finding, error)
 }
 
+// Journal reads the audit trail.
+type Journal interface {
+	// AuditEntries returns the newest first.
+	AuditEntries(ctx context.Context, f tenants.AuditFilter) ([]tenants.AuditEntry, error)
+	// AuditActors and AuditActions return who and what stands in the trail of an association, or ("") in all of it.
+	AuditActors(ctx context.Context, associationID string) ([]string, error)
+	AuditActions(ctx context.Context, associationID string) ([]string, error)
+}
+
 // Records is everything the panel reads of the database, and the audit trail it appends to.
 type Records interface {
 	Associations
 	Sites
 	Operations
 	Platform
+	Journal
 	Audit(ctx context.Context, e tenants.AuditEntry) error
 }
 

@@ -123,4 +123,36 @@ func (r *records) Findings(ctx context.Context, f tenants.FindingFilter) ([]tena
 
 func (r *records) Revival(context.Context) (string, error) { return "make revive", nil }
 
+func (r *records) AuditEntries(_ context.Context, f tenants.AuditFilter) ([]tenants.AuditEntry, error) {
+	var out []tenants.AuditEntry
+	for i, e := range slices.Backward(r.Audited()) {
+		e.ID = int64(i + 1)
+		if (f.AssociationID == "" || e.AssociationID == f.AssociationID) && (f.ActorName == "" || e.ActorName == f.ActorName) &&
+			(f.Action == "" || e.Action == f.Action) && (f.From.IsZero() || !e.At.Before(f.From)) && (f.To.IsZero() || e.At.Before(f.To)) &&
+			(f.Before.ID == 0 || e.ID < f.Before.ID) && len(out) < f.Limit {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+func (r *records) AuditActors(_ context.Context, associationID string) ([]string, error) {
+	return r.values(associationID, func(e tenants.AuditEntry) string { return e.ActorName }), nil
+}
+
+func (r *records) AuditActions(_ context.Context, associationID string) ([]string, error) {
+	return r.values(associationID, func(e tenants.AuditEntry) string { return e.Action }), nil
+}
+
+func (r *records) values(associationID string, of func(tenants.AuditEntry) string) []string {
+	var out []string
+	for _, e := range r.Audited() {
+		if associationID == "" || e.AssociationID == associationID {
+			out = append(out, of(e))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 func (r *records) Ping(context.Context) error { return nil }

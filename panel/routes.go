@@ -85,6 +85,8 @@ func (s *Server) pages() []route {
 		{"GET", "/associations/new", s.associationNew, edge, cookie, read},
 		{"POST", "/associations", s.associationCreate, edge, cookie, change},
 		{"GET", "/associations/:slug", s.association, edge, cookie, read},
+		{"GET", "/associations/:slug/journal", s.associationJournal, edge, cookie, read},
+		{"GET", "/journal", s.journal, edge, cookie, read},
 
 		{"GET", "/sites", s.sites, edge, cookie, read},
 		{"GET", "/sites/new", s.siteNew, edge, cookie, read},
@@ -137,6 +139,8 @@ func (s *Server) endpoints() []route {
 		{"GET", p + "/operations/:id/events", s.apiOperationEvents, both, cookieOrToken, stream},
 		{"POST", p + "/operations/:id/cancel", s.apiOperationCancel, both, cookieOrToken, change},
 		{"POST", p + "/operations/:id/retry", s.apiOperationRetry, both, cookieOrToken, change},
+
+		{"GET", p + "/audit", s.apiAudit, both, cookieOrToken, read},
 
 		{"GET", p + "/tokens", s.apiTokens, both, cookieOrToken, read},
 		{"POST", p + "/tokens", s.apiTokenCreate, both, cookieOrToken, change},

@@ -61,6 +61,10 @@ var table = []struct {
 	{"GET /associations/:slug", own, "200 403 200 200 404 401 401 401 401 404"},
 	{"GET /associations/:slug", foreign, "200 403 404 404 404 401 401 401 401 404"},
 
+	{"GET /associations/:slug/journal", own, "200 403 200 403 404 401 401 401 401 404"},
+	{"GET /associations/:slug/journal", foreign, "200 403 404 404 404 401 401 401 401 404"},
+	{"GET /journal", none, "200 403 403 403 403 401 401 401 401 404"},
+
 	{"GET /sites", none, "200 403 403 403 403 401 401 401 401 404"},
 	{"GET /sites/new", none, "200 403 403 403 403 401 401 401 401 404"},
 	{"POST /sites", own, "303 403 403 403 404 401 401 401 401 404"},
@@ -136,6 +140,10 @@ var table = []struct {
 	{"POST /api/v1/operations/:id/cancel", foreign, "204 403 404 404 404 401 404 404 204 204"},
 	{"POST /api/v1/operations/:id/retry", own, "204 403 204 403 404 401 403 204 204 204"},
 	{"POST /api/v1/operations/:id/retry", foreign, "204 403 404 404 404 401 404 404 204 204"},
+
+	{"GET /api/v1/audit", none, "200 403 403 403 403 401 403 403 200 200"},
+	{"GET /api/v1/audit", own, "200 403 200 403 404 401 200 200 200 200"},
+	{"GET /api/v1/audit", foreign, "200 403 404 404 404 401 404 404 200 200"},
 
 	{"GET /api/v1/tokens", none, "200 200 200 200 200 401 403 403 403 200"},
 	{"POST /api/v1/tokens", none, "201 201 201 201 201 401 403 403 403 201"},
@@ -274,7 +282,7 @@ func (w *world) filled(a ask, on, slug string) ask {
 		if on != none {
 			a.path += "?site=" + w.site(slug, tenants.StateReady).ID
 		}
-	case "GET /api/v1/sites", "GET /api/v1/operations":
+	case "GET /api/v1/sites", "GET /api/v1/operations", "GET /api/v1/audit":
 		if on != none {
 			a.path += "?association=" + slug
 		}

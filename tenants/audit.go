@@ -16,3 +16,22 @@ type AuditEntry struct {
 	OperationID   string
 	Detail        string // never a secret
 }
+
+// AuditFilter narrows the audit trail; zero values do not narrow.
+type AuditFilter struct {
+	AssociationID string
+	SiteID        string
+	OperationID   string
+	ActorName     string // without regard to case and accents
+	ActorID       string
+	Action        string
+	From, To      time.Time   // To is not part of it
+	Before        AuditCursor // only what is older: the next page
+	Limit         int         // 0: 100; at most 1000
+}
+
+// AuditCursor is an entry's place in the trail's order: by time, then by id.
+type AuditCursor struct {
+	At time.Time
+	ID int64
+}

@@ -26,9 +26,10 @@ const (
 	ActTokensOwn         Action = "tokens.own" // list, make and revoke one's own
 	ActAccount           Action = "account"
 	ActDoctor            Action = "doctor"
-	ActAuditRead         Action = "audit.read"
 	ActPlatformShow      Action = "platform.show" // the platform's state and everything it noticed
 	ActSiteFindings      Action = "site.findings" // what was noticed about one site
+	ActAuditRead         Action = "audit.read"    // the co-op's whole trail
+	ActJournalShow       Action = "journal.show"  // an association's part of it
 )
 
 // rule says who may do an action.
@@ -63,6 +64,7 @@ var rules = map[Action]rule{
 	ActAuditRead:         {scope: ScopeRead, admin: true},
 	ActPlatformShow:      {scope: ScopeRead, admin: true},
 	ActSiteFindings:      {scope: ScopeRead, manager: true, admin: true},
+	ActJournalShow:       {scope: ScopeRead, manager: true, admin: true},
 }
 
 // Authorize answers whether p may do a on the association named by slug ("" for the co-op as a whole).

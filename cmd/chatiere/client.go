@@ -19,15 +19,18 @@ import (
 )
 
 // client connects to the panel that the environment, the flags or this machine names.
-func (p *program) client() (*remote.Client, error) {
+func (p *program) client() (*remote.Client, error) { return remote.Connect(p.place()) }
+
+// place says where to look for the instance that is meant.
+func (p *program) place() remote.Place {
 	hint := ""
 	if self, err := os.Executable(); err == nil {
 		hint = filepath.Join(filepath.Dir(filepath.Dir(self)), ".demo", "socket")
 	}
-	return remote.Connect(remote.Place{
+	return remote.Place{
 		Socket: p.variable("CHATIERE_SOCKET"), URL: p.variable("CHATIERE_URL"), Token: p.variable("CHATIERE_TOKEN"),
 		CA: p.variable("CHATIERE_CA"), Config: cmp.Or(p.configPath, p.variable("CHATIERE_CONFIG")), Env: p.env, Hint: hint,
-	})
+	}
 }
 
 // variable returns the last value the environment gives a name, "" for none.

@@ -110,7 +110,7 @@ func TestEachVerbHandsTheAnswerToProgramsAsItIs(t *testing.T) {
 }
 
 func TestEveryVerbThatAsksThePanelIsTried(t *testing.T) {
-	tried := map[string]bool{"operation watch": true, "operation cancel": true, "operation retry": true, "token revoke": true, "template check": true, "config check": true, "records accept": true}
+	tried := map[string]bool{"operation watch": true, "operation cancel": true, "operation retry": true, "token revoke": true, "template check": true, "config check": true, "audit verify": true, "records accept": true}
 	for _, v := range verbs {
 		words := strings.Fields(v.args)
 		tried[strings.Join(words[:min(2, len(words))], " ")] = true

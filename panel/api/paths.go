@@ -11,6 +11,7 @@ const (
 	PathTokens       = "/tokens"
 	PathAccount      = "/account"
 	PathDoctor       = "/doctor"
+	PathAudit        = "/audit"
 	PathBreakGlass   = "/break-glass"
 	PathFindings     = "/findings"
 	PathDocument     = "/openapi.json"

@@ -136,6 +136,27 @@ type Account struct {
 	Scopes       []string          `json:"scopes,omitempty"`
 }
 
+// AuditPage is a page of the audit trail, newest first.
+type AuditPage struct {
+	Items []AuditEntry `json:"items"`
+	Next  string       `json:"next,omitempty"` // ask with before=…; absent on the last page
+}
+
+// AuditEntry is one line of the audit trail.
+type AuditEntry struct {
+	ID          int64     `json:"id"`
+	At          time.Time `json:"at"`
+	Kind        string    `json:"kind"` // of who acted: person, token, local, system
+	Actor       string    `json:"actor,omitempty"`
+	Name        string    `json:"name"`
+	Address     string    `json:"address,omitempty"` // for co-op admins alone
+	Act         string    `json:"act"`
+	Association string    `json:"association,omitempty"` // slug, or the id of one that is gone
+	Site        string    `json:"site,omitempty"`
+	Operation   string    `json:"operation,omitempty"`
+	Detail      string    `json:"detail,omitempty"`
+}
+
 // BreakGlassLink is the one-time way in while Keycloak is away.
 type BreakGlassLink struct {
 	URL       string    `json:"url"`

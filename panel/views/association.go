@@ -12,6 +12,7 @@ type Associations struct {
 	Associations []AssociationRow
 	Total        int // without the search
 	Create       bool
+	Journal      bool // whether the reader may see the co-op's
 }
 
 func (Associations) template() string { return "associations" }
@@ -38,6 +39,7 @@ type Association struct {
 	MembersKnown bool // false: Keycloak did not answer, Members is what was last known
 	Running      *OperationRow
 	CreateSite   bool
+	Journal      bool   // whether the reader may see it
 	IdentityURL  string // where volunteers add people; "" hides the link
 }
 

@@ -45,6 +45,8 @@ var families = map[string][]string{
 	"trouble.do":      {"TroubleKind"},
 	"log":             {"LogEvent"},
 	"part-state":      {"PartState"},
+	"act":             {"AuditAct"},
+	"actor":           {"ActorKind", "person"},
 }
 
 // partial are families that have words for some values and "other" for the rest.

@@ -42,6 +42,7 @@ func functions(lang string, words *Catalogue, f *formats, static *assets.Set) te
 
 		"sitePath":        SitePath,
 		"associationPath": AssociationPath,
+		"journalPath":     JournalPath,
 		"operationPath":   OperationPath,
 		"revokePath":      RevokePath,
 		"newSitePath":     newSitePath,

@@ -131,6 +131,7 @@ var published = []string{
 	"GET /sites", "POST /sites", "GET /sites/new", "GET /sites/*", "GET /sites/*/suspend", "GET /sites/*/delete", "GET /sites/*/purge",
 	"POST /sites/*/suspend", "POST /sites/*/delete", "POST /sites/*/purge", "POST /sites/*/resume", "POST /sites/*/restore", "POST /sites/*/enter", "GET /bin", "GET /platform",
 	"GET /associations", "POST /associations", "GET /associations/new", "GET /associations/*",
+	"GET /associations/*/journal", "GET /journal",
 	"GET /operations/*", "GET /operations/*/events", "POST /operations/*/cancel", "POST /operations/*/retry",
 	"GET /account", "POST /account/tokens", "GET /account/tokens/*/revoke", "POST /account/tokens/*/revoke",
 }

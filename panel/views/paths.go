@@ -18,6 +18,7 @@ const (
 	PathAccount        = "/account"          // GET
 	PathTokens         = "/account/tokens"   // POST: creates, answers Account with Created
 	PathPlatform       = "/platform"         // GET
+	PathJournal        = "/journal"          // GET: the co-op's Journal (?association=&person=&act=&from=&to=&before=)
 	PathAccessibility  = "/accessibility"    // GET
 )
 
@@ -27,6 +28,9 @@ func SitePath(id string) string { return PathSites + "/" + url.PathEscape(id) }
 
 // AssociationPath leads to an association's page.
 func AssociationPath(slug string) string { return PathAssociations + "/" + url.PathEscape(slug) }
+
+// JournalPath leads to an association's journal.
+func JournalPath(slug string) string { return AssociationPath(slug) + "/journal" }
 
 // OperationPath leads to an operation's progress. Below it: /events (GET, server-sent events),
 // /cancel and /retry (POST).

@@ -47,27 +47,8 @@ func (s *Store) Audit(ctx context.Context, e tenants.AuditEntry) error {
 	return translate("writing the audit trail", s.on(ctx).Model(&auditRecord{}).Create(row).Error)
 }
 
-// AuditFilter narrows the audit trail; zero values do not narrow.
-type AuditFilter struct {
-	AssociationID string
-	SiteID        string
-	OperationID   string
-	ActorName     string // without regard to case and accents
-	ActorID       string
-	Action        string
-	From, To      time.Time   // To is not part of it
-	Before        AuditCursor // only what is older: the next page
-	Limit         int         // 0: 100
-}
-
-// AuditCursor is a row's place in the trail's order: by time, then by id.
-type AuditCursor struct {
-	At time.Time
-	ID int64
-}
-
 // AuditEntries returns the entries that pass the filter, newest first.
-func (s *Store) AuditEntries(ctx context.Context, f AuditFilter) ([]tenants.AuditEntry, error) {
+func (s *Store) AuditEntries(ctx context.Context, f tenants.AuditFilter) ([]tenants.AuditEntry, error) {
 	// By time and id: every index of the trail ends so, which is what keeps a page fast however long the trail is.
 	q := s.on(ctx).Order("at DESC, id DESC").Limit(limit(f.Limit))
 	for column, value := range map[string]string{

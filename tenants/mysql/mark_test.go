@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"chatiere/tenants"
-	"chatiere/tenants/mysql"
 	"chatiere/tenants/mysql/mysqltest"
 )
 
@@ -29,7 +28,7 @@ func TestTheMarkGrowsForItsDataRootAlone(t *testing.T) {
 	if again, err := s.Mark(ctx); err != nil || again != m {
 		t.Errorf("read %+v, %v, want %+v", again, err, m)
 	}
-	entries, err := s.AuditEntries(ctx, mysql.AuditFilter{})
+	entries, err := s.AuditEntries(ctx, tenants.AuditFilter{})
 	if err != nil || len(entries) != 1 || entries[0].Action != "records.accept" {
 		t.Errorf("the audit trail says %+v, %v", entries, err)
 	}

@@ -233,9 +233,9 @@ func TestAPageOfALongTrailReadsFewRows(t *testing.T) {
 	v.exec("ANALYZE TABLE audit PERSISTENT FOR ALL")
 	c := v.database.Config(v.database.Panel)
 	middle := time.Date(2026, 1, 1, 15, 0, 0, 0, time.UTC)
-	for name, f := range map[string]mysql.AuditFilter{
-		"everything": {}, "deep": {Before: mysql.AuditCursor{At: middle, ID: 54000}}, "an association": {AssociationID: "a7"},
-		"an association, deep": {AssociationID: "a7", Before: mysql.AuditCursor{At: middle, ID: 54000}}, "a person": {ActorName: "personne 7"},
+	for name, f := range map[string]tenants.AuditFilter{
+		"everything": {}, "deep": {Before: tenants.AuditCursor{At: middle, ID: 54000}}, "an association": {AssociationID: "a7"},
+		"an association, deep": {AssociationID: "a7", Before: tenants.AuditCursor{At: middle, ID: 54000}}, "a person": {ActorName: "personne 7"},
 		"an act": {Action: "act.3", To: middle}, "a day": {From: middle.Add(-time.Hour), To: middle},
 	} {
 		s := as(t, v.ctx, c)

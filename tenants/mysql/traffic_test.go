@@ -114,7 +114,7 @@ func TestTheAuditTrailGrowsAndCanBeNarrowed(t *testing.T) {
 	}
 	must(t, s.Audit(ctx, e))
 	must(t, s.Audit(ctx, tenants.AuditEntry{ActorKind: tenants.KindSystem, Action: "site.purge", AssociationID: "a2", Detail: strings.Repeat("é\xff", 3000)}))
-	all, err := s.AuditEntries(ctx, mysql.AuditFilter{})
+	all, err := s.AuditEntries(ctx, tenants.AuditFilter{})
 	if err != nil || len(all) != 2 || all[0].AssociationID != "a2" {
 		t.Fatalf("got %+v (%v)", all, err)
 	}
@@ -122,15 +122,15 @@ func TestTheAuditTrailGrowsAndCanBeNarrowed(t *testing.T) {
 		t.Errorf("an entry without a time is %v old", since)
 	}
 	e.ID = all[1].ID
-	for name, f := range map[string]mysql.AuditFilter{
-		"association": {AssociationID: "a1"}, "site": {SiteID: "s1"}, "operation": {OperationID: "o1"}, "older": {Before: mysql.AuditCursor{At: all[0].At, ID: all[0].ID}},
+	for name, f := range map[string]tenants.AuditFilter{
+		"association": {AssociationID: "a1"}, "site": {SiteID: "s1"}, "operation": {OperationID: "o1"}, "older": {Before: tenants.AuditCursor{At: all[0].At, ID: all[0].ID}},
 		"person": {ActorName: "zoe"}, "act": {Action: "site.create"}, "day": {From: at.Add(-time.Hour), To: at.Add(time.Hour)},
 	} {
 		if got, err := s.AuditEntries(ctx, f); err != nil || len(got) != 1 || got[0] != e {
 			t.Errorf("by %s: %+v (%v), want %+v", name, got, err, e)
 		}
 	}
-	if got, err := s.AuditEntries(ctx, mysql.AuditFilter{Limit: 1}); err != nil || len(got) != 1 {
+	if got, err := s.AuditEntries(ctx, tenants.AuditFilter{Limit: 1}); err != nil || len(got) != 1 {
 		t.Errorf("limited to one: %d (%v)", len(got), err)
 	}
 }

@@ -25,9 +25,22 @@ type Config struct {
 	Egress        Egress
 	Sites         Sites
 	Disk          Disk
+	Sessions      Sessions
+	Audit         Audit
 	Docker        Docker
 
 	clockOffset time.Duration
+}
+
+// Sessions bounds how long people stay signed in.
+type Sessions struct {
+	IdleMinutes int // without a request
+	Hours       int // whatever happens
+}
+
+// Audit is how long the audit trail is kept.
+type Audit struct {
+	KeepDays int
 }
 
 // Coop is who runs this.

@@ -101,6 +101,13 @@ var keys = []key{
 
 	{"disk.reserve_mib", "MiB, 64 to 1048576, or nothing for a twentieth of the disk", "4096",
 		func(c *Config) any { return &c.Disk.ReserveMiB }, checkReserve},
+	{"sessions.idle_minutes", "minutes, 5 to 1440", "480",
+		func(c *Config) any { return &c.Sessions.IdleMinutes }, func(c *Config) string { return within(c.Sessions.IdleMinutes, 5, 1440) }},
+	{"sessions.hours", "hours, 1 to 168", "24",
+		func(c *Config) any { return &c.Sessions.Hours }, func(c *Config) string { return within(c.Sessions.Hours, 1, 168) }},
+
+	{"audit.keep_days", "days, 183 (six months) to 1096 (three years)", "366",
+		func(c *Config) any { return &c.Audit.KeepDays }, func(c *Config) string { return within(c.Audit.KeepDays, 183, 1096) }},
 
 	{"docker.host", "unix:// and the absolute path of the engine's socket", `"unix:///var/run/docker.sock"`,
 		func(c *Config) any { return &c.Docker.Host }, checkDockerHost},

@@ -77,6 +77,9 @@ func (p Paths) EgressDir() string { return p.at("egress") }
 // Egress is the list of what one site may reach.
 func (p Paths) Egress(site string) string { return p.at("egress", site+".json") }
 
+// AuditDir holds what the audit trail is compared with, for root alone.
+func (p Paths) AuditDir() string { return p.at("audit") }
+
 // Spool holds what proxy and gateway leave for the worker.
 func (p Paths) Spool() string { return p.at("spool") }
 

@@ -48,7 +48,9 @@ type Doctor struct {
 	Synchronised func() bool
 	// Jobs tells how the last run of each recurring job went.
 	Jobs func() []schedule.Outcome
-	Now  func() time.Time
+	// Audit tells what is known of the audit trail.
+	Audit func() Trail
+	Now   func() time.Time
 	// Records says why the worker refuses the records, nil when it does not; Advice what can be done about it.
 	Records func() error
 	Advice  func(error) string
@@ -61,7 +63,7 @@ const each = 5 * time.Second
 // Examine makes every check; it fails only when ctx ends.
 func (d Doctor) Examine(ctx context.Context) (api.Diagnosis, error) {
 	looks := []func(context.Context) []api.Check{
-		d.engine, d.records, d.database, d.sitesDatabase, d.identity, d.disk, d.clock, d.certificate,
+		d.engine, d.records, d.database, d.sitesDatabase, d.identity, d.disk, d.clock, d.certificate, d.audit,
 	}
 	looks = append(append(looks, d.names()...), d.permits, d.jobs)
 	found := make([][]api.Check, len(looks))

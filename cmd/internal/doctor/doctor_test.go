@@ -28,7 +28,7 @@ func TestAPlatformThatIsWellIsGreenInThisOrder(t *testing.T) {
 		}
 	}
 	want := []string{
-		"docker", "live-restore", "records", "database", "sites-database", "keycloak", "disk", "inodes", "clock", "certificate",
+		"docker", "live-restore", "records", "database", "sites-database", "keycloak", "disk", "inodes", "clock", "certificate", "audit",
 		"name lilas.example", "name panel.lilas.example", "egress.permit", "jobs",
 	}
 	if !slices.Equal(names, want) {

@@ -42,33 +42,45 @@ func Connect(p Place) (*Client, error) {
 		}
 		return OverSocket(c.Paths().CLISocket()), nil
 	}
-	if hint, err := os.ReadFile(p.Hint); err == nil && answers(strings.TrimSpace(string(hint))) {
-		return OverSocket(strings.TrimSpace(string(hint))), nil
+	if socket, ok := hinted(p.Hint); ok {
+		return OverSocket(socket), nil
 	}
-	return found(p.Roots)
+	socket, err := running(p.Roots, config.Paths.CLISocket)
+	if err != nil {
+		return nil, err
+	}
+	return OverSocket(socket), nil
 }
 
-func found(pattern string) (*Client, error) {
+// hinted reads the file that names the panel's socket, if that answers.
+func hinted(file string) (string, bool) {
+	hint, err := os.ReadFile(file)
+	socket := strings.TrimSpace(string(hint))
+	return socket, err == nil && answers(socket)
+}
+
+// running finds the one instance on this machine whose socket answers.
+func running(pattern string, socketOf func(config.Paths) string) (string, error) {
 	if pattern == "" {
 		pattern = DefaultRoots
 	}
 	roots, err := filepath.Glob(pattern)
 	if err != nil {
-		return nil, fmt.Errorf("looking for data roots: %w", err)
+		return "", fmt.Errorf("looking for data roots: %w", err)
 	}
-	var running []string
+	var found []string
 	for _, root := range roots {
-		if socket := config.PathsBelow(root).CLISocket(); answers(socket) {
-			running = append(running, socket)
+		if socket := socketOf(config.PathsBelow(root)); answers(socket) {
+			found = append(found, socket)
 		}
 	}
-	switch len(running) {
+	switch len(found) {
 	case 0:
-		return nil, fmt.Errorf("%w on this machine: start the platform, run as root, or set CHATIERE_URL and CHATIERE_TOKEN", ErrNoPanel)
+		return "", fmt.Errorf("%w on this machine: start the platform, run as root, or set CHATIERE_URL and CHATIERE_TOKEN", ErrNoPanel)
 	case 1:
-		return OverSocket(running[0]), nil
+		return found[0], nil
 	}
-	return nil, fmt.Errorf("%w: set CHATIERE_SOCKET to one of %s", ErrManyPanels, strings.Join(running, ", "))
+	return "", fmt.Errorf("%w: set CHATIERE_SOCKET to one of %s", ErrManyPanels, strings.Join(found, ", "))
 }
 
 // answers reports whether somebody listens at a socket; one left over by a dead panel refuses.

@@ -23,6 +23,7 @@ func layout(p config.Paths) []place {
 		{p.CertsDir(), 0o750, root, proxy},
 		{p.CADir(), 0o700, root, root},
 		{p.EgressDir(), 0o750, root, gateway},
+		{p.AuditDir(), 0o700, root, root},
 		{p.Spool(), 0o755, root, root},
 		{p.ProxySpool(), 0o770, root, proxy},
 		{p.GatewaySpool(), 0o750, gateway, gateway},

@@ -54,6 +54,7 @@ type Worker struct {
 	stirred    *stirred
 	reserve    *reserve.Watch
 	desk       *provision.Desk
+	vault      *vault
 	board      schedule.Board
 	guard      *records.Guard
 	now        func() time.Time
@@ -156,6 +157,7 @@ func (w *Worker) plan(context.Context) error {
 			return w.engine.Stop(ctx, provision.ContainerName(c.Instance, s.ID), 0)
 		},
 	}
+	w.vault = w.newVault()
 	return nil
 }
 

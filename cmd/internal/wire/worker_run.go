@@ -34,6 +34,7 @@ func (w *Worker) serve(ctx context.Context, l net.Listener) {
 	mux.HandleFunc("GET /doctor", w.examine)
 	mux.HandleFunc("GET /jobs", w.tellJobs)
 	mux.HandleFunc("GET /parts", w.tellParts)
+	mux.HandleFunc("POST /audit/verify", w.vault.verify)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() }) // a nudge lost at the end is found by the next worker
 	defer stop()
@@ -58,11 +59,15 @@ func (w *Worker) jobs() []schedule.Job {
 		{Name: "findings", Every: time.Hour, Run: w.findings.Forget},
 		{Name: "certificate", Every: time.Hour, Run: w.certificate},
 	}
+	jobs = append(jobs,
+		schedule.Job{Name: "audit-seal", Every: 2 * time.Second, Limit: 10 * time.Minute, Run: w.vault.sealer.Seal}, // the limit is for an upgrade's first round
+		schedule.Job{Name: "audit-look", Every: 24 * time.Hour, Limit: time.Hour, Run: w.vault.daily})
 	if w.keycloak == nil {
 		return jobs
 	}
 	return append(jobs,
-		schedule.Job{Name: "members", Every: 5 * time.Minute, Run: w.upkeep.Mirror},
+		// With the time one round takes, nobody keeps a right for five minutes that the directory took away.
+		schedule.Job{Name: "members", Every: 4 * time.Minute, Run: w.upkeep.Mirror},
 		schedule.Job{Name: "realm", Every: 6 * time.Hour, Run: w.realm})
 }
 

@@ -95,19 +95,19 @@ func associations() []Story {
 		{Slug: "theatre-du-lac", Name: "Théâtre du Lac et de ses environs immédiats", Creating: true},
 	}
 	page := views.Association{Base: Admin("/associations/amap-du-puy"), Slug: "amap-du-puy", Name: "Amap du Puy", CreatedAt: Now.AddDate(-1, 0, -2),
-		Sites: rows()[2:4], MembersKnown: true, CreateSite: true, IdentityURL: "https://id.lilas.coop/admin/",
+		Sites: rows()[2:4], MembersKnown: true, CreateSite: true, Journal: true, IdentityURL: "https://id.lilas.coop/admin/",
 		Members: []views.Member{{Name: "Léa Martin", Username: "lea.martin", Manager: true}, {Name: "Samira Benali", Username: "samira"}, {Username: "sans-nom"}}}
 	empty := page
 	empty.Sites, empty.Members = nil, nil
 	empty.Running = &views.OperationRow{ID: "01j", Kind: views.KindAssociation, State: views.OperationRunning, Subject: "Amap du Puy"}
 	stale := page
-	stale.Base, stale.MembersKnown, stale.CreateSite, stale.IdentityURL = with(Member("/associations/amap-du-puy"), views.NoticeIdentityDown), false, false, ""
+	stale.Base, stale.MembersKnown, stale.CreateSite, stale.Journal, stale.IdentityURL = with(Member("/associations/amap-du-puy"), views.NoticeIdentityDown), false, false, false, ""
 	fresh := views.NewAssociation{Base: Admin("/associations/new"), Once: "0nce"}
 	taken := fresh
 	taken.Name.Value, taken.Proposal = "Amap du Puy", "amap-du-puy-2"
 	taken.Slug = views.Field{Value: "amap-du-puy", Problem: views.ProblemTaken}
 	return []Story{
-		{"associations", views.Associations{Base: Admin("/associations"), Associations: list, Total: 3, Create: true}},
+		{"associations", views.Associations{Base: Admin("/associations"), Associations: list, Total: 3, Create: true, Journal: true}},
 		{"associations-not-found", views.Associations{Base: Admin("/associations?q=zzz"), Query: "zzz", Total: 3}},
 		{"associations-empty", views.Associations{Base: Admin("/associations"), Create: true}},
 		{"association", page}, {"association-empty", empty}, {"association-member", stale},

@@ -5,6 +5,7 @@ package provisiontest
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -198,4 +199,11 @@ func (r *Records) Audit(_ context.Context, e tenants.AuditEntry) error {
 	defer r.mu.Unlock()
 	r.Trail = append(r.Trail, e)
 	return nil
+}
+
+// Audited returns the audit trail so far.
+func (r *Records) Audited() []tenants.AuditEntry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.Trail)
 }

@@ -1,0 +1,109 @@
+package views
+
+import (
+	"net/url"
+	"time"
+)
+
+// Journal is a part of the audit trail. Template journal. Its form asks for the same page with association, person, act,
+// from and to.
+type Journal struct {
+	Base
+	Path         string // of this page, without what narrows it
+	Name         string // the association's; "" for the co-op's whole journal
+	Back         string // where the association's page is
+	Whole        bool   // the co-op's: with addresses and details
+	Rows         []JournalRow
+	Associations []Choice // to choose from; the co-op's alone
+	People       []string
+	Acts         []AuditAct
+	Association  string // what narrows it, as it was asked for
+	Person       string
+	Act          string
+	From, To     string
+	Next         string // path of what is older; "" on the last page
+	Later        bool   // this is not the newest page
+}
+
+func (Journal) template() string { return "journal" }
+
+func (p Journal) area() Area {
+	if sitesArea(p.Base) == AreaMySites {
+		return AreaMySites
+	}
+	return AreaAssociations
+}
+
+// Narrowed tells whether anything was asked for.
+func (p Journal) Narrowed() bool { return p.Association+p.Person+p.Act+p.From+p.To != "" }
+
+// Link leads to the same part of the journal before a place in it.
+func (p Journal) Link(before string) string {
+	q := url.Values{}
+	for name, value := range map[string]string{
+		"association": p.Association, "person": p.Person, "act": p.Act, "from": p.From, "to": p.To, "before": before,
+	} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if len(q) == 0 {
+		return p.Path
+	}
+	return p.Path + "?" + q.Encode()
+}
+
+// JournalRow is one act.
+type JournalRow struct {
+	ID          int64
+	At          time.Time
+	Who         string
+	Subject     string // the person's id, where it may be looked up
+	Kind        ActorKind
+	Act         AuditAct
+	Association string // name; "" for the co-op's own
+	Slug        string
+	Site        string // host; "" when it is gone
+	SiteID      string
+	Operation   string
+	Address     string
+	Detail      string
+}
+
+// ActorKind tells how somebody acted.
+type ActorKind string
+
+// The ways to act. That of a person needs no words.
+const (
+	ActorPerson ActorKind = "person"
+	ActorToken  ActorKind = "token"
+	ActorLocal  ActorKind = "local"
+	ActorSystem ActorKind = "system"
+)
+
+// AuditAct is what was done. One without words is shown as AuditOther.
+type AuditAct string
+
+// The acts that have words.
+const (
+	AuditAssociationCreate AuditAct = "association.create"
+	AuditSiteCreate        AuditAct = "site.create"
+	AuditSiteSuspend       AuditAct = "site.suspend"
+	AuditSiteResume        AuditAct = "site.resume"
+	AuditSiteDelete        AuditAct = "site.delete"
+	AuditSiteRestore       AuditAct = "site.restore"
+	AuditSitePurge         AuditAct = "site.purge"
+	AuditOperationCancel   AuditAct = "operation.cancel"
+	AuditOperationRetry    AuditAct = "operation.retry"
+	AuditSessionOpen       AuditAct = "session.open"
+	AuditSessionClose      AuditAct = "session.close"
+	AuditSessionEnd        AuditAct = "session.end"
+	AuditSessionEndAll     AuditAct = "session.end_all"
+	AuditSessionIssuerEnd  AuditAct = "session.issuer_end"
+	AuditBreakGlassIssue   AuditAct = "break_glass.issue"
+	AuditBreakGlassUse     AuditAct = "break_glass.use"
+	AuditTokenCreate       AuditAct = "token.create"
+	AuditTokenRevoke       AuditAct = "token.revoke"
+	AuditPrune             AuditAct = "audit.prune"
+	AuditOther             AuditAct = "other"
+)

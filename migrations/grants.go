@@ -44,6 +44,8 @@ var grants = map[string]rights{
 	"sessions":            {"SIUD", ""},
 	"sign_ins":            {"SID", ""},
 	"api_tokens":          {"SIU", ""},
+	"logout_tokens":       {"SID", ""},
+	"tries":               {"SIUD", ""},
 	"break_glass_links":   {"SIUD", ""},
 }
 

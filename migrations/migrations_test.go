@@ -48,6 +48,8 @@ var seeds = []string{
 	 VALUES (UNHEX(SHA2('s', 256)), UNHEX(SHA2('b', 256)), 'n', 'v', '/', UTC_TIMESTAMP(6))`,
 	`INSERT INTO api_tokens (id, hash, label, maker_kind, maker_name, scope, created_at, expires_at)
 	 VALUES ('t1', UNHEX(SHA2('t', 256)), 'cron', 'person', 'Zoé', 'read', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))`,
+	"INSERT INTO logout_tokens VALUES (UNHEX(SHA2('l', 256)), UTC_TIMESTAMP(6))",
+	"INSERT INTO tries VALUES (UNHEX(SHA2('t', 256)), UTC_TIMESTAMP(6))",
 	"INSERT INTO break_glass_links (hash, created_at, expires_at) VALUES (UNHEX(SHA2('b', 256)), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
 }
 

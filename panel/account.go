@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -33,13 +34,14 @@ func (s *Server) accountPage(c *fiber.Ctx) (views.Account, error) {
 		MayTokens: x.Kind == auth.KindIdentity, Scopes: []views.Scope{views.ScopeRead, views.ScopeWrite}, Days: views.Field{Value: "90"},
 		Session: views.Session{
 			Since: x.CreatedAt, Until: x.ExpiresAt, Second: x.SecondFactor(), RightsAt: x.RightsAt, RightsStale: v.Stale,
-			BreakGlass: x.Kind == auth.KindBreakGlass,
+			BreakGlass: x.Kind == auth.KindBreakGlass, IdleMinutes: int(s.o.Limits.Filled().Idle / time.Minute),
 		},
 	}
-	var err error
-	if page.Session.Others, err = s.sessions.Others(c.UserContext(), x); err != nil {
+	open, err := s.sessions.List(c.UserContext(), x.Subject)
+	if err != nil {
 		return page, err
 	}
+	page.Sessions = sessionRows(open, x.Hash)
 	if page.Rights, err = s.rights(c, v.Principal); err != nil {
 		return page, err
 	}

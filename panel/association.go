@@ -99,7 +99,7 @@ func (s *Server) association(c *fiber.Ctx) error {
 	}
 	page := views.Association{
 		Base: s.base(c), Slug: a.Slug, Name: a.Name, CreatedAt: a.CreatedAt, Sites: s.siteRows(c.UserContext(), k, sites),
-		Members: membersOf(members, a.Slug), MembersKnown: !visitorOf(c).Stale,
+		Members: membersOf(members, a.Slug, may(c, tenants.ActSessionsEnd, "")), MembersKnown: !visitorOf(c).Stale,
 		Journal:    may(c, tenants.ActJournalShow, a.Slug),
 		CreateSite: a.State == tenants.AssociationActive && may(c, tenants.ActSiteCreate, a.Slug),
 	}
@@ -110,10 +110,14 @@ func (s *Server) association(c *fiber.Ctx) error {
 	return s.render(c, fiber.StatusOK, page)
 }
 
-func membersOf(list []tenants.Member, slug string) []views.Member {
+func membersOf(list []tenants.Member, slug string, linked bool) []views.Member {
 	out := make([]views.Member, 0, len(list))
 	for _, m := range list {
-		out = append(out, views.Member{Name: m.Name, Username: m.Username, Manager: m.Memberships[slug] == tenants.RoleManager})
+		row := views.Member{Name: m.Name, Username: m.Username, Manager: m.Memberships[slug] == tenants.RoleManager}
+		if linked {
+			row.Subject = m.Subject
+		}
+		out = append(out, row)
 	}
 	slices.SortStableFunc(out, func(a, b views.Member) int {
 		if a.Manager != b.Manager {

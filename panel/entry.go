@@ -36,8 +36,8 @@ func (s *Server) stepUp(c *fiber.Ctx) error { return s.depart(c, true) }
 
 // depart sends the browser to the issuer.
 func (s *Server) depart(c *fiber.Ctx, stepUp bool) error {
-	if !s.entries.Allow(address(c)) {
-		return auth.ErrTooMany
+	if err := s.gate.Spend(c.UserContext(), auth.AttemptStart, address(c)); err != nil {
+		return err
 	}
 	back := auth.LocalPath(c.Query("return"))
 	d, err := s.signIn.Begin(c.UserContext(), auth.Start{
@@ -56,20 +56,21 @@ func (s *Server) depart(c *fiber.Ctx, stepUp bool) error {
 
 // callback is where the issuer sends the browser back to.
 func (s *Server) callback(c *fiber.Ctx) error {
-	if !s.entries.Allow(address(c)) {
-		return auth.ErrTooMany
+	if err := s.gate.Barred(auth.AttemptAnswer, address(c)); err != nil {
+		return err
 	}
 	a, err := s.signIn.Finish(c.UserContext(), auth.Answer{
 		State: c.Query("state"), Code: c.Query("code"), Issuer: c.Query("iss"), Error: c.Query("error"),
-		Binding: c.Cookies(flowCookie), Session: c.Cookies(sessionCookie), Address: address(c),
+		Binding: c.Cookies(flowCookie), Session: c.Cookies(sessionCookie), Origin: origin(c),
 	})
 	if errors.Is(err, tenants.ErrUnavailable) {
 		s.log.Warn("sign-in not finished", "request_id", middleware.RequestIDOf(c), "error", err)
 		return s.signInUnavailable(c, "/")
 	}
 	if err != nil {
-		return err
+		return s.admit(c, auth.AttemptAnswer, err)
 	}
+	s.gate.Welcome(c.UserContext(), address(c))
 	setCookie(c, sessionCookie, a.Cookie, 0)
 	return seeOther(c, a.Return)
 }
@@ -105,8 +106,8 @@ func (s *Server) note(c *fiber.Ctx, action, detail string) {
 
 // backchannelLogout is posted by the issuer itself, which proves it by a signed token.
 func (s *Server) backchannelLogout(c *fiber.Ctx) error {
-	if !s.signals.Allow(address(c)) {
-		return auth.ErrTooMany
+	if err := s.gate.Spend(c.UserContext(), auth.AttemptSignal, address(c)); err != nil {
+		return err
 	}
 	n, err := s.back.Logout(c.UserContext(), field(c, "logout_token"))
 	if errors.Is(err, auth.ErrFlow) {
@@ -122,14 +123,17 @@ func (s *Server) backchannelLogout(c *fiber.Ctx) error {
 
 // breakGlassPage only shows a button: a link that a chat program looks at must not be used up by that.
 func (s *Server) breakGlassPage(c *fiber.Ctx) error {
-	if !s.entries.Allow(address(c)) {
-		return auth.ErrTooMany
+	if err := s.gate.Barred(auth.AttemptLink, address(c)); err != nil {
+		return err
 	}
 	key := c.Query("key")
 	until, err := s.glass.Look(c.UserContext(), key)
 	base := s.base(c)
 	base.Path = "/" // the key stays out of the page's links
 	if errors.Is(err, auth.ErrEnded) {
+		if err := s.admit(c, auth.AttemptLink, err); errors.Is(err, auth.ErrTooMany) {
+			return err
+		}
 		return s.render(c, fiber.StatusGone, views.BreakGlass{Base: base})
 	}
 	if err != nil {
@@ -139,11 +143,14 @@ func (s *Server) breakGlassPage(c *fiber.Ctx) error {
 }
 
 func (s *Server) breakGlassEnter(c *fiber.Ctx) error {
-	if !s.entries.Allow(address(c)) {
-		return auth.ErrTooMany
+	if err := s.gate.Barred(auth.AttemptLink, address(c)); err != nil {
+		return err
 	}
-	a, err := s.glass.Enter(c.UserContext(), field(c, "key"), c.Cookies(sessionCookie), address(c))
+	a, err := s.glass.Enter(c.UserContext(), field(c, "key"), c.Cookies(sessionCookie), origin(c))
 	if errors.Is(err, auth.ErrEnded) {
+		if err := s.admit(c, auth.AttemptLink, err); errors.Is(err, auth.ErrTooMany) {
+			return err
+		}
 		return s.render(c, fiber.StatusGone, views.BreakGlass{Base: s.base(c)})
 	}
 	if err != nil {

@@ -224,11 +224,11 @@ func TestLoginIsThrottledByAddress(t *testing.T) {
 	w := newWorld(t)
 	a := ask{path: "/auth/login", header: map[string]string{"X-Real-IP": "203.0.113.9"}}
 	status := 0
-	for range 30 {
+	for range 70 {
 		status = w.do(who{}, a).status
 	}
 	if status != http.StatusTooManyRequests {
-		t.Errorf("the thirtieth try answers %d", status)
+		t.Errorf("the seventieth try answers %d", status)
 	}
 	if r := w.do(who{}, ask{path: "/auth/login"}); r.status != http.StatusSeeOther {
 		t.Errorf("somebody else gets %d", r.status)

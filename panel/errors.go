@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -103,15 +105,31 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	}
 	a := answerTo(err)
 	s.logFailure(c, a, err)
+	if a.status == fiber.StatusTooManyRequests {
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(waitOf(err)/time.Second)))
+	}
 	if isAPI(c) {
 		return c.Status(a.status).JSON(envelope(a, err, middleware.RequestIDOf(c)))
 	}
 	if errors.Is(err, tenants.ErrUnauthenticated) {
 		return c.Redirect(signInPath(c), fiber.StatusSeeOther)
 	}
-	return s.render(c, a.status, views.Trouble{
+	page := views.Trouble{
 		Base: s.base(c), Kind: s.troubleFor(c, a), RequestID: middleware.RequestIDOf(c), Return: returnPath(c),
-	})
+	}
+	if page.Kind == views.TroubleTooMany {
+		page.Wait = int((waitOf(err) + time.Minute - 1) / time.Minute)
+	}
+	return s.render(c, a.status, page)
+}
+
+// waitOf is how long somebody should wait who was told that they try too much, in whole seconds.
+func waitOf(err error) time.Duration {
+	var many *auth.TooMany
+	if !errors.As(err, &many) {
+		return time.Minute
+	}
+	return many.Wait.Truncate(time.Second) + time.Second
 }
 
 func (s *Server) logFailure(c *fiber.Ctx, a answer, err error) {

@@ -127,6 +127,15 @@ func (w *world) newServer(registry *operations.Registry) *panel.Server {
 	return server
 }
 
+// again makes a panel that is not running yet anew, with the options as they are now, and runs it.
+func (w *world) again() {
+	w.t.Helper()
+	var err error
+	w.server, err = panel.New(w.options)
+	must(w.t, err)
+	w.run(http.StatusOK)
+}
+
 // sockets makes a directory with a path short enough for the kernel.
 func (w *world) sockets() string {
 	dir, err := os.MkdirTemp("", "cp")

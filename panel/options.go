@@ -39,6 +39,8 @@ type Options struct {
 	Entries   Entries // nil: nobody enters a site from here
 	Watch     Watch   // nil: the state of the platform's parts is not known
 	Doctor    Doctor  // nil: asking for it answers that it is not available
+	// Identities ends sessions at the issuer; nil where nobody may.
+	Identities Identities
 	// PastPivot tells that an operation can only go on; nil: never known, so that the use cases alone decide.
 	PastPivot func(operations.Operation) bool
 

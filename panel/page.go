@@ -126,6 +126,7 @@ func flash(c *fiber.Ctx, kind views.FlashKind, name string) {
 var flashKinds = []views.FlashKind{
 	views.FlashSuspendAsked, views.FlashResumeAsked, views.FlashDeleteAsked, views.FlashRestoreAsked, views.FlashPurgeAsked,
 	views.FlashCancelAsked, views.FlashTokenRevoked, views.FlashSignedOut, views.FlashAlreadyAsked,
+	views.FlashSessionEnded, views.FlashSignedOutAll, views.FlashPersonOut, views.FlashPersonOutHere,
 }
 
 func takeFlash(c *fiber.Ctx) []views.Flash {

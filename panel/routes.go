@@ -77,6 +77,10 @@ func (s *Server) pages() []route {
 
 		{"GET", "/", s.home, edge, cookie, read},
 		{"GET", "/account", s.account, edge, cookie, read},
+		{"POST", "/account/sessions/end", s.sessionsEnd, edge, cookie, undo},
+		{"POST", "/account/sessions/:id/end", s.sessionEnd, edge, cookie, undo},
+		{"GET", "/people/:subject", s.person, edge, cookie, read},
+		{"POST", "/people/:subject/sign-out", s.personSignOut, edge, cookie, change},
 		{"POST", "/account/tokens", s.tokenCreate, edge, cookie, change},
 		{"GET", "/account/tokens/:id/revoke", s.tokenRevokeConfirm, edge, cookie, read},
 		{"POST", "/account/tokens/:id/revoke", s.tokenRevoke, edge, cookie, undo},

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"chatiere/panel/assets"
 	"chatiere/tenants"
@@ -46,6 +47,13 @@ var table = []struct {
 
 	{"GET /", none, "200 403 200 200 200 401 401 401 401 404"},
 	{"GET /account", none, "200 200 200 200 200 401 401 401 401 404"},
+	{"POST /account/sessions/:id/end", own, "303 303 303 303 303 401 401 401 401 404"},
+	{"POST /account/sessions/:id/end", foreign, "404 404 404 404 404 401 401 401 401 404"},
+	{"POST /account/sessions/end", none, "303 303 303 303 303 401 401 401 401 404"},
+	{"GET /people/:subject", own, "200 403 403 403 403 401 401 401 401 404"},
+	{"GET /people/:subject", foreign, "200 403 403 403 403 401 401 401 401 404"},
+	{"POST /people/:subject/sign-out", own, "303 403 403 403 403 401 401 401 401 404"},
+	{"POST /people/:subject/sign-out", foreign, "303 403 403 403 403 401 401 401 401 404"},
 	{"GET /bin", none, "200 200 200 200 200 401 401 401 401 404"},
 	{"POST /account/tokens", none, "200 200 200 200 200 401 401 401 401 404"},
 	{"GET /account/tokens/:id/revoke", own, "200 200 200 200 200 401 401 401 401 404"},
@@ -193,15 +201,39 @@ func TestEverybodyGetsWhatTheTableSays(t *testing.T) {
 			}
 			for i, name := range columns {
 				by := people[i]
-				if row.route == "POST /auth/logout" {
+				if endsSessions[row.route] {
+					w.clock.Advance(time.Minute) // or nobody could sign in so often
 					by = w.everybody()[i]
 				}
 				if got := w.try(row.route, row.on, by, i); got != want[i] {
 					t.Errorf("%s gets %s, want %s", name, got, want[i])
 				}
 			}
+			if endsSessions[row.route] {
+				people = w.everybody()
+			}
 		})
 	}
+}
+
+// endsSessions are the routes after which somebody has to sign in again.
+var endsSessions = map[string]bool{
+	"POST /auth/logout": true, "POST /account/sessions/:id/end": true, "POST /account/sessions/end": true, "POST /people/:subject/sign-out": true,
+}
+
+// sessionFor names a session of the asker's own, or of somebody else.
+func (w *world) sessionFor(by who, on string, column int) string {
+	whose := by
+	if on == foreign || by.cookie == "" {
+		whose = w.signIn(map[bool]map[string]any{true: lea, false: eve}[column != 2])
+	}
+	for _, row := range strings.Split(w.do(whose, ask{path: "/account"}).body, "<li>") {
+		if _, rest, ok := strings.Cut(row, `action="/account/sessions/`); ok && strings.Contains(row, "celle-ci") {
+			id, _, _ := strings.Cut(rest, "/")
+			return id
+		}
+	}
+	return "none"
 }
 
 // everybody signs all of them in, in the order of the columns.
@@ -241,6 +273,10 @@ func (w *world) try(route, on string, by who, column int) string {
 func (w *world) aimed(method, path, on, slug string, by who, column int) ask {
 	a := ask{method: method, path: path}
 	switch {
+	case strings.Contains(path, "/sessions/:id"):
+		a.path = strings.Replace(path, ":id", w.sessionFor(by, on, column), 1)
+	case strings.Contains(path, ":subject"):
+		a.path = strings.Replace(path, ":subject", map[bool]string{true: "ali", false: "eve"}[on == own], 1)
 	case strings.Contains(path, "/tokens/:id"):
 		a.path = strings.Replace(path, ":id", w.tokenFor(by, on, column), 1)
 	case strings.Contains(path, "/sites/:id"):

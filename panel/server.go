@@ -32,8 +32,8 @@ type Server struct {
 	tokens   *auth.Tokens
 	glass    *auth.BreakGlass
 	back     *auth.BackChannel
-	entries  *auth.Throttle // tries to get in, by address
-	signals  *auth.Throttle // what machines post, by address
+	gate     *auth.Gate // tries to get in
+	bell     *auth.Bell // rung when a session or token ends
 	watch    *watch
 	streams  *tally
 	document *openapi.Document // of the API
@@ -60,16 +60,16 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{o: o, now: o.Now, log: o.Log, paris: paris, origin: originOf(o.PublicURL)}
 	s.ends, s.end = context.WithCancel(context.Background())
+	s.bell = &auth.Bell{}
 	s.provider = auth.NewProvider(o.Identity, o.Now, o.Log)
 	s.sessions = &auth.Sessions{
-		Store: o.Store, People: o.People, Provider: s.provider, Seal: seal, Limits: o.Limits, Now: o.Now, Log: o.Log,
+		Store: o.Store, People: o.People, Provider: s.provider, Seal: seal, Limits: o.Limits, Bell: s.bell, Now: o.Now, Log: o.Log,
 	}
 	s.signIn = &auth.SignIn{Flows: o.Store, Sessions: s.sessions, Provider: s.provider, Audit: o.Records, Now: o.Now, Log: o.Log}
-	s.tokens = &auth.Tokens{Store: o.Store, People: o.People, Audit: o.Records, Now: o.Now, Log: o.Log}
+	s.tokens = &auth.Tokens{Bell: s.bell, Store: o.Store, People: o.People, Audit: o.Records, Now: o.Now, Log: o.Log}
 	s.glass = &auth.BreakGlass{Links: o.Store, Sessions: s.sessions, Audit: o.Records, Now: o.Now}
-	s.back = &auth.BackChannel{Provider: s.provider, Store: o.Store, Now: o.Now}
-	s.entries = auth.NewThrottle(entryBurst, entryInterval, o.Now)
-	s.signals = auth.NewThrottle(signalBurst, signalInterval, o.Now)
+	s.back = &auth.BackChannel{Provider: s.provider, Store: o.Store, Bell: s.bell, Audit: o.Records, Now: o.Now}
+	s.gate = auth.NewGate(o.Store, o.SessionKey, o.Now, o.Log)
 	s.streams = newTally(streamsEach)
 	s.watch = newWatch(s.ends, o.Records, pollInterval, o.Log)
 	s.protect = middleware.Protection(originOf(o.Identity.Issuer))
@@ -80,12 +80,6 @@ func New(o Options) (*Server, error) {
 }
 
 const (
-	entryBurst    = 20
-	entryInterval = 6 * time.Second
-	// A whole association may be signed out at once, all from the issuer's address.
-	signalBurst    = 100
-	signalInterval = 500 * time.Millisecond
-
 	pollInterval  = 300 * time.Millisecond
 	sweepInterval = 10 * time.Minute
 	shutdownLimit = 20 * time.Second

@@ -82,7 +82,7 @@ func (s *Server) stream(c *fiber.Ctx, encode encoder) error {
 		return auth.ErrTooMany
 	}
 	f := &flow{
-		conn: c.Context().Conn(), encode: encode, slug: a.Slug, recheck: s.recheck(c, a.Slug), ends: s.ends, beat: s.o.Heartbeat,
+		conn: c.Context().Conn(), encode: encode, slug: a.Slug, recheck: s.recheck(c, a.Slug), ends: s.ends, beat: s.o.Heartbeat, bell: s.bell,
 		leave: func() { s.streams.leave(key) }, first: op,
 	}
 	f.changes, f.unsubscribe = s.watch.subscribe(op.ID)
@@ -136,6 +136,7 @@ type flow struct {
 	encode      encoder
 	slug        string
 	beat        time.Duration
+	bell        *auth.Bell
 	recheck     func(context.Context) error
 	changes     <-chan operations.Operation
 	ends        context.Context
@@ -163,6 +164,10 @@ func (f *flow) run(w *bufio.Writer) {
 				return
 			}
 		case <-beat.C:
+			if f.alive(w) != nil {
+				return
+			}
+		case <-f.bell.Rings(): // somebody's session has ended just now: perhaps this one's
 			if f.alive(w) != nil {
 				return
 			}

@@ -59,7 +59,7 @@ func (s *Server) recognize(ctx context.Context, c *fiber.Ctx, d door, p proof) (
 	if cookie == "" {
 		return v, nil
 	}
-	visit, err := s.sessions.Resolve(ctx, cookie)
+	visit, err := s.sessions.Resolve(ctx, cookie, v.Address)
 	if errors.Is(err, auth.ErrEnded) {
 		clearCookie(c, sessionCookie)
 		return v, nil
@@ -75,6 +75,10 @@ func (s *Server) recognize(ctx context.Context, c *fiber.Ctx, d door, p proof) (
 func (s *Server) recognizeToken(ctx context.Context, v visitor, secret string) (visitor, error) {
 	p, err := s.tokens.Resolve(ctx, secret)
 	if errors.Is(err, auth.ErrEnded) {
+		// One that is good always passes, however many bad ones come from the same address.
+		if err := s.gate.Spend(ctx, auth.AttemptToken, v.Address); err != nil {
+			return v, err
+		}
 		return v, tenants.ErrUnauthenticated
 	}
 	v.Principal = p
@@ -93,6 +97,11 @@ func address(c *fiber.Ctx) string {
 		return ""
 	}
 	return ip.Unmap().WithZone("").String()
+}
+
+// origin is where a request comes from, for those who open sessions.
+func origin(c *fiber.Ctx) auth.Origin {
+	return auth.Origin{Address: address(c), Agent: strings.Clone(c.Get(fiber.HeaderUserAgent))}
 }
 
 // request is who asks, in the use cases' terms.

@@ -25,6 +25,8 @@ const (
 	ActTemplatesList     Action = "templates.list"
 	ActTokensOwn         Action = "tokens.own" // list, make and revoke one's own
 	ActAccount           Action = "account"
+	ActSessionsOwn       Action = "sessions.own" // end one's own
+	ActSessionsEnd       Action = "sessions.end" // see somebody's and end them all
 	ActDoctor            Action = "doctor"
 	ActPlatformShow      Action = "platform.show" // the platform's state and everything it noticed
 	ActSiteFindings      Action = "site.findings" // what was noticed about one site
@@ -60,6 +62,8 @@ var rules = map[Action]rule{
 	ActTemplatesList:     {scope: ScopeRead, anyone: true},
 	ActTokensOwn:         {scope: ScopeWrite, anyone: true},
 	ActAccount:           {scope: ScopeRead, anyone: true},
+	ActSessionsOwn:       {scope: ScopeWrite, anyone: true},
+	ActSessionsEnd:       {scope: ScopeWrite, admin: true},
 	ActDoctor:            {scope: ScopeRead, admin: true},
 	ActAuditRead:         {scope: ScopeRead, admin: true},
 	ActPlatformShow:      {scope: ScopeRead, admin: true},

@@ -132,6 +132,8 @@ func TestAuthorizeEveryActionForEveryPrincipal(t *testing.T) {
 		tenants.ActTemplatesList:     {"++++!++", "++??!++"},
 		tenants.ActTokensOwn:         {"++++!-+", "++??!-+"},
 		tenants.ActAccount:           {"++++!++", "++??!++"},
+		tenants.ActSessionsOwn:       {"++++!-+", "++??!-+"},
+		tenants.ActSessionsEnd:       {"+2--!-+", "+2??!-+"},
 		tenants.ActDoctor:            {"+2--!++", "+2??!++"},
 		tenants.ActAuditRead:         {"+2--!++", "+2??!++"},
 		tenants.ActPlatformShow:      {"+2--!++", "+2??!++"},

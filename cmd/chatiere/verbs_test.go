@@ -70,6 +70,9 @@ var verbs = []verb{
 	{"token list", "GET /api/v1/tokens", "", api.List[api.Token]{Items: []api.Token{token, {ID: "t2", Label: "old", Scope: "write", Maker: "sacha"}}},
 		[]string{"ID LABEL SCOPE MAKER ENDS", "t1 backup read camille 2026-11-22 12:00:00", "t2 old write sacha never"}},
 	{"doctor", "GET /api/v1/doctor", "", diagnosis, []string{"STATE WHAT FOUND WHAT TO DO", "green docker 27.1", "amber disk 9 % Make room."}},
+	{"audit list --association lilas --act site.create --limit 2", "GET /api/v1/audit?act=site.create&association=lilas&limit=2", "",
+		api.AuditPage{Items: []api.AuditEntry{{ID: 7, At: noon, Kind: "token", Name: "Léa (script)", Act: "site.create", Association: "lilas", Site: "s7k2m9qx4p"}}},
+		[]string{"ID WHEN WHO AS ACT ABOUT", "7 2026-11-22 12:00:00 Léa (script) token site.create lilas s7k2m9qx4p"}},
 	{"break-glass", "POST /api/v1/break-glass", "", api.BreakGlassLink{URL: "https://panel.lilas.example/break-glass?key=k"}, []string{"https://panel.lilas.example/break-glass?key=k"}},
 }
 

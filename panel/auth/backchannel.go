@@ -2,19 +2,20 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"sync"
 	"time"
+
+	"chatiere/tenants"
 )
 
 // BackChannel hears the issuer say that a session there is over.
 type BackChannel struct {
 	Provider *Provider
-	Store    SessionSweeper
+	Store    SignalStore
+	Bell     *Bell
+	Audit    Auditor
 	Now      func() time.Time
-
-	mu   sync.Mutex
-	seen map[string]time.Time // token id → when it may be forgotten
 }
 
 // maxLogoutAge bounds what we accept and so what we must remember: Keycloak's tokens live two minutes.
@@ -35,38 +36,23 @@ func (b *BackChannel) Logout(ctx context.Context, raw string) (int64, error) {
 	if age := now.Sub(t.IssuedAt); age > maxLogoutAge || age < -maxLogoutAge {
 		return 0, fmt.Errorf("logout token issued at %s: %w", t.IssuedAt, ErrFlow)
 	}
-	if !b.first(t.TokenID, now) {
+	n, err := b.Store.HearSignal(ctx, hashOf(t.TokenID), now.Add(2*maxLogoutAge), t.SessionID, t.Subject)
+	if errors.Is(err, tenants.ErrConflict) {
 		return 0, fmt.Errorf("logout token heard before: %w", ErrFlow)
 	}
-	n, err := b.Store.DeleteSessionsOf(ctx, t.SessionID, t.Subject)
 	if err != nil {
-		b.forget(t.TokenID)
 		return 0, fmt.Errorf("ending sessions: %w", err)
 	}
+	if n == 0 {
+		return 0, nil
+	}
+	b.Bell.Ring()
+	err = b.Audit.Audit(ctx, tenants.AuditEntry{
+		At: now.UTC(), ActorKind: tenants.KindSystem, ActorName: tenants.System().Name, Action: "session.issuer_end",
+		Detail: fmt.Sprintf("%d of %s", n, t.Subject),
+	})
+	if err != nil {
+		return n, fmt.Errorf("writing audit entry: %w", err)
+	}
 	return n, nil
-}
-
-// first only grows with tokens that the issuer has signed.
-func (b *BackChannel) first(id string, now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.seen == nil {
-		b.seen = map[string]time.Time{}
-	}
-	for old, until := range b.seen {
-		if until.Before(now) {
-			delete(b.seen, old)
-		}
-	}
-	if _, again := b.seen[id]; again {
-		return false
-	}
-	b.seen[id] = now.Add(2 * maxLogoutAge)
-	return true
-}
-
-func (b *BackChannel) forget(id string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.seen, id)
 }

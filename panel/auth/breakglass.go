@@ -59,7 +59,7 @@ func (b *BreakGlass) Look(ctx context.Context, key string) (time.Time, error) {
 }
 
 // Enter uses the link up and opens a session of one hour with an admin's rights. former is the browser's session cookie.
-func (b *BreakGlass) Enter(ctx context.Context, key, former, address string) (Arrival, error) {
+func (b *BreakGlass) Enter(ctx context.Context, key, former string, from Origin) (Arrival, error) {
 	now := b.Now().UTC()
 	err := b.Links.UseLink(ctx, hashOf(key), now)
 	if errors.Is(err, tenants.ErrNotFound) {
@@ -68,9 +68,9 @@ func (b *BreakGlass) Enter(ctx context.Context, key, former, address string) (Ar
 	if err != nil {
 		return Arrival{}, fmt.Errorf("using link: %w", err)
 	}
-	x, cookie := b.Sessions.fresh(KindBreakGlass, now, breakGlassLife)
+	x, cookie := b.Sessions.fresh(KindBreakGlass, now, breakGlassLife, from)
 	x.Subject, x.Username, x.Name, x.CoopAdmin = BreakGlassSubject, BreakGlassSubject, "Break-glass", true
-	if err := b.note(ctx, x.Principal(), address, "break_glass.use"); err != nil {
+	if err := b.note(ctx, x.Principal(), from.Address, "break_glass.use"); err != nil {
 		return Arrival{}, err
 	}
 	if err := b.Sessions.CloseCookie(ctx, former); err != nil {

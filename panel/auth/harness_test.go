@@ -15,6 +15,9 @@ import (
 
 const publicURL = "https://panel.lilas.example"
 
+// firefox is what a browser says of itself.
+const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
 var key = []byte("0123456789abcdef0123456789abcdef")
 
 // porch is everything of sign-in, put together as the panel does.
@@ -28,6 +31,7 @@ type porch struct {
 	tokens   *auth.Tokens
 	glass    *auth.BreakGlass
 	back     *auth.BackChannel
+	bell     *auth.Bell
 }
 
 func newPorch(t *testing.T) *porch {
@@ -48,7 +52,9 @@ func newPorch(t *testing.T) *porch {
 	p.signIn = &auth.SignIn{Flows: p.store, Sessions: p.sessions, Provider: p.provider, Audit: p.store, Now: now, Log: log}
 	p.tokens = &auth.Tokens{Store: p.store, People: p.store, Audit: p.store, Now: now, Log: log}
 	p.glass = &auth.BreakGlass{Links: p.store, Sessions: p.sessions, Audit: p.store, Now: now}
-	p.back = &auth.BackChannel{Provider: p.provider, Store: p.store, Now: now}
+	p.bell = &auth.Bell{}
+	p.sessions.Bell = p.bell
+	p.back = &auth.BackChannel{Provider: p.provider, Store: p.store, Bell: p.bell, Audit: p.store, Now: now}
 	p.provider.Run(t.Context())
 	return p
 }
@@ -64,7 +70,7 @@ func (p *porch) begin(t *testing.T, s auth.Start) auth.Departure {
 
 func answer(q url.Values, binding string) auth.Answer {
 	return auth.Answer{
-		State: q.Get("state"), Code: q.Get("code"), Issuer: q.Get("iss"), Error: q.Get("error"), Binding: binding, Address: "192.0.2.1",
+		State: q.Get("state"), Code: q.Get("code"), Issuer: q.Get("iss"), Error: q.Get("error"), Binding: binding, Origin: auth.Origin{Address: "192.0.2.1", Agent: firefox},
 	}
 }
 
@@ -82,7 +88,7 @@ func (p *porch) resolve(t *testing.T, cookie string) (auth.Visit, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	return p.sessions.Resolve(ctx, cookie)
+	return p.sessions.Resolve(ctx, cookie, "198.51.100.7")
 }
 
 var lea = authtest.Person("lea", "Léa Martin", "/assos/lilas/gestion", "/assos/roses/membres")

@@ -11,7 +11,8 @@ import (
 type SessionStore interface {
 	InsertSession(ctx context.Context, s Session) error
 	Session(ctx context.Context, hash Hash) (Session, error)
-	TouchSession(ctx context.Context, hash Hash, seen time.Time) error
+	// TouchSession notes when and from which network a session was last used; "" leaves the network as it is.
+	TouchSession(ctx context.Context, hash Hash, seen time.Time, network string) error
 	// RenewSession writes the rights and the sealed tokens.
 	RenewSession(ctx context.Context, s Session) error
 	DeleteSession(ctx context.Context, hash Hash) error
@@ -21,8 +22,10 @@ type SessionStore interface {
 type SessionSweeper interface {
 	// DeleteSessionsOf removes those of the issuer's session, or, when sid is empty, all of the subject.
 	DeleteSessionsOf(ctx context.Context, sid, subject string) (int64, error)
-	CountSessions(ctx context.Context, subject string, now time.Time) (int, error)
-	// DeleteExpired removes sessions past their absolute end or idle since before idleSince, and flows and links past theirs.
+	// SessionsOf lists a person's sessions that have not reached their end, the one used last first.
+	SessionsOf(ctx context.Context, subject string, now time.Time) ([]Session, error)
+	// DeleteExpired removes sessions past their absolute end or idle since before idleSince, and
+	// flows, links, signals and tries past theirs.
 	DeleteExpired(ctx context.Context, now, idleSince time.Time) error
 }
 
@@ -41,6 +44,8 @@ type TokenStore interface {
 	Tokens(ctx context.Context, m Maker) ([]Token, error)
 	// RevokeToken answers tenants.ErrNotFound unless the maker (zero: anybody) made it and it is not revoked yet.
 	RevokeToken(ctx context.Context, id string, m Maker, now time.Time) (Token, error)
+	// RevokeTokensOf revokes all that a maker made.
+	RevokeTokensOf(ctx context.Context, m Maker, now time.Time) (int64, error)
 	UseToken(ctx context.Context, id string, now time.Time) error
 }
 
@@ -52,6 +57,13 @@ type LinkStore interface {
 	UseLink(ctx context.Context, hash Hash, now time.Time) error
 }
 
+// SignalStore hears the issuer.
+type SignalStore interface {
+	// HearSignal notes a logout token until an instant and removes the sessions of the issuer's session, or, when sid is
+	// empty, all of the subject: both or neither. A token that was heard before is tenants.ErrConflict.
+	HearSignal(ctx context.Context, token Hash, until time.Time, sid, subject string) (int64, error)
+}
+
 // Store is all of them: panel/mysql implements it.
 type Store interface {
 	SessionStore
@@ -59,6 +71,8 @@ type Store interface {
 	FlowStore
 	TokenStore
 	LinkStore
+	SignalStore
+	TryStore
 }
 
 // People mirrors members into the records and reads them back.

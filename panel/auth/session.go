@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"chatiere/tenants"
@@ -26,6 +28,14 @@ type Session struct {
 	SeenAt      time.Time
 	RightsAt    time.Time // when the issuer last told the rights
 	ExpiresAt   time.Time // absolute
+	Device      Device    // it was opened with
+	Network     string    // it was last used from
+}
+
+// ID names the session to its owner without telling what the cookie carries or how it is stored.
+func (s Session) ID() string {
+	sum := sha256.Sum256(append([]byte("chatiere session id v1\n"), s.Hash[:]...))
+	return hex.EncodeToString(sum[:8])
 }
 
 // SessionKind tells who vouched for it.
@@ -61,6 +71,9 @@ type Limits struct {
 	Absolute time.Duration // whatever happens; 0: 24 h
 	Rights   time.Duration // how old rights may get before they are asked for again; 0: 5 min
 }
+
+// Filled returns the limits with the defaults put in.
+func (l Limits) Filled() Limits { return l.orDefaults() }
 
 func (l Limits) orDefaults() Limits {
 	if l.Idle == 0 {

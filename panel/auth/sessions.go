@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -27,6 +28,7 @@ type Sessions struct {
 	Provider *Provider
 	Seal     *Seal
 	Limits   Limits
+	Bell     *Bell // rung when sessions end; nil for none
 	Now      func() time.Time
 	Log      *slog.Logger
 
@@ -45,12 +47,16 @@ const touchEvery = time.Minute
 
 // Resolve returns the session a cookie stands for, with its rights renewed if they are old. It answers ErrEnded when there
 // is none (any more).
-func (s *Sessions) Resolve(ctx context.Context, cookie string) (Visit, error) {
-	return s.ResolveHash(ctx, hashOf(cookie))
+func (s *Sessions) Resolve(ctx context.Context, cookie, address string) (Visit, error) {
+	return s.resolve(ctx, hashOf(cookie), NetworkOf(address))
 }
 
 // ResolveHash is Resolve for those who kept the hash, such as a stream that asks again from time to time.
 func (s *Sessions) ResolveHash(ctx context.Context, hash Hash) (Visit, error) {
+	return s.resolve(ctx, hash, "")
+}
+
+func (s *Sessions) resolve(ctx context.Context, hash Hash, network string) (Visit, error) {
 	found, err := s.Store.Session(ctx, hash)
 	if errors.Is(err, tenants.ErrNotFound) {
 		return Visit{}, ErrEnded
@@ -64,7 +70,7 @@ func (s *Sessions) ResolveHash(ctx context.Context, hash Hash) (Visit, error) {
 		return Visit{}, errors.Join(ErrEnded, s.Store.DeleteSession(ctx, hash))
 	}
 	if now.Sub(found.SeenAt) >= touchEvery {
-		if err := s.Store.TouchSession(ctx, hash, now); err != nil {
+		if err := s.Store.TouchSession(ctx, hash, now, network); err != nil {
 			return Visit{}, fmt.Errorf("touching session: %w", err)
 		}
 	}
@@ -138,9 +144,9 @@ func (s *Sessions) apply(x Session, g grant, now time.Time) Session {
 }
 
 // open makes a session and returns what its cookie carries.
-func (s *Sessions) open(ctx context.Context, g grant) (Session, string, error) {
+func (s *Sessions) open(ctx context.Context, g grant, from Origin) (Session, string, error) {
 	now := s.Now()
-	x, cookie := s.fresh(KindIdentity, now, s.Limits.orDefaults().Absolute)
+	x, cookie := s.fresh(KindIdentity, now, s.Limits.orDefaults().Absolute, from)
 	x.Subject, x.SID, x.ACR = g.claims.Subject, g.claims.SID, g.claims.ACR
 	if g.claims.AuthTime > 0 {
 		x.AuthTime = time.Unix(g.claims.AuthTime, 0).UTC()
@@ -153,9 +159,10 @@ func (s *Sessions) open(ctx context.Context, g grant) (Session, string, error) {
 	return x, cookie, nil
 }
 
-func (s *Sessions) fresh(kind SessionKind, now time.Time, life time.Duration) (Session, string) {
+func (s *Sessions) fresh(kind SessionKind, now time.Time, life time.Duration, from Origin) (Session, string) {
 	cookie := randomSecret()
-	x := Session{Hash: hashOf(cookie), Kind: kind, CreatedAt: now, SeenAt: now, RightsAt: now, ExpiresAt: now.Add(life)}
+	x := Session{Hash: hashOf(cookie), Kind: kind, CreatedAt: now, SeenAt: now, RightsAt: now, ExpiresAt: now.Add(life),
+		Device: DeviceOf(from.Agent), Network: NetworkOf(from.Address)}
 	_, _ = rand.Read(x.CSRF[:])
 	return x, cookie
 }
@@ -172,6 +179,7 @@ func (s *Sessions) Close(ctx context.Context, hash Hash) error {
 	if err := s.Store.DeleteSession(ctx, hash); err != nil {
 		return fmt.Errorf("ending session: %w", err)
 	}
+	s.ring()
 	return nil
 }
 
@@ -183,10 +191,43 @@ func (s *Sessions) CloseCookie(ctx context.Context, cookie string) error {
 	return s.Close(ctx, hashOf(cookie))
 }
 
-// Others counts the person's other open sessions.
-func (s *Sessions) Others(ctx context.Context, x Session) (int, error) {
-	n, err := s.Store.CountSessions(ctx, x.Subject, s.Now())
-	return max(0, n-1), err
+// List returns a person's open sessions, the one used last first.
+func (s *Sessions) List(ctx context.Context, subject string) ([]Session, error) {
+	now, idle := s.Now(), s.Limits.orDefaults().Idle
+	found, err := s.Store.SessionsOf(ctx, subject, now)
+	if err != nil {
+		return nil, fmt.Errorf("listing sessions: %w", err)
+	}
+	return slices.DeleteFunc(found, func(x Session) bool { return x.over(now, idle) }), nil
+}
+
+// End ends one of a person's sessions by its id; tenants.ErrNotFound when there is none of that name.
+func (s *Sessions) End(ctx context.Context, subject, id string) (Session, error) {
+	found, err := s.List(ctx, subject)
+	if err != nil {
+		return Session{}, err
+	}
+	i := slices.IndexFunc(found, func(x Session) bool { return x.ID() == id })
+	if i < 0 {
+		return Session{}, fmt.Errorf("ending session %s: %w", id, tenants.ErrNotFound)
+	}
+	return found[i], s.Close(ctx, found[i].Hash)
+}
+
+// EndAll ends every session of a person.
+func (s *Sessions) EndAll(ctx context.Context, subject string) (int64, error) {
+	n, err := s.Store.DeleteSessionsOf(ctx, "", subject)
+	if err != nil {
+		return 0, fmt.Errorf("ending all sessions: %w", err)
+	}
+	s.ring()
+	return n, nil
+}
+
+func (s *Sessions) ring() {
+	if s.Bell != nil {
+		s.Bell.Ring()
+	}
 }
 
 // Farewell returns where to send the browser so that the issuer's session ends too; "" when there is no such place.

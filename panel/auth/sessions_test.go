@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -243,5 +244,102 @@ func TestFaultyLogoutTokensEndNothing(t *testing.T) {
 	}
 	if _, err := p.resolve(t, a.Cookie); err != nil {
 		t.Errorf("the session ended: %v", err)
+	}
+}
+
+func TestAPersonSeesTheirSessionsAndEndsOneOrAll(t *testing.T) {
+	p := newPorch(t)
+	one := p.signedIn(t, lea)
+	p.clock.Advance(time.Hour)
+	two, other := p.signedIn(t, lea), p.signedIn(t, authtest.Person("ali", "Ali"))
+	list, err := p.sessions.List(t.Context(), "lea")
+	if err != nil || len(list) != 2 || list[0].ID() != two.Session.ID() || list[0].Network != "192.0.2.0/24" || list[0].Device.String() != "firefox/linux" {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if _, err := p.resolve(t, one.Cookie); err != nil { // from elsewhere
+		t.Fatal(err)
+	}
+	if list, err = p.sessions.List(t.Context(), "lea"); err != nil || list[0].ID() != one.Session.ID() || list[0].Network != "198.51.100.0/24" {
+		t.Errorf("%+v, %v", list, err)
+	}
+	rings := p.bell.Rings()
+	if _, err := p.sessions.End(t.Context(), "ali", one.Session.ID()); !errors.Is(err, tenants.ErrNotFound) {
+		t.Errorf("somebody else's: %v", err)
+	}
+	if _, err := p.sessions.End(t.Context(), "lea", one.Session.ID()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-rings:
+	default:
+		t.Error("nobody was told")
+	}
+	if _, err := p.resolve(t, one.Cookie); !errors.Is(err, auth.ErrEnded) {
+		t.Errorf("the ended one: %v", err)
+	}
+	if n, err := p.sessions.EndAll(t.Context(), "lea"); n != 1 || err != nil {
+		t.Errorf("ended %d, %v", n, err)
+	}
+	if _, err := p.resolve(t, two.Cookie); !errors.Is(err, auth.ErrEnded) {
+		t.Errorf("the other one: %v", err)
+	}
+	if _, err := p.resolve(t, other.Cookie); err != nil {
+		t.Errorf("somebody else's: %v", err)
+	}
+}
+
+func TestIdleSessionsAreNotListedAndLimitsAreTheConfiguredOnes(t *testing.T) {
+	p := newPorch(t)
+	p.sessions.Limits = auth.Limits{Idle: 20 * time.Minute, Absolute: 2 * time.Hour, Rights: 24 * time.Hour}
+	a := p.signedIn(t, lea)
+	if want := p.clock.Now().Add(2 * time.Hour); !a.Session.ExpiresAt.Equal(want) {
+		t.Errorf("ends at %v, want %v", a.Session.ExpiresAt, want)
+	}
+	p.clock.Advance(21 * time.Minute)
+	if list, err := p.sessions.List(t.Context(), "lea"); err != nil || len(list) != 0 {
+		t.Errorf("%d listed, %v", len(list), err)
+	}
+	if _, err := p.resolve(t, a.Cookie); !errors.Is(err, auth.ErrEnded) {
+		t.Errorf("idle for 21 minutes: %v", err)
+	}
+}
+
+func TestALogoutTokenHeardBeforeARestartIsNotHeardAgain(t *testing.T) {
+	p := newPorch(t)
+	p.signedIn(t, lea)
+	token := p.issuer.LogoutToken("sid-lea", "lea", nil)
+	rings := p.bell.Rings()
+	if n, err := p.back.Logout(t.Context(), token); n != 1 || err != nil {
+		t.Fatalf("ended %d, %v", n, err)
+	}
+	select {
+	case <-rings:
+	default:
+		t.Error("nobody was told")
+	}
+	p.signedIn(t, lea)
+	again := &auth.BackChannel{Provider: p.provider, Store: p.store, Bell: p.bell, Audit: p.store, Now: p.clock.Now}
+	if _, err := again.Logout(t.Context(), token); !errors.Is(err, auth.ErrFlow) {
+		t.Errorf("after a restart: %v", err)
+	}
+	if !slices.Contains(p.store.Audited(), "session.issuer_end") {
+		t.Errorf("the trail has %v", p.store.Audited())
+	}
+}
+
+// For five minutes, and not a second longer, a right that the directory took away may still be used.
+func TestARightThatWasTakenAwayIsGoneAfterFiveMinutes(t *testing.T) {
+	p := newPorch(t)
+	a := p.signedIn(t, lea)
+	p.issuer.Regroup("/assos/roses/membres")
+	for range 4 {
+		p.clock.Advance(time.Minute)
+		if v, err := p.resolve(t, a.Cookie); err != nil || !manager(v) {
+			t.Fatalf("before five minutes: %v", err)
+		}
+	}
+	p.clock.Advance(time.Minute)
+	if v, err := p.resolve(t, a.Cookie); err != nil || manager(v) {
+		t.Errorf("after five minutes the right is still there (%v)", err)
 	}
 }

@@ -89,7 +89,7 @@ type Answer struct {
 	State, Code, Issuer, Error string
 	Binding                    string // the short-lived cookie
 	Session                    string // the session cookie of before, if any: it ends
-	Address                    string
+	Origin                     Origin
 }
 
 // Arrival is a session just opened.
@@ -122,11 +122,11 @@ func (s *SignIn) Finish(ctx context.Context, a Answer) (Arrival, error) {
 	if err := s.Sessions.CloseCookie(ctx, a.Session); err != nil {
 		return Arrival{}, err
 	}
-	x, cookie, err := s.Sessions.open(ctx, g)
+	x, cookie, err := s.Sessions.open(ctx, g, a.Origin)
 	if err != nil {
 		return Arrival{}, err
 	}
-	s.note(ctx, x, a.Address)
+	s.note(ctx, x, a.Origin.Address)
 	return Arrival{Session: x, Cookie: cookie, Return: f.Return}, nil
 }
 

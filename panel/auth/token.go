@@ -52,6 +52,7 @@ type Tokens struct {
 	Store  TokenStore
 	People People
 	Audit  Auditor
+	Bell   *Bell // rung when one is revoked; nil for none
 	Now    func() time.Time
 	Log    *slog.Logger
 }
@@ -185,8 +186,28 @@ func (t *Tokens) Revoke(ctx context.Context, p tenants.Principal, address, id st
 	if err != nil {
 		return gone, fmt.Errorf("revoking token: %w", err)
 	}
+	if t.Bell != nil {
+		t.Bell.Ring()
+	}
 	t.note(ctx, p, address, "token.revoke", gone)
 	return gone, nil
+}
+
+// RevokeAll ends every token a person made, as after a break-in.
+func (t *Tokens) RevokeAll(ctx context.Context, subject string) (int64, error) {
+	n, err := t.Store.RevokeTokensOf(ctx, Maker{Kind: tenants.KindPerson, ID: subject}, t.Now().UTC())
+	if err != nil {
+		return n, fmt.Errorf("revoking tokens: %w", err)
+	}
+	if t.Bell != nil {
+		t.Bell.Ring()
+	}
+	return n, nil
+}
+
+// Of lists the tokens a person made.
+func (t *Tokens) Of(ctx context.Context, subject string) ([]Token, error) {
+	return t.Store.Tokens(ctx, Maker{Kind: tenants.KindPerson, ID: subject})
 }
 
 func scopeOf(p tenants.Principal) Maker {

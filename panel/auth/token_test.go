@@ -126,7 +126,7 @@ func TestBreakGlassWorksOnceInTimeAndWithoutTheIssuer(t *testing.T) {
 			t.Fatalf("looking: %v", err)
 		}
 	}
-	a, err := p.glass.Enter(t.Context(), key, "", "192.0.2.1")
+	a, err := p.glass.Enter(t.Context(), key, "", auth.Origin{Address: "192.0.2.1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestBreakGlassWorksOnceInTimeAndWithoutTheIssuer(t *testing.T) {
 	if _, err := p.resolve(t, a.Cookie); !errors.Is(err, auth.ErrEnded) {
 		t.Errorf("after an hour: %v, want %v", err, auth.ErrEnded)
 	}
-	if _, err := p.glass.Enter(t.Context(), key, "", ""); !errors.Is(err, auth.ErrEnded) {
+	if _, err := p.glass.Enter(t.Context(), key, "", auth.Origin{}); !errors.Is(err, auth.ErrEnded) {
 		t.Errorf("the second time: %v, want %v", err, auth.ErrEnded)
 	}
 	late, _, err := p.glass.Issue(t.Context(), tenants.Local())
@@ -147,7 +147,7 @@ func TestBreakGlassWorksOnceInTimeAndWithoutTheIssuer(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.clock.Advance(15 * time.Minute)
-	if _, err := p.glass.Enter(t.Context(), late, "", ""); !errors.Is(err, auth.ErrEnded) {
+	if _, err := p.glass.Enter(t.Context(), late, "", auth.Origin{}); !errors.Is(err, auth.ErrEnded) {
 		t.Errorf("after 15 minutes: %v, want %v", err, auth.ErrEnded)
 	}
 	if got := p.store.Audited(); !slices.Equal(got, []string{"break_glass.issue", "break_glass.use", "break_glass.issue"}) {

@@ -29,6 +29,8 @@ type sessionRecord struct {
 	SeenAt       time.Time
 	RightsAt     time.Time
 	ExpiresAt    time.Time
+	Agent        string
+	Network      string
 }
 
 // TableName implements gorm's Tabler.
@@ -44,6 +46,7 @@ func recordOf(x auth.Session) (sessionRecord, error) {
 		Email: clip(x.Email, 320), CoopAdmin: x.CoopAdmin, Memberships: string(memberships), ACR: clip(x.ACR, 64),
 		AuthTime: optional(x.AuthTime), CSRF: x.CSRF[:], RefreshToken: x.Refresh, IDToken: x.IDToken,
 		CreatedAt: x.CreatedAt.UTC(), SeenAt: x.SeenAt.UTC(), RightsAt: x.RightsAt.UTC(), ExpiresAt: x.ExpiresAt.UTC(),
+		Agent: clip(x.Device.String(), 40), Network: clip(x.Network, 64),
 	}, nil
 }
 
@@ -52,6 +55,7 @@ func (r sessionRecord) session() (auth.Session, error) {
 		Hash: hash(r.Hash), Kind: auth.SessionKind(r.Kind), Subject: r.Subject, SID: r.SID, Username: r.Username, Name: r.Name,
 		Email: r.Email, CoopAdmin: r.CoopAdmin, ACR: r.ACR, Refresh: r.RefreshToken, IDToken: r.IDToken,
 		CreatedAt: r.CreatedAt, SeenAt: r.SeenAt, RightsAt: r.RightsAt, ExpiresAt: r.ExpiresAt,
+		Device: auth.ParseDevice(r.Agent), Network: r.Network,
 	}
 	if r.AuthTime != nil {
 		x.AuthTime = *r.AuthTime
@@ -83,8 +87,12 @@ func (s *Store) Session(ctx context.Context, h auth.Hash) (auth.Session, error) 
 }
 
 // TouchSession implements auth.SessionStore.
-func (s *Store) TouchSession(ctx context.Context, h auth.Hash, seen time.Time) error {
-	return translate("touching a session", s.on(ctx).Model(&sessionRecord{}).Where("hash = ?", h[:]).Update("seen_at", seen.UTC()).Error)
+func (s *Store) TouchSession(ctx context.Context, h auth.Hash, seen time.Time, network string) error {
+	values := map[string]any{"seen_at": seen.UTC()}
+	if network != "" {
+		values["network"] = clip(network, 64)
+	}
+	return translate("touching a session", s.on(ctx).Model(&sessionRecord{}).Where("hash = ?", h[:]).Updates(values).Error)
 }
 
 // RenewSession implements auth.SessionStore. A session that has ended meanwhile stays ended.
@@ -114,14 +122,28 @@ func (s *Store) DeleteSessionsOf(ctx context.Context, sid, subject string) (int6
 	return done.RowsAffected, translate("deleting sessions", done.Error)
 }
 
-// CountSessions implements auth.SessionSweeper.
-func (s *Store) CountSessions(ctx context.Context, subject string, now time.Time) (int, error) {
-	var n int64
-	err := s.on(ctx).Model(&sessionRecord{}).Where("kc_sub = ? AND expires_at > ?", subject, now.UTC()).Count(&n).Error
-	return int(n), translate("counting sessions", err)
+// mostSessions is how many of one person's are listed.
+const mostSessions = 100
+
+// SessionsOf implements auth.SessionSweeper.
+func (s *Store) SessionsOf(ctx context.Context, subject string, now time.Time) ([]auth.Session, error) {
+	var rs []sessionRecord
+	err := s.on(ctx).Where("kc_sub = ? AND expires_at > ?", subject, now.UTC()).Order("seen_at DESC, hash").Limit(mostSessions).Find(&rs).Error
+	if err != nil {
+		return nil, translate("listing sessions", err)
+	}
+	out := make([]auth.Session, 0, len(rs))
+	for _, r := range rs {
+		x, err := r.session()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, x)
+	}
+	return out, nil
 }
 
-// DeleteExpired implements auth.SessionSweeper. It is three statements: what one leaves, the next round takes.
+// DeleteExpired implements auth.SessionSweeper. It is several statements: what one leaves, the next round takes.
 func (s *Store) DeleteExpired(ctx context.Context, now, idleSince time.Time) error {
 	now, idleSince = now.UTC(), idleSince.UTC()
 	if err := s.on(ctx).Delete(&sessionRecord{}, "expires_at <= ? OR seen_at < ?", now, idleSince).Error; err != nil {
@@ -129,6 +151,12 @@ func (s *Store) DeleteExpired(ctx context.Context, now, idleSince time.Time) err
 	}
 	if err := s.on(ctx).Delete(&flowRecord{}, "expires_at <= ?", now).Error; err != nil {
 		return translate("deleting expired sign-ins", err)
+	}
+	if err := s.on(ctx).Delete(&signalRecord{}, "expires_at <= ?", now).Error; err != nil {
+		return translate("deleting expired signals", err)
+	}
+	if err := s.on(ctx).Delete(&tryRecord{}, "spent_to <= ?", now).Error; err != nil {
+		return translate("deleting old tries", err)
 	}
 	// Links stay a day, so that "used or too old" can be told from "never was" in the records.
 	err := s.on(ctx).Delete(&linkRecord{}, "expires_at <= ?", now.AddDate(0, 0, -1)).Error

@@ -81,6 +81,12 @@ func (s *Store) RevokeToken(ctx context.Context, id string, m auth.Maker, now ti
 	return r.token(), translate("reading the revoked token", err)
 }
 
+// RevokeTokensOf implements auth.TokenStore.
+func (s *Store) RevokeTokensOf(ctx context.Context, m auth.Maker, now time.Time) (int64, error) {
+	done := madeBy(s.on(ctx).Model(&tokenRecord{}), m).Where("revoked_at IS NULL").Update("revoked_at", now.UTC())
+	return done.RowsAffected, translate("revoking tokens", done.Error)
+}
+
 // UseToken implements auth.TokenStore.
 func (s *Store) UseToken(ctx context.Context, id string, now time.Time) error {
 	return translate("noting a token's use", s.on(ctx).Model(&tokenRecord{}).Where("id = ?", id).Update("used_at", now.UTC()).Error)

@@ -10,7 +10,8 @@ type Account struct {
 	Email       string
 	Rights      []Right
 	Session     Session
-	IdentityURL string // Keycloak's account page: password, second factor; "" hides the link
+	Sessions    []SessionRow // the person's, the one used last first; each posts to SessionEndPath, all to PathSessions + "/end"
+	IdentityURL string       // Keycloak's account page: password, second factor; "" hides the link
 	Tokens      []Token
 	MayTokens   bool
 	Scopes      []Scope // what a new token may be allowed to do
@@ -34,12 +35,15 @@ type Right struct {
 type Session struct {
 	Since       time.Time
 	Until       time.Time // absolute limit
-	Others      int       // other open sessions of the same person
+	IdleMinutes int       // without a request, after which it ends
 	Second      bool      // signed in with a second factor
 	RightsAt    time.Time // when rights were last read
 	RightsStale bool      // Keycloak does not answer: last-known rights
 	BreakGlass  bool
 }
+
+// IdleHours is the idle limit in whole hours.
+func (s Session) IdleHours() int { return s.IdleMinutes / 60 }
 
 // Token is an API token in the list; its secret is not known any more.
 type Token struct {

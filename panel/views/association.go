@@ -68,6 +68,7 @@ type Member struct {
 	Name     string
 	Username string
 	Manager  bool
+	Subject  string // leads the co-op to the person's page; "" for others
 }
 
 // NewAssociation is the form for a new association. Template association-new. Fields posted: csrf,

@@ -93,15 +93,19 @@ type FlashKind string
 
 // The outcomes a page may have to tell.
 const (
-	FlashSuspendAsked FlashKind = "suspend-asked"
-	FlashResumeAsked  FlashKind = "resume-asked"
-	FlashDeleteAsked  FlashKind = "delete-asked"
-	FlashRestoreAsked FlashKind = "restore-asked"
-	FlashPurgeAsked   FlashKind = "purge-asked"
-	FlashCancelAsked  FlashKind = "cancel-asked"
-	FlashTokenRevoked FlashKind = "token-revoked"
-	FlashSignedOut    FlashKind = "signed-out"
-	FlashAlreadyAsked FlashKind = "already-asked"
+	FlashSuspendAsked  FlashKind = "suspend-asked"
+	FlashResumeAsked   FlashKind = "resume-asked"
+	FlashDeleteAsked   FlashKind = "delete-asked"
+	FlashRestoreAsked  FlashKind = "restore-asked"
+	FlashPurgeAsked    FlashKind = "purge-asked"
+	FlashCancelAsked   FlashKind = "cancel-asked"
+	FlashTokenRevoked  FlashKind = "token-revoked"
+	FlashSignedOut     FlashKind = "signed-out"
+	FlashSessionEnded  FlashKind = "session-ended"
+	FlashSignedOutAll  FlashKind = "signed-out-all"
+	FlashPersonOut     FlashKind = "person-out"
+	FlashPersonOutHere FlashKind = "person-out-here"
+	FlashAlreadyAsked  FlashKind = "already-asked"
 )
 
 // Field is one field of a form that came back: what was typed and what is wrong with it.

@@ -46,6 +46,8 @@ var families = map[string][]string{
 	"log":             {"LogEvent"},
 	"part-state":      {"PartState"},
 	"act":             {"AuditAct"},
+	"browser":         {"Browser"},
+	"platform":        {"DevicePlatform"},
 	"actor":           {"ActorKind", "person"},
 }
 

@@ -44,6 +44,8 @@ func functions(lang string, words *Catalogue, f *formats, static *assets.Set) te
 		"associationPath": AssociationPath,
 		"journalPath":     JournalPath,
 		"operationPath":   OperationPath,
+		"personPath":      PersonPath,
+		"sessionEndPath":  SessionEndPath,
 		"revokePath":      RevokePath,
 		"newSitePath":     newSitePath,
 		"withReturn":      withReturn,

@@ -133,6 +133,7 @@ var published = []string{
 	"GET /associations", "POST /associations", "GET /associations/new", "GET /associations/*",
 	"GET /associations/*/journal", "GET /journal",
 	"GET /operations/*", "GET /operations/*/events", "POST /operations/*/cancel", "POST /operations/*/retry",
+	"POST /account/sessions/end", "POST /account/sessions/*/end", "GET /people/*", "POST /people/*/sign-out",
 	"GET /account", "POST /account/tokens", "GET /account/tokens/*/revoke", "POST /account/tokens/*/revoke",
 }
 

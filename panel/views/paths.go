@@ -16,6 +16,7 @@ const (
 	PathNewAssociation = "/associations/new" // GET (?name=&slug=)
 	PathBin            = "/bin"              // GET
 	PathAccount        = "/account"          // GET
+	PathSessions       = "/account/sessions" // POST: …/end, …/<id>/end
 	PathTokens         = "/account/tokens"   // POST: creates, answers Account with Created
 	PathPlatform       = "/platform"         // GET
 	PathJournal        = "/journal"          // GET: the co-op's Journal (?association=&person=&act=&from=&to=&before=)

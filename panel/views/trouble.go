@@ -7,6 +7,7 @@ type Trouble struct {
 	RequestID string   // told for TroubleInternal and TroubleUnavailable
 	Helpers   []string // people who can help: "Léa Martin (gestion)"
 	Back      string   // a path that works; "" leads home
+	Wait      int      // TroubleTooMany: minutes until another try
 	Return    string   // TroubleSecondFactor: where to come back to
 }
 

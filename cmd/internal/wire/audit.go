@@ -23,6 +23,7 @@ type vault struct {
 	// pruner opens the trail as the one user of the database that may remove rows.
 	pruner func(ctx context.Context) (*mysql.Store, error)
 	keep   time.Duration
+	now    func() time.Time
 
 	one  sync.Mutex // one look through at a time: it reads everything
 	mu   sync.Mutex
@@ -33,8 +34,8 @@ func (w *Worker) newVault() *vault {
 	c := w.config
 	heads := trail.Heads{Dir: c.Paths().AuditDir()}
 	return &vault{
-		store: w.store, heads: heads, keep: time.Duration(c.Audit.KeepDays) * 24 * time.Hour,
-		sealer: &trail.Sealer{Records: w.store, Heads: heads, Now: time.Now, Log: w.log},
+		store: w.store, heads: heads, now: w.now, keep: time.Duration(c.Audit.KeepDays) * 24 * time.Hour,
+		sealer: &trail.Sealer{Records: w.store, Heads: heads, Now: w.now, Log: w.log},
 		pruner: func(ctx context.Context) (*mysql.Store, error) {
 			return openStore(ctx, c, c.Database.MigrateUser, c.Secret(config.SecretDBMigrate), w.log)
 		},
@@ -45,13 +46,13 @@ func (w *Worker) newVault() *vault {
 func (v *vault) look(ctx context.Context, others []trail.Head) (trail.Report, error) {
 	v.one.Lock()
 	defer v.one.Unlock()
-	report, err := trail.Verify(ctx, v.store, v.heads, others, time.Now())
+	report, err := trail.Verify(ctx, v.store, v.heads, others, v.now())
 	if err != nil {
 		return report, err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.seen.At, v.seen.Report = time.Now().UTC(), report
+	v.seen.At, v.seen.Report = v.now().UTC(), report
 	return report, nil
 }
 
@@ -73,7 +74,7 @@ func (v *vault) prune(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = store.Close() }() // every statement has its answer
-	_, err = trail.Pruner{Records: store, Heads: v.heads, Keep: v.keep, Now: time.Now}.Prune(ctx)
+	_, err = trail.Pruner{Records: store, Heads: v.heads, Keep: v.keep, Now: v.now}.Prune(ctx)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -79,6 +80,30 @@ func (w worker) Nudge() {
 		_ = res.Body.Close() // the answer is empty
 	}
 }
+
+// SignOut asks the worker to end a person's sessions in the realm.
+func (w worker) SignOut(ctx context.Context, subject string) error {
+	ctx, cancel := context.WithTimeout(ctx, signOutTime)
+	defer cancel()
+	form := strings.NewReader(url.Values{"subject": {subject}}.Encode())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://worker/sign-out", form)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := w.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("asking the worker: %w", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusNoContent {
+		return fmt.Errorf("the worker answers %s", res.Status)
+	}
+	return nil
+}
+
+// signOutTime bounds one such question: a person waits for the page.
+const signOutTime = 5 * time.Second
 
 // Examine asks the worker's doctor; a worker that does not answer is itself what was found.
 func (w worker) Examine(ctx context.Context) (api.Diagnosis, error) {

@@ -77,8 +77,22 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 		EdgeSocket:  c.Paths().PanelSocket(),
 		LocalSocket: c.Paths().CLISocket(), Identity: identity, AccountURL: c.Identity.Issuer + "/account", SessionKey: []byte(key), Entries: entries,
 		Records: panelRecords{store, c.Now}, People: store, Store: own, Desk: desk, Catalogue: shelf{known}, Doctor: w, Watch: w,
+		Identities: identities(c, w), Limits: sessionLimits(c),
 		Views: pages, Assets: static, Log: log, Now: c.Now,
 	}, nil
+}
+
+// sessionLimits are the configured ones of sessions.
+func sessionLimits(c config.Config) auth.Limits {
+	return auth.Limits{Idle: time.Duration(c.Sessions.IdleMinutes) * time.Minute, Absolute: time.Duration(c.Sessions.Hours) * time.Hour}
+}
+
+// identities is the worker where it administers the realm; else nobody can end sessions there.
+func identities(c config.Config, w worker) panel.Identities {
+	if !administered(c) {
+		return nil
+	}
+	return w
 }
 
 // pastPivot tells the pages from where on an operation cannot be cancelled.

@@ -35,6 +35,7 @@ func (w *Worker) serve(ctx context.Context, l net.Listener) {
 	mux.HandleFunc("GET /jobs", w.tellJobs)
 	mux.HandleFunc("GET /parts", w.tellParts)
 	mux.HandleFunc("POST /audit/verify", w.vault.verify)
+	mux.HandleFunc("POST /sign-out", w.signOut)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() }) // a nudge lost at the end is found by the next worker
 	defer stop()
@@ -69,6 +70,21 @@ func (w *Worker) jobs() []schedule.Job {
 		// With the time one round takes, nobody keeps a right for five minutes that the directory took away.
 		schedule.Job{Name: "members", Every: 4 * time.Minute, Run: w.upkeep.Mirror},
 		schedule.Job{Name: "realm", Every: 6 * time.Hour, Run: w.realm})
+}
+
+// signOut ends a person's sessions in the realm. The panel can only sign people out by this, nothing else.
+func (w *Worker) signOut(rw http.ResponseWriter, r *http.Request) {
+	subject := r.PostFormValue("subject")
+	if w.keycloak == nil || subject == "" {
+		http.Error(rw, "no account on the realm, or nobody named", http.StatusNotImplemented)
+		return
+	}
+	if err := w.keycloak.Logout(r.Context(), subject); err != nil {
+		w.log.Warn("a person's sessions in the realm not ended", "subject", subject, "error", err)
+		http.Error(rw, "the realm refused or is away", http.StatusBadGateway)
+		return
+	}
+	rw.WriteHeader(http.StatusNoContent)
 }
 
 // tellJobs answers how the last run of each recurring job went.

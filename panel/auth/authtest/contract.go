@@ -20,6 +20,9 @@ func Contract(t *testing.T, fresh func(t *testing.T) auth.Store) {
 	t.Run("expired and idle rows go", func(t *testing.T) { expire(t, fresh(t)) })
 	t.Run("a sign-in is taken once, whoever comes together", func(t *testing.T) { takeOnce(t, fresh(t)) })
 	t.Run("a link is used once and in time", func(t *testing.T) { useOnce(t, fresh(t)) })
+	t.Run("a signal is heard once, whoever comes together", func(t *testing.T) { hearOnce(t, fresh(t)) })
+	t.Run("a bucket gives what it holds and no more", func(t *testing.T) { spend(t, fresh(t)) })
+	t.Run("all of a maker's tokens are revoked", func(t *testing.T) { revokeAll(t, fresh(t)) })
 	t.Run("tokens are their maker's", func(t *testing.T) { tokensOfMaker(t, fresh(t)) })
 }
 
@@ -37,6 +40,7 @@ func NewSession(subject string) auth.Session {
 		Email: subject + "@lilas.example", CoopAdmin: true, Memberships: map[string]tenants.Role{"lilas": tenants.RoleManager},
 		ACR: "mfa", AuthTime: start, Refresh: []byte{1, 2, 3}, IDToken: []byte{0, 255},
 		CreatedAt: start, SeenAt: start, RightsAt: start, ExpiresAt: start.Add(time.Hour),
+		Device: auth.Device{Browser: "firefox", Platform: "linux"}, Network: "2001:db8:1::/48",
 	}
 	_, _ = rand.Read(x.CSRF[:])
 	return x
@@ -54,14 +58,16 @@ func sessionRoundTrip(t *testing.T, s auth.Store) {
 	must(t, s.InsertSession(t.Context(), want))
 	want.Name, want.Memberships, want.RightsAt, want.CoopAdmin = "Léa", map[string]tenants.Role{"roses": tenants.RoleMember}, start.Add(time.Minute), false
 	must(t, s.RenewSession(t.Context(), want))
-	must(t, s.TouchSession(t.Context(), want.Hash, start.Add(2*time.Minute)))
-	want.SeenAt = start.Add(2 * time.Minute)
+	must(t, s.TouchSession(t.Context(), want.Hash, start.Add(2*time.Minute), "192.0.2.0/24"))
+	must(t, s.TouchSession(t.Context(), want.Hash, start.Add(2*time.Minute), ""))
+	want.SeenAt, want.Network = start.Add(2*time.Minute), "192.0.2.0/24"
 	got, err := s.Session(t.Context(), want.Hash)
 	must(t, err)
 	if got.Subject != want.Subject || got.SID != want.SID || got.Name != want.Name || got.CoopAdmin || got.ACR != "mfa" || got.CSRF != want.CSRF ||
 		string(got.Refresh) != string(want.Refresh) || string(got.IDToken) != string(want.IDToken) || len(got.Memberships) != 1 ||
 		got.Memberships["roses"] != tenants.RoleMember || !got.SeenAt.Equal(want.SeenAt) || !got.RightsAt.Equal(want.RightsAt) ||
-		!got.CreatedAt.Equal(want.CreatedAt) || !got.ExpiresAt.Equal(want.ExpiresAt) || !got.AuthTime.Equal(want.AuthTime) {
+		!got.CreatedAt.Equal(want.CreatedAt) || !got.ExpiresAt.Equal(want.ExpiresAt) || !got.AuthTime.Equal(want.AuthTime) ||
+		got.Device != want.Device || got.Network != want.Network || got.ID() != want.ID() {
 		t.Errorf("session came back changed:\n got %+v\nwant %+v", got, want)
 	}
 	must(t, s.DeleteSession(t.Context(), want.Hash))
@@ -82,10 +88,14 @@ func sweep(t *testing.T, s auth.Store) {
 	for _, x := range []auth.Session{one, two, other} {
 		must(t, s.InsertSession(t.Context(), x))
 	}
-	n, err := s.CountSessions(t.Context(), "lea", start)
+	must(t, s.TouchSession(t.Context(), two.Hash, start.Add(time.Minute), ""))
+	list, err := s.SessionsOf(t.Context(), "lea", start)
 	must(t, err)
-	if n != 2 {
-		t.Errorf("counted %d sessions, want 2", n)
+	if len(list) != 2 || list[0].Hash != two.Hash {
+		t.Errorf("listed %d sessions, want 2, the last used first", len(list))
+	}
+	if list, err := s.SessionsOf(t.Context(), "lea", one.ExpiresAt); err != nil || len(list) != 0 {
+		t.Errorf("at their end %d are listed, %v", len(list), err)
 	}
 	gone, err := s.DeleteSessionsOf(t.Context(), one.SID, "lea")
 	must(t, err)
@@ -206,5 +216,83 @@ func tokensOfMaker(t *testing.T, s auth.Store) {
 	}
 	if got, err := s.TokenByHash(t.Context(), mine.Hash); err != nil || got.RevokedAt == nil {
 		t.Errorf("a revoked token is read as %+v, %v", got, err)
+	}
+}
+
+func hearOnce(t *testing.T, s auth.Store) {
+	x, other := NewSession("lea"), NewSession("ali")
+	must(t, s.InsertSession(t.Context(), x))
+	must(t, s.InsertSession(t.Context(), other))
+	token := randomHash()
+	var heard, ended atomic.Int64
+	race(func() {
+		n, err := s.HearSignal(t.Context(), token, start.Add(time.Minute), x.SID, "lea")
+		switch {
+		case err == nil:
+			heard.Add(1)
+			ended.Add(n)
+		case !errors.Is(err, tenants.ErrConflict) && !errors.Is(err, tenants.ErrUnavailable):
+			t.Errorf("hearing: %v", err)
+		}
+	})
+	if heard.Load() != 1 || ended.Load() != 1 {
+		t.Errorf("heard %d times, %d sessions ended; want one each", heard.Load(), ended.Load())
+	}
+	if _, err := s.Session(t.Context(), other.Hash); err != nil {
+		t.Errorf("somebody else's session: %v", err)
+	}
+	must(t, s.DeleteExpired(t.Context(), start.Add(time.Minute), start.Add(-time.Hour)))
+	if n, err := s.HearSignal(t.Context(), token, start.Add(time.Hour), "", "ali"); err != nil || n != 1 {
+		t.Errorf("a token that was forgotten, by subject: %d, %v", n, err)
+	}
+}
+
+func spend(t *testing.T, s auth.Store) {
+	key := randomHash()
+	const burst, interval = 5, 10 * time.Second
+	try := func(now time.Time) (bool, time.Time) {
+		ok, until, err := s.SpendTry(t.Context(), key, now, interval, burst)
+		must(t, err)
+		return ok, until
+	}
+	var passed atomic.Int32
+	race(func() {
+		if ok, _ := try(start); ok {
+			passed.Add(1)
+		}
+	})
+	if n := passed.Load(); n != burst {
+		t.Errorf("%d of %d at once passed, want %d", n, together, burst)
+	}
+	if ok, until := try(start.Add(9 * time.Second)); ok || !until.Equal(start.Add(burst*interval)) {
+		t.Errorf("too early: %v, spent to %v", ok, until)
+	}
+	if ok, _ := try(start.Add(interval)); !ok {
+		t.Error("after an interval nothing had come back")
+	}
+	if ok, _ := try(start.Add(interval)); ok {
+		t.Error("after an interval two had come back")
+	}
+	if held, err := s.TryHeld(t.Context(), randomHash()); err != nil || !held.IsZero() {
+		t.Errorf("a bucket nobody touched: %v, %v", held, err)
+	}
+	must(t, s.HoldTry(t.Context(), key, start.Add(time.Hour)))
+	if held, err := s.TryHeld(t.Context(), key); err != nil || !held.Equal(start.Add(time.Hour)) {
+		t.Errorf("held: %v, %v", held, err)
+	}
+}
+
+func revokeAll(t *testing.T, s auth.Store) {
+	lea := auth.Maker{Kind: tenants.KindPerson, ID: "lea"}
+	for i, m := range []auth.Maker{lea, lea, {Kind: tenants.KindPerson, ID: "ali"}, {Kind: tenants.KindLocal, ID: "lea"}} {
+		must(t, s.InsertToken(t.Context(), auth.Token{
+			ID: "t" + string(rune('a'+i)), Label: "x", Hash: randomHash(), Maker: m, MakerName: "x", Scope: tenants.ScopeRead, CreatedAt: start, ExpiresAt: start.Add(time.Hour),
+		}))
+	}
+	if n, err := s.RevokeTokensOf(t.Context(), lea, start); err != nil || n != 2 {
+		t.Errorf("revoked %d, %v; want 2", n, err)
+	}
+	if left, err := s.Tokens(t.Context(), auth.Maker{}); err != nil || len(left) != 2 {
+		t.Errorf("%d are left, %v; want 2", len(left), err)
 	}
 }

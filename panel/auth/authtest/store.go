@@ -20,6 +20,9 @@ type Store struct {
 	links    map[auth.Hash]auth.Link
 	people   map[string]tenants.Member
 	trail    []tenants.AuditEntry
+	signals  map[auth.Hash]time.Time
+	tries    map[auth.Hash]time.Time
+	away     bool // tries cannot be read or written
 }
 
 var (
@@ -32,7 +35,7 @@ var (
 func NewStore() *Store {
 	return &Store{
 		sessions: map[auth.Hash]auth.Session{}, flows: map[auth.Hash]auth.Flow{}, tokens: map[string]auth.Token{},
-		links: map[auth.Hash]auth.Link{}, people: map[string]tenants.Member{},
+		links: map[auth.Hash]auth.Link{}, people: map[string]tenants.Member{}, signals: map[auth.Hash]time.Time{}, tries: map[auth.Hash]time.Time{},
 	}
 }
 
@@ -57,11 +60,14 @@ func (s *Store) Session(_ context.Context, h auth.Hash) (auth.Session, error) {
 }
 
 // TouchSession implements auth.SessionStore.
-func (s *Store) TouchSession(_ context.Context, h auth.Hash, seen time.Time) error {
+func (s *Store) TouchSession(_ context.Context, h auth.Hash, seen time.Time, network string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if x, ok := s.sessions[h]; ok {
 		x.SeenAt = seen
+		if network != "" {
+			x.Network = network
+		}
 		s.sessions[h] = x
 	}
 	return nil
@@ -103,13 +109,80 @@ func (s *Store) DeleteSessionsOf(_ context.Context, sid, subject string) (int64,
 	return n, nil
 }
 
-// CountSessions implements auth.SessionSweeper.
-func (s *Store) CountSessions(_ context.Context, subject string, now time.Time) (int, error) {
+// SessionsOf implements auth.SessionSweeper.
+func (s *Store) SessionsOf(_ context.Context, subject string, now time.Time) ([]auth.Session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := 0
+	var out []auth.Session
 	for _, x := range s.sessions {
 		if x.Subject == subject && x.ExpiresAt.After(now) {
+			out = append(out, x)
+		}
+	}
+	slices.SortFunc(out, func(a, b auth.Session) int { return b.SeenAt.Compare(a.SeenAt) })
+	return out, nil
+}
+
+// HearSignal implements auth.SignalStore.
+func (s *Store) HearSignal(ctx context.Context, token auth.Hash, until time.Time, sid, subject string) (int64, error) {
+	s.mu.Lock()
+	_, again := s.signals[token]
+	s.signals[token] = until
+	s.mu.Unlock()
+	if again {
+		return 0, tenants.ErrConflict
+	}
+	return s.DeleteSessionsOf(ctx, sid, subject)
+}
+
+// Away makes counting tries fail.
+func (s *Store) Away(away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away = away
+}
+
+// SpendTry implements auth.TryStore.
+func (s *Store) SpendTry(_ context.Context, key auth.Hash, now time.Time, interval time.Duration, burst int) (bool, time.Time, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return false, time.Time{}, tenants.ErrUnavailable
+	}
+	spent := s.tries[key]
+	if spent.Before(now) {
+		spent = now
+	}
+	if next := spent.Add(interval); !next.After(now.Add(time.Duration(burst) * interval)) {
+		s.tries[key] = next
+		return true, next, nil
+	}
+	return false, spent, nil
+}
+
+// HoldTry implements auth.TryStore.
+func (s *Store) HoldTry(_ context.Context, key auth.Hash, until time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tries[key] = until
+	return nil
+}
+
+// TryHeld implements auth.TryStore.
+func (s *Store) TryHeld(_ context.Context, key auth.Hash) (time.Time, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tries[key], nil
+}
+
+// RevokeTokensOf implements auth.TokenStore.
+func (s *Store) RevokeTokensOf(_ context.Context, m auth.Maker, now time.Time) (n int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, t := range s.tokens {
+		if t.RevokedAt == nil && t.Maker == m {
+			t.RevokedAt = &now
+			s.tokens[id] = t
 			n++
 		}
 	}
@@ -122,6 +195,8 @@ func (s *Store) DeleteExpired(_ context.Context, now, idleSince time.Time) error
 	defer s.mu.Unlock()
 	maps.DeleteFunc(s.sessions, func(_ auth.Hash, x auth.Session) bool { return !x.ExpiresAt.After(now) || x.SeenAt.Before(idleSince) })
 	maps.DeleteFunc(s.flows, func(_ auth.Hash, f auth.Flow) bool { return !f.ExpiresAt.After(now) })
+	maps.DeleteFunc(s.signals, func(_ auth.Hash, until time.Time) bool { return !until.After(now) })
+	maps.DeleteFunc(s.tries, func(_ auth.Hash, until time.Time) bool { return !until.After(now) })
 	maps.DeleteFunc(s.links, func(_ auth.Hash, l auth.Link) bool { return !l.ExpiresAt.After(now.AddDate(0, 0, -1)) })
 	return nil
 }

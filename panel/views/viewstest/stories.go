@@ -20,7 +20,7 @@ var Now = time.Date(2026, time.March, 3, 13, 5, 0, 0, time.UTC)
 // Stories lists every page in every state it has.
 func Stories() []Story {
 	var all []Story
-	for _, list := range [][]Story{entries(), homes(), sites(), forms(), operations(), associations(), ends(), accounts(), journals(), troubles()} {
+	for _, list := range [][]Story{entries(), homes(), sites(), forms(), operations(), associations(), ends(), accounts(), journals(), persons(), troubles()} {
 		all = append(all, list...)
 	}
 	return all

@@ -29,10 +29,10 @@ func ends() []Story {
 }
 
 func accounts() []Story {
-	session := views.Session{Since: Now.Add(-3 * time.Hour), Until: Now.Add(9 * time.Hour), Others: 1, Second: true, RightsAt: Now.Add(-2 * time.Minute)}
+	session := views.Session{Since: Now.Add(-3 * time.Hour), Until: Now.Add(9 * time.Hour), IdleMinutes: 480, Second: true, RightsAt: Now.Add(-2 * time.Minute)}
 	scopes := []views.Scope{views.ScopeRead, views.ScopeWrite}
 	admin := views.Account{Base: Admin("/account"), Username: "jean", Email: "jean@lilas.example", Session: session, IdentityURL: "https://id.lilas.coop/realms/chatiere/account",
-		Rights: []views.Right{{Role: views.RoleAdmin}, {Role: views.RoleManager, Association: "Amap du Puy", Slug: "amap-du-puy"}}, MayTokens: true, Scopes: scopes,
+		Rights: []views.Right{{Role: views.RoleAdmin}, {Role: views.RoleManager, Association: "Amap du Puy", Slug: "amap-du-puy"}}, MayTokens: true, Scopes: scopes, Sessions: openSessions(),
 		Tokens: []views.Token{
 			{ID: "t1", Label: "Script de l’accueil", Scope: views.ScopeRead, CreatedAt: Now.AddDate(0, -1, 0), ExpiresAt: Now.AddDate(0, 2, 0), UsedAt: Now.Add(-5 * time.Hour)},
 			{ID: "t2", Label: "Sauvegarde du soir", Scope: views.ScopeWrite, CreatedAt: Now.AddDate(0, -2, 0)},
@@ -43,7 +43,8 @@ func accounts() []Story {
 	wrong.Tokens, wrong.Label = nil, views.Field{Problem: views.ProblemMissing}
 	member := views.Account{Base: with(Member("/account"), views.NoticeIdentityDown), Username: "samira", Session: session, Rights: []views.Right{{Role: views.RoleMember, Association: "Amap du Puy", Slug: "amap-du-puy"}}}
 	member.Session.RightsStale, member.Session.Second = true, false
-	glass := views.Account{Base: with(Admin("/account"), views.NoticeBreakGlass), Username: "secours", Session: views.Session{Since: Now, Until: Now.Add(time.Hour), BreakGlass: true}}
+	glass := views.Account{Base: with(Admin("/account"), views.NoticeBreakGlass), Username: "secours", Session: views.Session{Since: Now, Until: Now.Add(time.Hour), BreakGlass: true, IdleMinutes: 30},
+		Sessions: []views.SessionRow{{ID: "b1", Since: Now, Seen: Now, Current: true, BreakGlass: true}}}
 	nobody := views.Account{Base: with(Admin("/account"), views.NoticeNoSecond), Username: "jean", Session: views.Session{Since: Now, Until: Now.Add(time.Hour)}}
 	nobody.User = &views.User{Name: "Jean Dupont", Role: views.RoleMember}
 	return []Story{{"account", admin}, {"account-created", created}, {"account-wrong", wrong}, {"account-member", member}, {"account-break-glass", glass}, {"account-no-right", nobody}}
@@ -62,6 +63,8 @@ func troubles() []Story {
 			t.Helpers = []string{"Léa Martin (gestion de l’Amap du Puy)", "Coop des Lilas"}
 		case views.TroubleInternal, views.TroubleUnavailable:
 			t.RequestID = "01j9k3f7q2"
+		case views.TroubleTooMany:
+			t.Wait = 2
 		case views.TroubleConflict:
 			t.Back = "/sites/s7k2m9qx4p"
 		case views.TroubleSecondFactor:
@@ -72,4 +75,20 @@ func troubles() []Story {
 		all = append(all, Story{"trouble-" + string(k), t})
 	}
 	return all
+}
+
+func openSessions() []views.SessionRow {
+	return []views.SessionRow{
+		{ID: "a1", Browser: views.BrowserFirefox, Platform: views.PlatformLinux, Since: Now.Add(-3 * time.Hour), Seen: Now.Add(-time.Minute), Network: "192.0.2.0/24", Current: true, Second: true},
+		{ID: "a2", Browser: views.BrowserSafari, Platform: views.PlatformIPhone, Since: Now.AddDate(0, 0, -1), Seen: Now.Add(-5 * time.Hour), Network: "2001:db8:1234::/48"},
+		{ID: "a3", Browser: "lynx", Platform: "amiga", Since: Now.AddDate(0, 0, -1), Seen: Now.Add(-7 * time.Hour)},
+	}
+}
+
+func persons() []Story {
+	rights := []views.Right{{Role: views.RoleAdmin}, {Role: views.RoleManager, Association: "Amap du Puy", Slug: "amap-du-puy"}}
+	full := views.Person{Base: Admin("/people/u1"), Subject: "u1", Name: "Léa Martin", Username: "lea", Email: "lea@lilas.example", SeenAt: Now.Add(-3 * time.Minute),
+		Rights: rights, Sessions: openSessions()[1:], Tokens: 2, JournalPath: "/journal?person=L%C3%A9a+Martin"}
+	out := views.Person{Base: flashed(Admin("/people/u2"), views.FlashPersonOutHere, "Ali"), Subject: "u2", Name: "Ali", Username: "ali", SeenAt: Now, JournalPath: "/journal?person=Ali"}
+	return []Story{{"person", full}, {"person-out", out}}
 }

@@ -96,7 +96,7 @@ func associations() []Story {
 	}
 	page := views.Association{Base: Admin("/associations/amap-du-puy"), Slug: "amap-du-puy", Name: "Amap du Puy", CreatedAt: Now.AddDate(-1, 0, -2),
 		Sites: rows()[2:4], MembersKnown: true, CreateSite: true, Journal: true, IdentityURL: "https://id.lilas.coop/admin/",
-		Members: []views.Member{{Name: "Léa Martin", Username: "lea.martin", Manager: true}, {Name: "Samira Benali", Username: "samira"}, {Username: "sans-nom"}}}
+		Members: []views.Member{{Name: "Léa Martin", Username: "lea.martin", Manager: true, Subject: "u1"}, {Name: "Samira Benali", Username: "samira"}, {Username: "sans-nom"}}}
 	empty := page
 	empty.Sites, empty.Members = nil, nil
 	empty.Running = &views.OperationRow{ID: "01j", Kind: views.KindAssociation, State: views.OperationRunning, Subject: "Amap du Puy"}

@@ -1,0 +1,155 @@
+package panel
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strconv"
+
+	"github.com/gofiber/fiber/v2"
+
+	"chatiere/panel/auth"
+	"chatiere/panel/middleware"
+	"chatiere/panel/views"
+	"chatiere/tenants"
+)
+
+// Identities ends people's sessions at the issuer, where a browser would otherwise sign in again without a question.
+type Identities interface {
+	SignOut(ctx context.Context, subject string) error
+}
+
+// sessionEnd ends one of the visitor's own sessions.
+func (s *Server) sessionEnd(c *fiber.Ctx) error {
+	if err := s.authorize(c, tenants.ActSessionsOwn, ""); err != nil {
+		return err
+	}
+	v := visitorOf(c)
+	if c.Params("id") == v.Session.ID() {
+		return s.logout(c)
+	}
+	gone, err := s.sessions.End(c.UserContext(), v.Session.Subject, c.Params("id"))
+	if err != nil {
+		return err
+	}
+	s.note(c, "session.end", gone.Device.String())
+	flash(c, views.FlashSessionEnded, "")
+	return seeOther(c, views.PathAccount)
+}
+
+// sessionsEnd signs the visitor out everywhere: here, and at the issuer as far as it can be reached.
+func (s *Server) sessionsEnd(c *fiber.Ctx) error {
+	if err := s.authorize(c, tenants.ActSessionsOwn, ""); err != nil {
+		return err
+	}
+	v := visitorOf(c)
+	n, err := s.sessions.EndAll(c.UserContext(), v.Session.Subject)
+	if err != nil {
+		return err
+	}
+	s.note(c, "session.end_all", strconv.FormatInt(n, 10))
+	clearCookie(c, sessionCookie)
+	if v.Session.Kind == auth.KindIdentity && !s.signedOut(c, v.Session.Subject) {
+		if farewell := s.sessions.Farewell(*v.Session); farewell != "" && s.provider.Alive(c.UserContext()) {
+			return seeOther(c, farewell)
+		}
+	}
+	flash(c, views.FlashSignedOutAll, "")
+	return seeOther(c, views.PathSignIn)
+}
+
+// signedOut asks the issuer to end all of a person's sessions. That it cannot is no reason to keep ours.
+func (s *Server) signedOut(c *fiber.Ctx, subject string) bool {
+	if s.o.Identities == nil {
+		return false
+	}
+	err := s.o.Identities.SignOut(c.UserContext(), subject)
+	if err != nil {
+		s.log.Warn("sessions at the issuer not ended", "request_id", middleware.RequestIDOf(c), "subject", subject, "error", err)
+	}
+	return err == nil
+}
+
+// person is what the co-op sees of somebody: where they are signed in, and the way to end it after a break-in.
+func (s *Server) person(c *fiber.Ctx) error {
+	m, err := s.findPerson(c)
+	if err != nil {
+		return err
+	}
+	open, err := s.sessions.List(c.UserContext(), m.Subject)
+	if err != nil {
+		return err
+	}
+	keys, err := s.tokens.Of(c.UserContext(), m.Subject)
+	if err != nil {
+		return err
+	}
+	page := views.Person{
+		Base: s.base(c), Subject: m.Subject, Name: m.Name, Username: m.Username, Email: m.Email, SeenAt: m.SeenAt, Tokens: len(keys),
+		Sessions: sessionRows(open, auth.Hash{}), JournalPath: views.PathJournal + "?" + url.Values{"person": {m.Name}}.Encode(),
+	}
+	page.Rights, err = s.rights(c, tenants.Principal{CoopAdmin: m.CoopAdmin, Memberships: m.Memberships})
+	if err != nil {
+		return err
+	}
+	return s.render(c, fiber.StatusOK, page)
+}
+
+// findPerson reads the person of the path; only who may end their sessions sees them.
+func (s *Server) findPerson(c *fiber.Ctx) (tenants.Member, error) {
+	if err := s.authorize(c, tenants.ActSessionsEnd, ""); err != nil {
+		return tenants.Member{}, err
+	}
+	return s.o.People.Person(c.UserContext(), c.Params("subject"))
+}
+
+// personSignOut ends everything by which somebody may be in: sessions, and keys if that is asked for.
+func (s *Server) personSignOut(c *fiber.Ctx) error {
+	m, err := s.findPerson(c)
+	if err != nil {
+		return err
+	}
+	n, err := s.sessions.EndAll(c.UserContext(), m.Subject)
+	if err != nil {
+		return err
+	}
+	detail := strconv.FormatInt(n, 10) + " of " + m.Username
+	if field(c, "keys") == "1" {
+		keys, err := s.tokens.RevokeAll(c.UserContext(), m.Subject)
+		if err != nil {
+			return err
+		}
+		detail += ", " + strconv.FormatInt(keys, 10) + " keys"
+	}
+	s.note(c, "session.end_all", detail)
+	kind := views.FlashPersonOut
+	if !s.signedOut(c, m.Subject) {
+		kind = views.FlashPersonOutHere
+	}
+	flash(c, kind, m.Name)
+	return seeOther(c, views.PersonPath(m.Subject))
+}
+
+func sessionRows(open []auth.Session, own auth.Hash) []views.SessionRow {
+	rows := make([]views.SessionRow, 0, len(open))
+	for _, x := range open {
+		rows = append(rows, views.SessionRow{
+			ID: x.ID(), Browser: views.Browser(x.Device.Browser), Platform: views.DevicePlatform(x.Device.Platform), Since: x.CreatedAt, Seen: x.SeenAt,
+			Network: x.Network, Current: x.Hash == own, Second: x.SecondFactor(), BreakGlass: x.Kind == auth.KindBreakGlass,
+		})
+	}
+	return rows
+}
+
+// admit answers a failed try to get in: with the failure, or with too many of them.
+func (s *Server) admit(c *fiber.Ctx, a auth.Attempt, failure error) error {
+	for _, counts := range []error{auth.ErrFlow, auth.ErrRefused, auth.ErrWeak, auth.ErrEnded} {
+		if !errors.Is(failure, counts) {
+			continue
+		}
+		if err := s.gate.Spend(c.UserContext(), a, address(c)); err != nil {
+			return err
+		}
+	}
+	return failure
+}

@@ -190,6 +190,8 @@ func (w *Watch) Look(ctx context.Context) {
 			sites = append(sites, g)
 		case slices.Contains(w.Roles, role):
 			parts[role] = append(parts[role], g)
+		case g.Labels["com.docker.compose.project"] == "chatiere-"+w.Instance:
+			// Whoever runs the platform added it to their file: no part of ours, and no stranger.
 		default:
 			strange = append(strange, unknown(g))
 		}

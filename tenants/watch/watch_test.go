@@ -325,6 +325,7 @@ func TestAStrangerUnderOurNameIsToldAndNotTouched(t *testing.T) {
 	w.engine.Lose(panel)
 	w.engine.Put(panel, watchtest.Making{Image: "theirs"})
 	w.engine.Put("odd", watchtest.Making{Labels: map[string]string{tenants.LabelInstance: "test"}})
+	w.engine.Put("added", watchtest.Making{Labels: map[string]string{tenants.LabelInstance: "test", "com.docker.compose.project": "chatiere-test"}})
 	w.look(time.Second)
 	w.look(3 * time.Second)
 	w.wantOpen("odd unknown-container", "panel name-taken", "panel part-gone")

@@ -119,9 +119,8 @@ func caddyFiles(b *bench, port, routes int) (map[string]string, error) {
 	fmt.Fprintf(&conf, `{
 	admin off
 	auto_https off
-	persist_config off
-	servers { 
-		protocols h1 h2 
+	servers {
+		protocols h1 h2
 	}
 }
 `)

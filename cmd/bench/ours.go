@@ -48,7 +48,8 @@ func ourFiles(b *bench, port, routes int) (map[string]string, error) {
 		return nil, err
 	}
 	return map[string]string{
-		"chatiere.yaml": fmt.Sprintf("instance: bench\nroot: %s\ndomain: %s\nproxy:\n  https: \"127.0.0.1:%d\"\n  http: \"127.0.0.1:%d\"\n",
+		// All the load comes from one address, which may not have so many connections by default.
+		"chatiere.yaml": fmt.Sprintf("instance: bench\nroot: %s\ndomain: %s\nproxy:\n  https: \"127.0.0.1:%d\"\n  http: \"127.0.0.1:%d\"\n  client_connections: 4096\n",
 			root, benchDomain, port, plain),
 		"certs/" + certs.LeafFile: string(cert), "certs/" + certs.KeyFile: string(key),
 	}, nil

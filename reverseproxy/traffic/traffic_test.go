@@ -176,13 +176,31 @@ func files(t *testing.T, dir string) int {
 	return len(names)
 }
 
+// lines is a log that is written and read at a time.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 func TestFullDiskKeepsCountsInMemory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "not there yet")
-	counter, log := new(traffic.Counter), new(strings.Builder)
+	counter, log := new(traffic.Counter), new(lines)
 	s := &traffic.Spool{Dir: dir, Counter: counter, Every: time.Millisecond, Clock: time.Now, Log: slog.New(slog.NewTextHandler(log, nil))}
 	stop := run(s)
 	counter.Add("s1", 200, 1, 1)
-	time.Sleep(20 * time.Millisecond) // several flushes that fail
+	eventually(t, "a flush has failed", func() bool { return strings.Contains(log.String(), "stay in memory") })
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -76,6 +76,12 @@ var described = map[string]endpoint{
 	"POST /operations/:id/cancel": {says: "Asks for an operation to be undone.", status: http.StatusNoContent},
 	"POST /operations/:id/retry":  {says: "Sets an operation going again that needed a person.", status: http.StatusNoContent},
 
+	"GET /audit": {says: "The audit trail, newest first.", answers: api.AuditPage{}, query: []openapi.Parameter{
+		ofAssociation, text("person", "What one name did alone.", 255), text("act", "One act alone.", 64),
+		text("from", "From this day on (2026-11-22).", 10), text("to", "Up to this day, that one included.", 10),
+		text("before", "What is older: the next of the page before.", 64), whole("limit", "How many at most.", 1, 1000),
+	}},
+
 	"GET /tokens":        {says: "One's own API tokens, without their secrets.", answers: api.List[api.Token]{}},
 	"POST /tokens":       {says: "Makes an API token; its secret is shown this once.", takes: api.NewToken{}, answers: api.CreatedToken{}, status: 201},
 	"DELETE /tokens/:id": {says: "Revokes an API token.", status: http.StatusNoContent},

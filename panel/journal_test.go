@@ -99,7 +99,7 @@ func TestTheJournalGoesBackPageByPage(t *testing.T) {
 		t.Errorf("the API walked over %d rows", len(got))
 	}
 	for _, limit := range []string{"0", "-1", "1001"} {
-		if r := w.do(who{local: true}, ask{path: "/api/v1/audit?limit=" + limit}); r.status != http.StatusBadRequest {
+		if r := w.do(who{local: true}, ask{path: "/api/v1/audit?limit=" + limit}); r.status != http.StatusUnprocessableEntity {
 			t.Errorf("limit=%s answers %d", limit, r.status)
 		}
 	}

@@ -70,7 +70,7 @@ func (b *bench) idleConnections(ctx context.Context, p peer, h2 bool) (fresh, he
 	if fresh, err = settled(ctx, r); err != nil {
 		return 0, 0, err
 	}
-	l, err := startLoad(ctx, b, r.addr, shape{h2: h2, conns: b.idle, warm: b.idle})
+	l, err := startLoad(ctx, b, r.addr, shape{h2: h2, conns: b.idle})
 	if err != nil {
 		return 0, 0, err
 	}

@@ -45,7 +45,8 @@ type Fleet struct {
 	proto  string
 }
 
-// Open dials and shakes hands n times; on an error nothing stays open.
+// Open dials, shakes hands and asks once, n times: servers do not wait for long for a first request. On an
+// error nothing stays open.
 func Open(ctx context.Context, t Target, n int) (*Fleet, error) {
 	f := new(Fleet)
 	for range n {
@@ -54,6 +55,10 @@ func Open(ctx context.Context, t Target, n int) (*Fleet, error) {
 			return nil, errors.Join(err, f.Close())
 		}
 		f.conns = append(f.conns, c)
+		once := true
+		if err := c.ask(func() bool { defer func() { once = false }(); return once }); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
 	}
 	return f, nil
 }

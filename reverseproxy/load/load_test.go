@@ -44,7 +44,7 @@ func TestAsManyRequestsAsToldAreAnswered(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if n := asked.Load(); n != 1000 || (major.Load() == 2) != h2 || fleet.Cipher() == "" {
+		if n := asked.Load(); n != 3+1000 || (major.Load() == 2) != h2 || fleet.Cipher() == "" {
 			t.Errorf("h2 %v: asked %d times, protocol %d, cipher %q", h2, n, major.Load(), fleet.Cipher())
 		}
 		if err := fleet.Close(); err != nil {
@@ -63,14 +63,9 @@ func TestOtherAnswersThanThePageAreErrors(t *testing.T) {
 		target := server(t, answer)
 		for _, h2 := range []bool{false, true} {
 			target.HTTP2 = h2
-			fleet, err := load.Open(context.Background(), target, 1)
-			if err != nil {
-				t.Fatal(err)
+			if fleet, err := load.Open(context.Background(), target, 1); !errors.Is(err, load.ErrAnswer) {
+				t.Errorf("%s, h2 %v: %v, %v", name, h2, fleet, err)
 			}
-			if _, err := fleet.Ask(1); !errors.Is(err, load.ErrAnswer) {
-				t.Errorf("%s, h2 %v: %v", name, h2, err)
-			}
-			fleet.Close()
 		}
 	}
 }

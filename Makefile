@@ -1,7 +1,7 @@
 # The commands of this project. "make demo" and "make test" are all a newcomer needs; each installs what it is missing.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help demo down clean build images lint unit integration test audit screenshots bench
+.PHONY: help demo down clean build images lint unit integration test audit screenshots bench soak
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,3 +41,6 @@ screenshots: ## pictures of every page into .artifacts/
 
 bench: ## figures beside nginx, HAProxy and Caddy into docs/benchmarks.md (root, an idle machine)
 	@deploy/bench.sh all
+
+soak: ## shake an instance for half an hour, write docs/soak.md (root, a machine of its own; SOAK_FLAGS="-seed 1")
+	@deploy/soak.sh run $(SOAK_FLAGS)

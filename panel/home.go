@@ -61,7 +61,7 @@ func (s *Server) today(c *fiber.Ctx, k circle, sites []tenants.Site, rows []view
 	page.Needs = s.needs(c, rows)
 	names := subjects(k, sites)
 	for _, op := range live {
-		if op.State == operations.Stuck {
+		if op.State == operations.Stuck || op.Problem == string(operations.CauseDiskFull) {
 			page.Needs = append(page.Needs, views.Need{
 				Kind: views.NeedOperation, Name: names(op), Path: views.OperationPath(op.ID), Cause: views.Cause(op.Problem), Since: op.CreatedAt,
 			})

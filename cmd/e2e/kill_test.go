@@ -7,16 +7,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"chatiere/cmd/internal/hold"
+	"chatiere/cmd/internal/inventory"
 	"chatiere/cmd/internal/wire"
 	"chatiere/panel/api"
-	"chatiere/tenants"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
 )
@@ -95,6 +94,9 @@ func (k *killer) disarm() {
 		k.Fatal(err)
 	}
 	for _, e := range entries {
+		if e.IsDir() { // of the operations' last words
+			continue
+		}
 		if err := os.Remove(filepath.Join(k.dir, e.Name())); err != nil {
 			k.Fatal(err)
 		}
@@ -403,68 +405,14 @@ func (k *killer) truthful() {
 	if err := k.panel.Get(k.ctx(), api.PathSites, &l); err != nil {
 		k.Fatal(explain(err))
 	}
-	want := map[string]bool{}
-	for _, s := range l.Items {
-		for _, thing := range k.promised(s) {
-			want[thing] = true
-		}
+	leftOver, missing, err := inventory.Machine{Config: k.config}.Against(k.inventory(k.T), l.Items)
+	if err != nil {
+		k.Error(err)
 	}
-	for _, thing := range k.inventory(k.T) {
-		if !ofSites(thing) {
-			continue
-		}
-		if !want[thing] {
-			k.Errorf("left over: %s", thing)
-		}
-		delete(want, thing)
+	for _, thing := range leftOver {
+		k.Errorf("left over: %s", thing)
 	}
-	for thing := range want {
+	for _, thing := range missing {
 		k.Errorf("missing: %s", thing)
 	}
-}
-
-// siteDatabase is a site's database or the user of it.
-var siteDatabase = regexp.MustCompile(`site_s[0-9a-hj-km-np-tv-z]{9}`)
-
-// siteInName is a site's id somewhere in a name or path.
-var siteInName = regexp.MustCompile(`(^|[-/])s[0-9a-hj-km-np-tv-z]{9}([ ./]|$)`)
-
-// ofSites tells the sites' things from the platform's, by their form alone.
-func ofSites(thing string) bool {
-	kind, rest, _ := strings.Cut(thing, " ")
-	switch kind {
-	case "container":
-		return strings.Contains(rest, "-s") && siteInName.MatchString(rest)
-	case "route":
-		return !strings.HasPrefix(rest, "panel.") && !strings.HasPrefix(rest, "id.")
-	case "database", "user", "grant":
-		return siteDatabase.MatchString(rest)
-	case "path":
-		return siteInName.MatchString(rest)
-	}
-	return false
-}
-
-// promised lists what a site in its state is made of.
-func (k *killer) promised(s api.Site) []string {
-	p, db := k.config.Paths(), tenants.DatabaseName(s.ID)
-	things := []string{"database " + db, "user " + db + "@localhost", "grant " + db + "@localhost " + db}
-	for _, path := range []string{
-		p.Site(s.ID), p.SiteData(s.ID), p.SiteSecrets(s.ID), p.App(s.ID), p.AppHTTPDir(s.ID), p.AppGateDir(s.ID),
-	} {
-		things = append(things, "path "+path)
-	}
-	for _, secret := range []string{"admin_password", "db_password", "secret_key"} {
-		things = append(things, "path "+filepath.Join(p.SiteSecrets(s.ID), secret))
-	}
-	switch s.State {
-	case "ready":
-		return append(things, "container "+k.container(s.ID)+" running", "route "+s.Host+" serving", "path "+p.Egress(s.ID))
-	case "suspended":
-		return append(things, "container "+k.container(s.ID)+" exited", "route "+s.Host+" refused", "path "+p.Egress(s.ID))
-	case "binned":
-		return append(things, "route "+s.Host+" refused")
-	}
-	k.Errorf("site %s is %s: no state to end in", s.ID, s.State)
-	return nil
 }

@@ -33,8 +33,10 @@ type Point string
 
 // The failure points around each effect.
 const (
+	BeforeObserve   Point = "before-observe"
 	BeforeDo        Point = "before-do"
 	AfterDo         Point = "after-do"
+	BeforeCommit    Point = "before-commit"
 	AfterCommit     Point = "after-commit"
 	BeforeUndo      Point = "before-undo"
 	AfterUndo       Point = "after-undo"
@@ -43,7 +45,7 @@ const (
 
 // Points returns every failure point, those of undoing last.
 func Points() []Point {
-	return []Point{BeforeDo, AfterDo, AfterCommit, BeforeUndo, AfterUndo, AfterUndoCommit}
+	return []Point{BeforeObserve, BeforeDo, AfterDo, BeforeCommit, AfterCommit, BeforeUndo, AfterUndo, AfterUndoCommit}
 }
 
 const (

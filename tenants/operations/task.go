@@ -103,6 +103,7 @@ func (t *task) do(ctx context.Context, step Step, rec *StepRecord) error {
 	if err := t.effect(ctx, step); err != nil {
 		return err
 	}
+	t.at(ctx, step.Name, BeforeCommit)
 	ended := t.Now().UTC()
 	rec.State, rec.EndedAt, rec.Error, rec.Result = StepDone, &ended, "", t.run.set
 	if err := t.Store.Commit(ctx, t.op.ID, t.op.Lease.Fence, *rec); err != nil {
@@ -115,6 +116,7 @@ func (t *task) do(ctx context.Context, step Step, rec *StepRecord) error {
 
 func (t *task) effect(ctx context.Context, step Step) error {
 	there := false
+	t.at(ctx, step.Name, BeforeObserve)
 	if step.Observe != nil {
 		var err error
 		if there, err = guard2(ctx, t.run, step.Observe); err != nil {

@@ -5,6 +5,9 @@
 // point renames the file to <kind>~<step>~<point>~<operation>.held and stands still until its context ends: it must be
 // killed. A file with ".all" behind its name holds every operation that comes by. Points that are not armed cost two
 // looks at a directory.
+//
+// Beside that, each operation leaves word in the directory's Trace of the point it has passed last, so that whoever kills
+// the worker knows where it was.
 package hold
 
 import (
@@ -19,6 +22,9 @@ import (
 // Variable is the environment variable that names the directory.
 const Variable = "CHATIERE_HOLD_DIR"
 
+// Trace is the directory below it with one file for each operation, <kind>~<step>~<point>.
+const Trace = "trace"
+
 // slots is how many operations may stand still beside each other, so that one kill serves many points.
 const slots = 64
 
@@ -30,13 +36,26 @@ func FromEnvironment(getenv func(string) string, log *slog.Logger) (at func(cont
 		return nil, 0
 	}
 	log.Warn("failure points may hold operations: this is a test", "directory", dir)
+	trace := filepath.Join(dir, Trace)
+	if err := os.MkdirAll(trace, 0o700); err != nil {
+		log.Error("nothing will tell where operations are", "error", err)
+	}
 	return func(ctx context.Context, op operations.Operation, step string, p operations.Point) {
+		leave(trace, op.ID, Name(op.Kind, step, p))
 		armed := filepath.Join(dir, Name(op.Kind, step, p))
 		held := armed + "~" + op.ID + ".held"
 		if os.Rename(armed, held) == nil || os.Link(armed+".all", held) == nil {
 			<-ctx.Done()
 		}
 	}, slots
+}
+
+// leave replaces an operation's word at once, so that no kill leaves half of one. A disk without room leaves the old one.
+func leave(trace, op, word string) {
+	fresh := filepath.Join(trace, "."+op)
+	if os.WriteFile(fresh, []byte(word), 0o600) == nil {
+		_ = os.Rename(fresh, filepath.Join(trace, op))
+	}
 }
 
 // Name returns the file that arms a point.

@@ -126,6 +126,23 @@ func TestAPointArmedForAllHoldsEachOperationOnce(t *testing.T) {
 	})
 }
 
+func TestTheLastPointIsLeftWord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		at := at(t, dir)
+		pass(t, at, "01A")
+		for _, p := range []operations.Point{operations.BeforeCommit, operations.AfterCommit} {
+			at(t.Context(), operation("01B"), step, p)
+		}
+		for op, want := range map[string]operations.Point{"01A": operations.AfterDo, "01B": operations.AfterCommit} {
+			got, err := os.ReadFile(filepath.Join(dir, hold.Trace, op))
+			if err != nil || string(got) != hold.Name(kind, step, want) {
+				t.Errorf("operation %s was last at %q, %v", op, got, err)
+			}
+		}
+	})
+}
+
 func TestAPointIsArmedForOneKindOneStepAndOneInstant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()

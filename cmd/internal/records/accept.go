@@ -73,7 +73,7 @@ func (g *Guard) Accept(ctx context.Context, c Consent) (accepted bool, err error
 	next := tenants.Mark{Installation: newInstallation(), Count: max(root.Count, database.Count) + 1, Host: g.Host, At: g.Now().UTC()}
 	told := &tenants.AuditEntry{
 		ActorKind: tenants.KindLocal, ActorName: w.By, Action: "records.accept",
-		Detail: fmt.Sprintf("records of mark %d (%s) for the data root of mark %d (%s)", database.Count, date(database.At), root.Count, date(root.At)),
+		Detail: fmt.Sprintf("records of mark %d (%s) for the data root of mark %d (%s)", database.Count, Date(database.At), root.Count, Date(root.At)),
 	}
 	// The database first. Killed in between, the data root still bears its old name: refused again, to be accepted again.
 	if err := g.Database.SetMark(ctx, next, told); err != nil {

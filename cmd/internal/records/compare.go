@@ -20,36 +20,65 @@ var (
 // ahead is how far the database may be ahead of the data root: a worker that was killed between the two writes.
 const ahead = 1
 
-// Compare says whether records with one mark belong to a data root with the other: nil, or one of the errors above,
-// wrapped in words with both dates.
-func Compare(database, root tenants.Mark) error {
+// Mismatch is records and a data root that do not belong together.
+type Mismatch struct {
+	Kind           error // one of the errors above
+	Database, Root tenants.Mark
+}
+
+// Unwrap returns the kind.
+func (m *Mismatch) Unwrap() error { return m.Kind }
+
+// Error tells it in words, with both dates.
+func (m *Mismatch) Error() string {
+	d, r := m.Database, m.Root
 	switch {
-	case database.Installation == "" && root.Count > 0:
-		return fmt.Errorf("%w: they bear no mark at all, while this data root was last worked on %s (mark %d)",
-			ErrOlder, date(root.At), root.Count)
-	case database.Installation == "":
-		return nil
-	case database.Installation != root.Installation:
-		return fmt.Errorf("%w: a worker on %s last worked by them %s (mark %d); %s",
-			ErrForeign, database.Host, date(database.At), database.Count, ownPast(root))
-	case database.Count < root.Count:
-		return fmt.Errorf("%w: they were last written %s (mark %d), this data root was last worked on %s (mark %d)",
-			ErrOlder, date(database.At), database.Count, date(root.At), root.Count)
-	case database.Count > root.Count+ahead:
-		return fmt.Errorf("%w: a worker on %s last worked by them %s (mark %d), on this data root work was last done %s (mark %d)",
-			ErrNewer, database.Host, date(database.At), database.Count, date(root.At), root.Count)
+	case d.Installation == "":
+		return fmt.Sprintf("%v: they bear no mark at all, while this data root was last worked on %s (mark %d)",
+			m.Kind, Date(r.At), r.Count)
+	case errors.Is(m.Kind, ErrForeign):
+		return fmt.Sprintf("%v: a worker on %s last worked by them %s (mark %d); %s",
+			m.Kind, d.Host, Date(d.At), d.Count, ownPast(r))
+	case errors.Is(m.Kind, ErrOlder):
+		return fmt.Sprintf("%v: they were last written %s (mark %d), this data root was last worked on %s (mark %d)",
+			m.Kind, Date(d.At), d.Count, Date(r.At), r.Count)
 	}
-	return nil
+	return fmt.Sprintf("%v: a worker on %s last worked by them %s (mark %d), on this data root work was last done %s (mark %d)",
+		m.Kind, d.Host, Date(d.At), d.Count, Date(r.At), r.Count)
+}
+
+// Compare says whether records with one mark belong to a data root with the other: nil, or a Mismatch.
+func Compare(database, root tenants.Mark) error {
+	kind := func() error {
+		switch {
+		case database.Installation == "" && root.Count > 0:
+			return ErrOlder
+		case database.Installation == "":
+			return nil
+		case database.Installation != root.Installation:
+			return ErrForeign
+		case database.Count < root.Count:
+			return ErrOlder
+		case database.Count > root.Count+ahead:
+			return ErrNewer
+		}
+		return nil
+	}()
+	if kind == nil {
+		return nil
+	}
+	return &Mismatch{kind, database, root}
 }
 
 func ownPast(root tenants.Mark) string {
 	if root.Installation == "" {
 		return "nothing was ever done on this data root"
 	}
-	return fmt.Sprintf("this data root was last worked on %s (mark %d), by other records", date(root.At), root.Count)
+	return fmt.Sprintf("this data root was last worked on %s (mark %d), by other records", Date(root.At), root.Count)
 }
 
-func date(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
+// Date writes an instant for people.
+func Date(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 // Advice says what a person can do about an error of Compare.
 func Advice(err error) string {

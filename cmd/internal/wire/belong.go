@@ -8,6 +8,8 @@ import (
 
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/records"
+	"chatiere/tenants"
+	"chatiere/tenants/findings"
 	"chatiere/tenants/mysql"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
@@ -15,6 +17,9 @@ import (
 
 // refusalPoll is how soon a worker that refuses the records looks whether they were exchanged or accepted.
 const refusalPoll = 2 * time.Second
+
+// tellTime bounds telling it.
+const tellTime = 5 * time.Second
 
 // belong waits until the records are those of this data root, and until then does nothing but say so. It looks before the
 // schema is touched: an older dump is left as it is.
@@ -29,8 +34,11 @@ func (w *Worker) belong(ctx context.Context) error {
 		return err
 	}
 	guard := w.guardOf(store)
+	book := &findings.Book{Records: store, Now: w.now, Log: w.log}
+	defer w.tell(context.WithoutCancel(ctx), book, nil)
 	for {
 		err := w.judge(ctx, guard)
+		w.tell(ctx, book, err)
 		if err == nil {
 			return nil
 		}
@@ -76,8 +84,38 @@ func (w *Worker) judge(ctx context.Context, guard *records.Guard) error {
 	return err
 }
 
+// mismatches are the codes of what a person is told of records that are refused.
+var mismatches = map[error]tenants.FindingCode{
+	records.ErrOlder: tenants.FindingRecordsOlder, records.ErrNewer: tenants.FindingRecordsNewer, records.ErrForeign: tenants.FindingRecordsForeign,
+}
+
+// tell writes into the refused records why they are refused: the panel shows it, and where another worker works by them,
+// its people see who wanted to. Records that are too old to take it do without.
+func (w *Worker) tell(ctx context.Context, book *findings.Book, err error) {
+	ctx, cancel := context.WithTimeout(ctx, tellTime)
+	defer cancel()
+	scope := tenants.FindingScope{Area: tenants.AreaRecords, Subjects: []string{w.runner.Owner}}
+	var found []tenants.Finding
+	var m *records.Mismatch
+	if errors.As(err, &m) {
+		found = append(found, tenants.Finding{
+			Area: scope.Area, Subject: w.runner.Owner, Code: mismatches[m.Kind], Level: tenants.LevelTrouble,
+			Args: map[string]string{"host": w.runner.Owner, "records": records.Date(m.Database.At), "machine": records.Date(m.Root.At)},
+		})
+	}
+	if err := book.Replace(ctx, scope, found); err != nil {
+		w.log.Debug("the records take no word about themselves", "error", err)
+	}
+}
+
 func (w *Worker) guardOf(store *mysql.Store) *records.Guard {
 	return &records.Guard{Database: store, File: records.File{Path: w.config.Paths().RecordsMark()}, Host: w.runner.Owner, Now: w.now}
+}
+
+// worked reports whether work was ever taken up on this data root.
+func (w *Worker) worked() bool {
+	mark, err := records.File{Path: w.config.Paths().RecordsMark()}.Read()
+	return err == nil && mark.Installation != ""
 }
 
 // refuse keeps why the records are refused, for the doctor, and says it once; nil ends the refusal.

@@ -32,6 +32,9 @@ func Alone(ctx context.Context, c config.Config, log *slog.Logger) (unlock func(
 	return (&Worker{config: c, log: log}).alone(ctx)
 }
 
+// Sweep removes what a killed worker left on a data root.
+func Sweep(c config.Config) error { return (&Worker{config: c}).sweep() }
+
 // Guarded is the runner's store with a mark moved at each claim.
 func Guarded(s operations.Store, guard interface {
 	Advance(ctx context.Context) error

@@ -208,7 +208,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer end(nil)
 	var parts sync.WaitGroup
 	parts.Go(func() { w.serve(ctx, listener) }) // first: the doctor tells what we wait for
-	parts.Go(func() { w.watch.Run(ctx) })       // before all that waits for the database: it may be the one that is gone
+	// The watch before all that waits for the database: it may be the one that is gone. On a data root that was never
+	// worked on it waits: a second worker started there by mistake must not look after the first one's containers.
+	var watching sync.Once
+	watch := func() { watching.Do(func() { parts.Go(func() { w.watch.Run(ctx) }) }) }
+	if w.worked() {
+		watch()
+	}
 	err = w.belong(ctx)
 	if err == nil {
 		err = w.prepare(ctx)
@@ -218,6 +224,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		parts.Wait()
 		return err
 	}
+	watch()
 	w.end, w.runner.Store = end, guarded{w.store, w.guard, end, w.disk}
 	parts.Go(func() { end(silence(ctx, w.enginePing)) })
 	parts.Go(func() { w.runner.Run(ctx) })
@@ -237,6 +244,9 @@ func (w *Worker) prepare(ctx context.Context) error {
 	if err := w.migrate(ctx); err != nil {
 		return err
 	}
+	if err := w.sweep(); err != nil {
+		return fmt.Errorf("sweeping away what a predecessor left half-written: %w", err)
+	}
 	w.guard = w.guardOf(w.store)
 	if err := w.guard.Begin(ctx); err != nil {
 		return err
@@ -253,6 +263,10 @@ func (w *Worker) prepare(ctx context.Context) error {
 	}
 	if n > 0 {
 		w.log.Warn("a predecessor left operations unfinished; taking over", "operations", n)
+	}
+	// Whoever refused these records and was killed could not take its word back; one that still does says it again.
+	if err := w.findings.Replace(ctx, tenants.FindingScope{Area: tenants.AreaRecords}, nil); err != nil {
+		return err
 	}
 	return w.plans.Routes.Publish(ctx)
 }

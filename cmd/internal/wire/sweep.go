@@ -1,0 +1,32 @@
+package wire
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"chatiere/cmd/internal/config"
+)
+
+// unfinished are the files that a worker leaves half-written when it is killed: each takes its place by a rename.
+func unfinished(p config.Paths) []string {
+	return []string{
+		filepath.Join(p.EgressDir(), ".list-*"),
+		filepath.Join(p.RoutesDir(), "."+filepath.Base(p.Routes())+".tmp-*"),
+		filepath.Join(p.Root(), ".records-*"),
+	}
+}
+
+// sweep removes what a killed predecessor left half-written. Whoever calls it holds the data root's lock, so nobody is
+// writing.
+func (w *Worker) sweep() error {
+	var faults []error
+	for _, pattern := range unfinished(w.config.Paths()) {
+		found, err := filepath.Glob(pattern)
+		faults = append(faults, err)
+		for _, path := range found {
+			faults = append(faults, os.Remove(path))
+		}
+	}
+	return errors.Join(faults...)
+}

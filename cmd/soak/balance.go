@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"chatiere/cmd/internal/inventory"
+	"chatiere/cmd/internal/wire"
+)
+
+// health looks after each round that nobody waits for a person.
+func (r *rig) health(ctx context.Context, round string) {
+	stuck, err := r.ids(ctx, "SELECT CONCAT(id, ' ', kind, ' ', problem, ' ', detail) FROM operations WHERE state = 'stuck'")
+	if err != nil {
+		r.fell("looking for operations that need a person: %v", err)
+	}
+	for _, s := range stuck {
+		r.fell("after the %s, operation %s needs a person", round, s)
+	}
+}
+
+// balance compares what is there with what was there before the first life.
+func (r *rig) balance(ctx context.Context, before []string) {
+	if err := until(ctx, 2*time.Minute, time.Second, "the end of all operations", func() (bool, string) {
+		live, err := r.ids(ctx, "SELECT CONCAT(id, ' ', kind, ' ', state, ' ', problem, ' ', detail) FROM operations WHERE live_subject IS NOT NULL")
+		return err == nil && len(live) == 0, fmt.Sprintf("%v %v", live, err)
+	}); err != nil {
+		r.fell("%v", err)
+	}
+	r.dissolve(ctx)
+	var more, less []string
+	err := until(ctx, 90*time.Second, 2*time.Second, "the machine as it was", func() (bool, string) {
+		after, err := r.machine.List(ctx)
+		if err != nil {
+			return false, err.Error()
+		}
+		more, less = inventory.Diff(before, after)
+		return len(more)+len(less) == 0, fmt.Sprintf("more: %v, less: %v", more, less)
+	})
+	if err != nil {
+		r.fell("%v", err)
+	}
+	r.orphans, r.lost = len(more), len(less)
+	r.endings(ctx)
+}
+
+// dissolve takes the associations' groups away again.
+func (r *rig) dissolve(ctx context.Context) {
+	client, err := wire.Keycloak(r.config)
+	if err != nil {
+		r.fell("%v", err)
+		return
+	}
+	for n := range r.keycloak {
+		for _, m := range []int{n, n + 100} {
+			if err := client.DeleteGroup(ctx, "/assos/"+r.association(m).Slug); err != nil {
+				r.fell("removing groups: %v", err)
+			}
+		}
+	}
+}
+
+// endings reads when each operation that was hit came to its end, by the database's clock, which is this machine's.
+func (r *rig) endings(ctx context.Context) {
+	rows, err := r.db.QueryContext(ctx, "SELECT id, ended_at FROM operations WHERE ended_at IS NOT NULL")
+	if err != nil {
+		r.fell("reading the operations' ends: %v", err)
+		return
+	}
+	defer func() { _ = rows.Close() }()
+	r.ended = map[string]time.Time{}
+	for rows.Next() {
+		var id string
+		var at time.Time
+		if err := rows.Scan(&id, &at); err != nil {
+			r.fell("reading the operations' ends: %v", err)
+			return
+		}
+		r.ended[id] = at
+	}
+	if err := rows.Err(); err != nil {
+		r.fell("reading the operations' ends: %v", err)
+	}
+}
+
+// converged returns, for each kind of failure, how long the operations took to their end that it was the last to hit,
+// counted from the moment at which the thing was there again.
+func (r *rig) converged() map[string][]time.Duration {
+	last := map[string]inject{}
+	for _, i := range r.injects {
+		for _, op := range i.ops {
+			last[op] = i
+		}
+	}
+	out := map[string][]time.Duration{}
+	for op, i := range last {
+		if at, ok := r.ended[op]; ok {
+			out[i.kind] = append(out[i.kind], max(0, at.Sub(i.to)))
+		}
+	}
+	for _, took := range out {
+		slices.Sort(took)
+	}
+	return out
+}
+
+func (r *rig) ids(ctx context.Context, query string, args ...any) ([]string, error) {
+	rows, err := r.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var out []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		out = append(out, strings.TrimSpace(id))
+	}
+	return out, rows.Err()
+}

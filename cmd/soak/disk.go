@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"chatiere/panel/api"
+)
+
+// fullRounds fills the data root's file system to the last byte in the middle of operations, wants one of them to say how
+// much is missing, makes room again and wants all of them to go on by themselves.
+func (r *rig) fullRounds(ctx context.Context) error {
+	hit := map[string]bool{}
+	for n := range r.full {
+		rest(ctx, r.span(time.Second))
+		at, ok := r.trace.next(20*time.Second, func(p place) bool {
+			return p.phase == doing && p.kind != "site.purge" && (!hit[p.kind+"/"+p.step] || n > 6)
+		})
+		if !ok {
+			at, _ = r.trace.next(20*time.Second, func(p place) bool { return p.phase == doing })
+		}
+		hit[at.kind+"/"+at.step] = true
+		if err := r.fillOnce(ctx, at); err != nil {
+			return err
+		}
+		rest(ctx, 3*time.Second)
+	}
+	return ctx.Err()
+}
+
+// mostFull is how long an operation may take to say that the disk is full.
+const mostFull = time.Minute
+
+func (r *rig) fillOnce(ctx context.Context, at place) error {
+	ballast := filepath.Join(r.config.Root, "ballast")
+	from, end := time.Now(), r.journal.begin(fullDisk)
+	defer end()
+	if err := fill(ballast); err != nil {
+		return errors.Join(err, os.Remove(ballast))
+	}
+	var told api.Operation
+	err := until(ctx, mostFull, 500*time.Millisecond, "somebody who says how much is missing", func() (bool, string) {
+		var l api.List[api.Operation]
+		bounded, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		if err := r.panel.Get(bounded, api.PathOperations, &l); err != nil {
+			return false, err.Error()
+		}
+		for _, op := range l.Items {
+			if !op.Ended() && op.Problem == "disk_full" && strings.Contains(op.Detail, "MiB are missing") {
+				told = op
+				return true, ""
+			}
+		}
+		return false, fmt.Sprintf("%d operations, none of them", len(l.Items))
+	})
+	if err != nil {
+		r.fell("full disk in the middle of %s/%s: %v", at.kind, at.step, err)
+	}
+	rest(ctx, 2*time.Second+r.span(4*time.Second))
+	ops, err := r.live(ctx)
+	if err != nil {
+		return errors.Join(err, os.Remove(ballast))
+	}
+	if err := os.Remove(ballast); err != nil {
+		return err
+	}
+	r.injected("full disk", from, ops)
+	r.say("full for %s, in the middle of %s/%s; %s said: %.90s", time.Since(from).Round(time.Millisecond), at.kind, at.step, told.Kind, told.Detail)
+	return nil
+}
+
+// fill leaves no byte on a file's file system.
+func fill(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // its content is nothing
+	var size int64
+	for step := int64(1 << 30); step >= 4096; {
+		if err := unix.Fallocate(int(f.Fd()), 0, size, step); err != nil {
+			if !errors.Is(err, unix.ENOSPC) {
+				return fmt.Errorf("filling the disk: %w", err)
+			}
+			step /= 2
+			continue
+		}
+		size += step
+	}
+	return nil
+}
+
+// live returns the operations that have not ended.
+func (r *rig) live(ctx context.Context) ([]string, error) {
+	return r.ids(ctx, "SELECT id FROM operations WHERE live_subject IS NOT NULL")
+}

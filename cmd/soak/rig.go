@@ -1,0 +1,257 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"chatiere/cmd/internal/config"
+	"chatiere/cmd/internal/demo"
+	"chatiere/cmd/internal/inventory"
+	"chatiere/cmd/internal/remote"
+)
+
+// rig is the instance with all that shakes it and all that was seen.
+type rig struct {
+	options
+	machine inventory.Machine
+	config  config.Config
+	summary demo.Summary
+	panel   *remote.Client
+	db      *sql.DB // the panel's database, as its root
+	trace   *trace
+	journal journal
+	began   time.Time
+	lives   *lives
+	guests  *guests
+
+	mu      sync.Mutex
+	random  *rand.Rand
+	faults  []string // what fell off
+	notes   []string // what is told in the report beside the figures
+	hits    map[string]map[string]int
+	landed  map[string]int // kills that landed inside an operation, by role
+	missed  int
+	injects []inject
+
+	orphans, lost int                  // at the end
+	ended         map[string]time.Time // when operations ended
+}
+
+// inject is one failure that was provoked.
+type inject struct {
+	kind     string
+	from, to time.Time // to: when the thing was there again
+	ops      []string  // that were in flight
+}
+
+func newRig(o options) (*rig, error) {
+	c, err := config.Load(o.config, os.Environ())
+	if err != nil {
+		return nil, err
+	}
+	r := &rig{
+		options: o, machine: inventory.Machine{Config: c}, config: c, panel: remote.OverSocket(c.Paths().CLISocket()), began: time.Now(),
+		random: rand.New(rand.NewPCG(o.seed, 1)), hits: map[string]map[string]int{}, landed: map[string]int{},
+	}
+	data, err := os.ReadFile(o.summary)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(data, &r.summary); err != nil {
+		return nil, fmt.Errorf("reading the summary: %w", err)
+	}
+	if len(r.summary.Sites) == 0 {
+		return nil, fmt.Errorf("the summary names no site")
+	}
+	if r.db, err = r.machine.Database(); err != nil {
+		return nil, err
+	}
+	r.trace, err = newTrace(filepath.Join(c.Root, "hold"))
+	return r, err
+}
+
+func (r *rig) close() {
+	_ = r.db.Close() // nothing is written through it at the end
+	r.trace.close()
+}
+
+func (r *rig) say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "[%5.0fs] %s\n", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// fell notes something that must not happen.
+func (r *rig) fell(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.say("✗ %s", text)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.faults = append(r.faults, fmt.Sprintf("%s: %s", time.Now().UTC().Format("15:04:05"), text))
+}
+
+func (r *rig) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.say("%s", text)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.notes = append(r.notes, text)
+}
+
+func (r *rig) injected(kind string, from time.Time, ops []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.injects = append(r.injects, inject{kind, from, time.Now(), ops})
+}
+
+// chance draws below n.
+func (r *rig) chance(n int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.random.IntN(n)
+}
+
+// span draws a duration below d.
+func (r *rig) span(d time.Duration) time.Duration { return time.Duration(r.chance(int(d))) }
+
+// rest waits; false when ctx ended before.
+func rest(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// until polls a condition; what it last said is told when it never holds.
+func until(ctx context.Context, within, every time.Duration, what string, holds func() (bool, string)) error {
+	for deadline := time.Now().Add(within); ; {
+		ok, said := holds()
+		if ok {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s: not within %s; last: %s", what, within, said)
+		}
+		if !rest(ctx, every) {
+			return ctx.Err()
+		}
+	}
+}
+
+func command(ctx context.Context, name string, args ...string) (string, error) {
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	text := strings.TrimSpace(out.String())
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, text)
+	}
+	return text, err
+}
+
+func docker(ctx context.Context, args ...string) (string, error) {
+	return command(ctx, "docker", args...)
+}
+
+// help asks the script that made the instance.
+func (r *rig) help(ctx context.Context, args ...string) (string, error) {
+	return command(ctx, r.helper, args...)
+}
+
+func (r *rig) container(role string) string { return "chatiere-" + r.config.Instance + "-" + role }
+
+// kill ends the first process of a container where it stands, as the kernel would for want of memory: Docker's own kill
+// takes tens of milliseconds to arrive, and counts as the wish of a person who wants it to stay down.
+func (r *rig) kill(pid int) error { return syscall.Kill(pid, syscall.SIGKILL) }
+
+func (r *rig) pid(ctx context.Context, role string) (int, error) {
+	text, err := docker(ctx, "inspect", "-f", "{{.State.Pid}}", r.container(role))
+	if err != nil {
+		return 0, err
+	}
+	pid, err := strconv.Atoi(text)
+	if err == nil && pid == 0 {
+		err = fmt.Errorf("%s does not run", role)
+	}
+	return pid, err
+}
+
+// gone waits until a process is no more.
+func gone(ctx context.Context, pid int) error {
+	return until(ctx, 20*time.Second, time.Millisecond, fmt.Sprintf("the end of process %d", pid), func() (bool, string) {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return true, ""
+		}
+		at := strings.LastIndexByte(string(data), ')')
+		return strings.HasPrefix(string(data[at+1:]), " Z"), "still there"
+	})
+}
+
+// well asks a role's health over its socket.
+func (r *rig) well(ctx context.Context, role string) error {
+	socket := r.config.Paths().WorkerSocket()
+	if role == "panel" {
+		socket = r.config.Paths().PanelSocket()
+	}
+	client := http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/health", nil)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	if err := res.Body.Close(); err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", role, res.Status)
+	}
+	return nil
+}
+
+// awaitWell waits until a role answers that it is at work.
+func (r *rig) awaitWell(ctx context.Context, role string, within time.Duration) error {
+	return until(ctx, within, 50*time.Millisecond, role, func() (bool, string) {
+		err := r.well(ctx, role)
+		return err == nil, fmt.Sprint(err)
+	})
+}
+
+// inFlight returns the operations that some worker holds, by the database: those of a dead one as well.
+func (r *rig) inFlight(ctx context.Context) ([]string, error) {
+	rows, err := r.db.QueryContext(ctx, "SELECT id FROM operations WHERE lease_until IS NOT NULL")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var out []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		out = append(out, id)
+	}
+	return out, rows.Err()
+}

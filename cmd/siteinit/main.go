@@ -1,7 +1,7 @@
 // Command siteinit is the first process of a site's container. It starts the
 // site's programs and reaps what they leave, answers DNS with one loopback
 // address per name, carries connections to those addresses to the gateway, and
-// answers the health probe. It imports nothing of the rest of the module and
+// answers the health probe; called as sendmail, it is that command. It imports nothing of the rest of the module and
 // knows nothing of templates, sites or rules. Start at run.
 package main
 
@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"syscall"
@@ -21,6 +22,8 @@ siteinit run -- command args…                 names and way out for one comman
 siteinit health                               ask the site's health address; exit 0 or 1
 siteinit forward [-each n] [-grace 10s] <listen> <dial> [-- command args…]
                                               addresses: unix:/path, tcp:host:port
+
+Called by the name sendmail, it sends the mail on standard input.
 `
 
 // Exit codes of our own; otherwise a process's code is passed on.
@@ -32,7 +35,12 @@ const (
 func main() {
 	frugal()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
-	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	code := 0
+	if filepath.Base(os.Args[0]) == "sendmail" {
+		code = sendMail(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
+	} else {
+		code = run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	}
 	stop()
 	os.Exit(code)
 }

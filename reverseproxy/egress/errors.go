@@ -34,6 +34,4 @@ var (
 	ErrMailPort = errors.New("port 25 is closed to sites, their mail goes through the relay")
 	// ErrEdge says that our own proxy does not answer.
 	ErrEdge = errors.New("own proxy not reachable")
-	// ErrNoRelay says that mail is not taken yet.
-	ErrNoRelay = errors.New("mail relay not available yet")
 )

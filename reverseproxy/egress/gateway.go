@@ -13,10 +13,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"chatiere/reverseproxy/egress/reach"
+	"chatiere/reverseproxy/egress/relay"
 	"chatiere/reverseproxy/egress/spool"
 )
 
@@ -34,6 +36,8 @@ type Options struct {
 	EdgeSocket string // <root>/run/proxy/edge.sock
 	SpoolDir   string // <root>/spool/gateway
 	PublicPort int    // port of the sites' public addresses; 443 counts always
+
+	Mail relay.Options // without a Dir, mail is kept in "mail" below SpoolDir
 
 	Permit   []Permit
 	Resolver reach.Resolver
@@ -63,6 +67,12 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Mail.Dir == "" {
+		o.Mail.Dir = filepath.Join(o.SpoolDir, "mail")
+	}
+	if o.Mail.Now == nil {
+		o.Mail.Now = o.Now
 	}
 	o.fill()
 	orDefault(&o.Idle, 10*time.Minute)
@@ -98,6 +108,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 		Options: options,
 		log:     log,
 		spool:   entries,
+		relay:   relay.Open(options.Mail, log),
 		reach: &reach.Reacher{
 			Permits: options.Permit, Resolver: options.Resolver, Dialer: options.Dialer, Keep: options.Keep, Now: options.Now,
 		},
@@ -108,6 +119,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	g.checkDescriptors()
 	var wait sync.WaitGroup
 	wait.Go(func() { g.flush(ctx) })
+	wait.Go(func() { g.relay.Run(ctx) })
 	g.watch(ctx)
 	g.closeAll()
 	wait.Wait()
@@ -120,6 +132,7 @@ type gateway struct {
 	log     *slog.Logger
 	spool   *spool.Spool
 	reach   *reach.Reacher
+	relay   *relay.Relay
 	tunnels chan struct{} // a place for each open tunnel of any site
 	sites   map[string]*site
 	seen    map[string]stamp

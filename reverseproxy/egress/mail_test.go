@@ -39,10 +39,10 @@ func TestTheMailPortRefusesAtOnce(t *testing.T) {
 	}
 	expect("", "220 "+hostA)
 	expect("EHLO localhost", "250")
-	expect("MAIL FROM:<wordpress@asso.coop.test>", "554 5.3.2 Mail relay not available yet")
+	expect("MAIL FROM:<wordpress@asso.coop.test>", "554 5.3.2 No mail relay is configured")
 	expect("RCPT TO:<a@b.example>", "50")
 	expect("QUIT", "221")
 	h.entry(t, "mail", func(e spool.Entry) bool {
-		return e.Decision == spool.Refused && e.Reason == "mail relay not available yet"
+		return e.Decision == spool.Refused && e.Reason == "no mail relay configured"
 	})
 }

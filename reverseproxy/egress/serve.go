@@ -14,6 +14,7 @@ import (
 
 	"chatiere/reverseproxy/egress/greeting"
 	"chatiere/reverseproxy/egress/reach"
+	"chatiere/reverseproxy/egress/relay"
 	"chatiere/reverseproxy/egress/spool"
 )
 
@@ -204,7 +205,6 @@ var outcomes = []struct {
 	{greeting.ErrNoName, http.StatusForbidden},
 	{greeting.ErrHidden, http.StatusForbidden},
 	{greeting.ErrForm, http.StatusForbidden},
-	{ErrNoRelay, http.StatusForbidden},
 	{ErrEdge, http.StatusBadGateway},
 	{reach.ErrResolve, http.StatusBadGateway},
 	{reach.ErrDial, http.StatusBadGateway},
@@ -229,9 +229,13 @@ func reasonOf(cause error) string {
 			return o.cause.Error()
 		}
 	}
+	if reason := relay.Reason(cause); reason != "" {
+		return reason
+	}
 	return "other"
 }
 
 func limited(cause error) bool {
-	return errors.Is(cause, ErrTooFast) || errors.Is(cause, ErrTooMany) || errors.Is(cause, ErrFull)
+	return errors.Is(cause, ErrTooFast) || errors.Is(cause, ErrTooMany) || errors.Is(cause, ErrFull) ||
+		errors.Is(cause, relay.ErrTooFast)
 }

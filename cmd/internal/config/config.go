@@ -23,6 +23,7 @@ type Config struct {
 	SitesDatabase SitesDatabase
 	Identity      Identity
 	Egress        Egress
+	Mail          Mail
 	Sites         Sites
 	Disk          Disk
 	Sessions      Sessions

@@ -19,6 +19,7 @@ func defaults() Config {
 		SitesDatabase: SitesDatabase{AdminUser: "chatiere_sites"},
 		Identity:      Identity{ClientID: "panel"},
 		Egress:        Egress{Connections: 64, ConnectionsPerSecond: 20, AllConnections: 2048, MiBPerSecond: 8, BurstMiB: 256},
+		Mail:          Mail{TLS: MailStartTLS, Foreign: ForeignRewrite, Hourly: 200},
 		Sites:         Sites{FirstUID: 200000, LastUID: 265535, MemoryMiB: 256, Pids: 128, CPUs: 1},
 		Sessions:      Sessions{IdleMinutes: 480, Hours: 24},
 		Audit:         Audit{KeepDays: 366}, // a year from each act, leap years included
@@ -43,6 +44,9 @@ func (c *Config) derive() {
 	}
 	if c.Domain == "" {
 		return // its absence is reported; names made from nothing would only add noise
+	}
+	if c.Mail.Domain == "" {
+		c.Mail.Domain = c.Domain
 	}
 	if c.Panel.Host == "" {
 		c.Panel.Host = "panel." + c.Domain

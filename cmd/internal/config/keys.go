@@ -1,5 +1,7 @@
 package config
 
+import "slices"
+
 // key describes one key of the file: where it goes, what is expected there, and a value that would do.
 type key struct {
 	path    string
@@ -10,7 +12,9 @@ type key struct {
 }
 
 // keys is every key there is, in the order of the file. Loading, checking, overriding and explaining walk this list.
-var keys = []key{
+var keys = slices.Concat(keysBefore, mailKeys, keysAfter)
+
+var keysBefore = []key{
 	{"instance", "a short name: lower-case letters, digits and single hyphens, at most 20", "lilas",
 		func(c *Config) any { return &c.Instance }, checkInstance},
 	{"root", "an absolute path without spaces, at least two levels deep", "/var/lib/chatiere",
@@ -87,7 +91,9 @@ var keys = []key{
 		func(c *Config) any { return &c.Egress.MiBPerSecond }, func(c *Config) string { return within(c.Egress.MiBPerSecond, 1, 10240) }},
 	{"egress.burst_mib", "MiB that one site may move at once after a rest, 1 to 102400", "256",
 		func(c *Config) any { return &c.Egress.BurstMiB }, func(c *Config) string { return within(c.Egress.BurstMiB, 1, 102400) }},
+}
 
+var keysAfter = []key{
 	{"sites.first_uid", "a uid of at least 100000", "200000",
 		func(c *Config) any { return &c.Sites.FirstUID }, checkFirstUID},
 	{"sites.last_uid", "a uid at least 100 above sites.first_uid", "265535",

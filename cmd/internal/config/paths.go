@@ -47,6 +47,18 @@ func (p Paths) Secret(name string) string { return p.at("secrets", name) }
 // SecretsOf is the directory with the copies that a container of somebody else's making reads ("keycloak", "mariadb" …).
 func (p Paths) SecretsOf(container string) string { return p.at("secrets", container) }
 
+// gatewayName is the directory of the gateway's own secrets.
+const gatewayName = "gateway"
+
+// GatewaySecrets is what the gateway alone reads.
+func (p Paths) GatewaySecrets() string { return p.SecretsOf(gatewayName) }
+
+// MailCA is an authority, beside the system's, that the smarthost's certificate may be from. It need not be there.
+func (p Paths) MailCA() string { return p.at("secrets", gatewayName, "mail_ca.pem") }
+
+// MailQueue is where the gateway keeps mail.
+func (p Paths) MailQueue() string { return p.at("spool", "gateway", "mail") }
+
 // RoutesDir holds the route table.
 func (p Paths) RoutesDir() string { return p.at("routes") }
 

@@ -14,6 +14,8 @@ const (
 	SecretSessionKey  = "session_key"
 	SecretEntryKey    = "entry_key" // the panel's half of the key that sites let people in by
 	SecretKCBootstrap = "kc_bootstrap"
+	// SecretMail lies in a directory that the gateway sees whole, so that it may come and go.
+	SecretMail = gatewayName + "/mail_password"
 )
 
 // Secret returns the secret of a name.
@@ -48,6 +50,9 @@ func (c Config) SecretUses() []SecretUse {
 			SecretUse{Name: SecretDBKeycloak, OwnerUID: KeycloakUID},
 			SecretUse{Name: SecretKCBootstrap, OwnerUID: KeycloakUID})
 	}
+	if c.Mail.User != "" {
+		uses = append(uses, SecretUse{Name: SecretMail, OwnerUID: GatewayUID, Given: true})
+	}
 	return uses
 }
 
@@ -72,6 +77,9 @@ func (c Config) CheckFiles() Faults {
 }
 
 func secretAdvice(use SecretUse) string {
+	if use.Name == SecretMail {
+		return "write there the password of mail.user, and run chatiere setup for its owner and mode"
+	}
 	if use.Given {
 		return "copy it from the client's page in Keycloak"
 	}

@@ -93,7 +93,7 @@ func (r *run) values() ([]variable, error) {
 // configFiles is what our own roles read at their start. The authority is among them, since containers that mount a
 // single file do not see it replaced.
 func (r *run) configFiles() []string {
-	files := []string{r.paths.Config(), r.paths.CA()}
+	files := []string{r.paths.Config(), r.paths.CA(), r.paths.MailCA()}
 	for _, use := range r.config.SecretUses() {
 		files = append(files, r.paths.Secret(use.Name))
 	}

@@ -19,6 +19,7 @@ func layout(p config.Paths) []place {
 		{p.SecretsOf(mariaDB), 0o700, mariadb, mariadb},
 		{p.SecretsOf(sitesMariaDB), 0o700, mariadb, mariadb},
 		{p.SecretsOf(keycloakName), 0o700, keycloak, keycloak},
+		{p.GatewaySecrets(), 0o700, gateway, gateway},
 		{p.RoutesDir(), 0o755, root, root},
 		{p.CertsDir(), 0o750, root, proxy},
 		{p.CADir(), 0o700, root, root},

@@ -29,7 +29,7 @@ func (r *run) secrets() error {
 		case strings.TrimSpace(string(value)) != "":
 			changed, err = p.settle()
 		case use.Given:
-			r.tools.Progress("left to you: " + p.path + ", the secret of a client of your realm")
+			r.tools.Progress("left to you: " + p.path + ", " + whose(use.Name))
 			continue
 		default:
 			changed, err = r.newSecret(p)
@@ -40,6 +40,14 @@ func (r *run) secrets() error {
 		r.note(p.path, changed)
 	}
 	return nil
+}
+
+// whose says what an admin has to bring.
+func whose(name string) string {
+	if name == config.SecretMail {
+		return "the password of mail.user at the smarthost"
+	}
+	return "the secret of a client of your realm"
 }
 
 func (r *run) newSecret(p place) (bool, error) {

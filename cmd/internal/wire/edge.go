@@ -43,10 +43,14 @@ func Gateway(ctx context.Context, c config.Config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("reading egress.permit: %w", err)
 	}
+	mail, err := mailOptions(c)
+	if err != nil {
+		return err
+	}
 	p := c.Paths()
 	return egress.Run(ctx, egress.Options{
 		ListDir: p.EgressDir(), RunDir: p.AppDir(), EdgeSocket: p.EdgeSocket(), SpoolDir: p.GatewaySpool(),
-		PublicPort: c.PublicPort, Permit: permit, Limits: limits(c.Egress),
+		PublicPort: c.PublicPort, Permit: permit, Limits: limits(c.Egress), Mail: mail,
 	}, log)
 }
 

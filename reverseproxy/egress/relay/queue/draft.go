@@ -1,0 +1,146 @@
+package queue
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// look is after how many bytes a growing message looks at the disk again.
+const look = 1 << 20
+
+// Draft is a message being received. It counts against the limits from its
+// first byte, so that many at once cannot pass them together.
+type Draft struct {
+	queue   *Queue
+	message Message
+	file    *os.File
+	buffer  *bufio.Writer
+	counted int64
+	looked  int64
+	ended   bool
+}
+
+// Create begins a message. The envelope must be one that [ParseEnvelope] takes.
+func (q *Queue) Create(e Envelope) (*Draft, error) {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("writing mail: %w", err)
+	}
+	if _, err := ParseEnvelope(line); err != nil {
+		return nil, fmt.Errorf("writing mail: %w", err)
+	}
+	if err := q.begin(e.Site); err != nil {
+		return nil, err
+	}
+	d := &Draft{queue: q, message: fresh(e)}
+	err = os.MkdirAll(q.path(e.Site, ""), 0o700)
+	if err == nil {
+		d.file, err = os.OpenFile(q.path(e.Site, partial+e.ID), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	}
+	if err != nil {
+		d.file = nil
+		return nil, errors.Join(fmt.Errorf("writing mail: %w", err), d.Abort())
+	}
+	d.buffer = bufio.NewWriterSize(d.file, 32<<10)
+	if _, err := d.Write(append(line, '\n')); err != nil {
+		return nil, errors.Join(err, d.Abort())
+	}
+	return d, nil
+}
+
+func (q *Queue) begin(site string) error {
+	if err := q.reserve(); err != nil {
+		return err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.fits(site, usage{mails: 1}); err != nil {
+		return err
+	}
+	q.hold(site, usage{mails: 1})
+	return nil
+}
+
+// Write adds to the message, unless a limit is in the way.
+func (d *Draft) Write(p []byte) (int, error) {
+	if err := d.count(int64(len(p))); err != nil {
+		return 0, err
+	}
+	n, err := d.buffer.Write(p)
+	if err != nil {
+		return n, fmt.Errorf("writing mail: %w", err)
+	}
+	return n, nil
+}
+
+func (d *Draft) count(n int64) error {
+	q := d.queue
+	if d.counted+n-d.looked > look {
+		if err := q.reserve(); err != nil {
+			return err
+		}
+		d.looked = d.counted + n
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.fits(d.message.Site, usage{bytes: n}); err != nil {
+		return err
+	}
+	q.hold(d.message.Site, usage{bytes: n})
+	d.counted += n
+	return nil
+}
+
+// Commit makes the message durable. After it has returned nil, and not before,
+// the message may be acknowledged.
+func (d *Draft) Commit() (Message, error) {
+	d.message.Size = d.counted
+	err := errors.Join(d.buffer.Flush(), d.file.Sync(), d.file.Close())
+	d.file = nil
+	dir := d.queue.path(d.message.Site, "")
+	if err == nil {
+		err = os.Rename(dir+"/"+partial+d.message.ID, dir+"/"+d.message.ID+mailSuffix)
+	}
+	if err == nil {
+		// The site's directory may be as new as the file.
+		err = errors.Join(syncDir(dir), syncDir(d.queue.dir))
+	}
+	if err != nil {
+		return Message{}, errors.Join(fmt.Errorf("writing mail: %w", err), os.Remove(dir+"/"+d.message.ID+mailSuffix), d.Abort())
+	}
+	d.ended = true
+	d.queue.mu.Lock()
+	defer d.queue.mu.Unlock()
+	d.queue.messages[d.message.ID] = &d.message
+	return d.message.clone(), nil
+}
+
+// Abort forgets a message that was not committed; after Commit it does nothing.
+func (d *Draft) Abort() error {
+	if d.ended {
+		return nil
+	}
+	d.ended = true
+	var err error
+	if d.file != nil {
+		err = d.file.Close()
+	}
+	if gone := os.Remove(d.queue.path(d.message.Site, partial+d.message.ID)); gone != nil && !errors.Is(gone, os.ErrNotExist) {
+		err = errors.Join(err, gone)
+	}
+	d.queue.mu.Lock()
+	defer d.queue.mu.Unlock()
+	d.queue.hold(d.message.Site, usage{mails: -1, bytes: -d.counted})
+	return err
+}
+
+func syncDir(dir string) error {
+	handle, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("syncing mail directory: %w", err)
+	}
+	return errors.Join(handle.Sync(), handle.Close())
+}

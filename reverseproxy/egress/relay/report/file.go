@@ -1,0 +1,244 @@
+package report
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+const (
+	prefix  = "mail-"
+	suffix  = ".jsonl"
+	partial = ".mail-"
+	bad     = ".bad"
+	maxLine = 4096
+	maxFile = 32 << 20
+	perFile = 5000 // entries, each shorter than maxLine
+)
+
+// ErrDamaged says that a file cannot be read.
+var ErrDamaged = errors.New("damaged mail report")
+
+// Flush writes what was collected as one file; without entries it does nothing.
+// What could not be written (a full disk) is kept for the next time.
+func (w *Writer) Flush() error {
+	w.writing.Lock()
+	defer w.writing.Unlock()
+	w.mu.Lock()
+	entries := slices.Collect(maps.Values(w.entries))
+	w.entries = map[string]Entry{}
+	w.mu.Unlock()
+	for chunk := range slices.Chunk(entries, perFile) {
+		if err := w.flush(chunk); err != nil {
+			w.giveBack(entries)
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Writer) flush(entries []Entry) error {
+	text, err := encode(entries)
+	if err != nil {
+		return err
+	}
+	w.trim(int64(len(text)))
+	return w.write(text)
+}
+
+// giveBack keeps entries that were not overtaken meanwhile.
+func (w *Writer) giveBack(entries []Entry) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range entries {
+		w.add(e)
+	}
+}
+
+func encode(entries []Entry) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	for _, e := range entries {
+		if err := encoder.Encode(e); err != nil {
+			return nil, fmt.Errorf("encoding mail report: %w", err)
+		}
+	}
+	return out.Bytes(), nil
+}
+
+func (w *Writer) write(text []byte) error {
+	file, err := os.CreateTemp(w.dir, partial+"*")
+	if err != nil {
+		return fmt.Errorf("writing mail report: %w", err)
+	}
+	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
+	_, err = file.Write(text)
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err != nil {
+		return fmt.Errorf("writing mail report: %w", err)
+	}
+	w.serial++
+	name := fmt.Sprintf("%s%s-%06d%s", prefix, w.now().UTC().Format("20060102T150405.000000000"), w.serial, suffix)
+	if err := os.Rename(file.Name(), filepath.Join(w.dir, name)); err != nil {
+		return fmt.Errorf("writing mail report: %w", err)
+	}
+	return syncDir(w.dir)
+}
+
+func syncDir(dir string) error {
+	handle, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("syncing mail reports: %w", err)
+	}
+	return errors.Join(handle.Sync(), handle.Close())
+}
+
+// trim removes the oldest files until the next one of that size fits.
+func (w *Writer) trim(next int64) {
+	paths, err := Files(w.dir)
+	if err != nil {
+		return // writing says why
+	}
+	sizes, total, dropped := make([]int64, len(paths)), next, 0
+	for i, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			sizes[i] = info.Size()
+			total += info.Size()
+		}
+	}
+	for i := 0; i < len(paths) && (len(paths)-i >= maxFiles || total > maxBytes); i++ {
+		if os.Remove(paths[i]) == nil {
+			dropped++
+		}
+		total -= sizes[i]
+	}
+	if dropped > 0 {
+		w.log.Warn("nobody reads the mail reports, oldest files dropped", "dir", w.dir, "files", dropped)
+	}
+}
+
+// Files lists the finished files of a directory, oldest first. The writer is
+// less trusted than the reader: no links, no devices.
+func Files(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing mail reports: %w", err)
+	}
+	var paths []string
+	for _, e := range entries {
+		if name := e.Name(); e.Type().IsRegular() && strings.HasPrefix(name, prefix) && strings.HasSuffix(name, suffix) {
+			paths = append(paths, filepath.Join(dir, name))
+		}
+	}
+	slices.Sort(paths)
+	return paths, nil
+}
+
+// Ingest hands the entries of each file, oldest first, to take and removes the
+// file once take has returned nil. After a crash in between, the same entries
+// come again. A damaged file is set aside (its name gets ".bad") and does not
+// stop the others; an error of take does.
+func Ingest(ctx context.Context, dir string, take func([]Entry) error) error {
+	paths, err := Files(dir)
+	if err != nil {
+		return err
+	}
+	var damaged []error
+	for _, path := range paths {
+		if ctx.Err() != nil {
+			return errors.Join(append(damaged, ctx.Err())...)
+		}
+		entries, err := readFile(path)
+		if errors.Is(err, ErrDamaged) {
+			damaged = append(damaged, err, os.Rename(path, path+bad))
+			continue
+		}
+		if err == nil {
+			err = take(entries)
+		}
+		if err == nil {
+			err = os.Remove(path)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the writer trims
+			return errors.Join(append(damaged, fmt.Errorf("taking mail reports: %w", err))...)
+		}
+	}
+	return errors.Join(damaged...)
+}
+
+func readFile(path string) ([]Entry, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxFile {
+		return nil, fmt.Errorf("%w: %s: %d bytes", ErrDamaged, filepath.Base(path), info.Size())
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	entries, err := Read(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	return entries, nil
+}
+
+var (
+	idForm   = regexp.MustCompile(`^[a-z0-9.-]{3,60}$`)
+	siteForm = regexp.MustCompile(`^s[a-z0-9]{9}$`)
+	states   = []string{"waiting", "deferred", "sent", "bounced", Refused}
+)
+
+// Read reads entries, one a line; with the first bad line all of them are refused.
+func Read(from io.Reader) ([]Entry, error) {
+	var entries []Entry
+	lines := bufio.NewScanner(from)
+	lines.Buffer(make([]byte, 0, 512), maxLine)
+	for lines.Scan() {
+		var e Entry
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			return nil, fmt.Errorf("%w: line %d: %w", ErrDamaged, len(entries)+1, err)
+		}
+		if !e.valid() {
+			return nil, fmt.Errorf("%w: line %d", ErrDamaged, len(entries)+1)
+		}
+		entries = append(entries, e)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%w: line %d: %w", ErrDamaged, len(entries)+1, err)
+	}
+	return entries, nil
+}
+
+// Years that a database can hold.
+const firstYear, lastYear = 2000, 9000
+
+func (e Entry) valid() bool {
+	for _, at := range []int{e.Accepted.Year(), e.Changed.Year()} {
+		if at < firstYear || at > lastYear {
+			return false
+		}
+	}
+	if year := e.Next.Year(); !e.Next.IsZero() && (year < firstYear || year > lastYear) {
+		return false
+	}
+	return idForm.MatchString(e.ID) && siteForm.MatchString(e.Site) && slices.Contains(states, e.State) &&
+		e.Count >= 0 && e.Count < 1<<31 && e.Code >= 0 && e.Code < 1000 && len(e.To) <= 320 && len(e.Said) <= 1500 && len(e.Cause) <= 40
+}

@@ -1,0 +1,80 @@
+// Package report is how the mail relay tells the worker what became of each
+// mail: whole files of JSON lines that appear by rename, to be read and
+// removed. A line says how things stand, not what happened, so lines may come
+// twice or out of order; the later one counts. Addresses are masked before
+// they get here. Start at [Writer.Add] and [Ingest].
+package report
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Entry is how things stand with one mail for one recipient, or, with the state
+// "refused", with the mails of an hour that were not taken for one reason.
+type Entry struct {
+	ID       string    `json:"id"` // the same for all entries about the same thing
+	Site     string    `json:"site"`
+	To       string    `json:"to,omitempty"` // masked
+	State    string    `json:"state"`        // waiting, deferred, sent, bounced or refused
+	Cause    string    `json:"cause,omitempty"`
+	Code     int       `json:"code,omitempty"` // the smarthost's
+	Said     string    `json:"said,omitempty"` // the smarthost's words, with addresses masked
+	Count    int       `json:"count"`          // of attempts; with "refused", of mails
+	Accepted time.Time `json:"accepted"`       // or refused first
+	Changed  time.Time `json:"changed"`        // the later entry counts
+	Next     time.Time `json:"next,omitzero"`  // when it is tried next
+}
+
+// Refused is the state of mails that were not taken.
+const Refused = "refused"
+
+// Bounds of what waits for the worker. Old files give way to new ones: the
+// state of what is still in the queue is told anew at the next start.
+const (
+	maxFiles = 4096
+	maxBytes = 64 << 20
+)
+
+// Writer collects entries; [Writer.Flush] writes them.
+type Writer struct {
+	dir string
+	now func() time.Time
+	log *slog.Logger
+
+	mu      sync.Mutex
+	entries map[string]Entry
+	serial  uint64
+	writing sync.Mutex
+}
+
+// New makes a writer in dir and removes what a killed predecessor left half
+// written there.
+func New(dir string, now func() time.Time, log *slog.Logger) (*Writer, error) {
+	// The worker reads as root; nobody else needs to.
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	left, _ := filepath.Glob(filepath.Join(dir, partial+"*"))
+	for _, path := range left {
+		_ = os.Remove(path)
+	}
+	return &Writer{dir: dir, now: now, log: log, entries: map[string]Entry{}}, nil
+}
+
+// Add tells how things stand.
+func (w *Writer) Add(e Entry) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.add(e)
+}
+
+// add keeps the later of two entries; w.mu is held.
+func (w *Writer) add(e Entry) {
+	if have, ok := w.entries[e.ID]; !ok || !e.Changed.Before(have.Changed) {
+		w.entries[e.ID] = e
+	}
+}

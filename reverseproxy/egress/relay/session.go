@@ -1,0 +1,176 @@
+package relay
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"chatiere/reverseproxy/egress/relay/queue"
+)
+
+// Site is who sends by a socket.
+type Site struct {
+	ID    string
+	Host  func() string // its own name, now
+	Allow func() bool   // takes from the site's budget of attempts
+	// Note is told why a mail was not taken, once for each.
+	Note func(cause error)
+}
+
+// longestLine bounds what a site may send without a line end, in bytes. It is
+// far above what SMTP allows: [lineReader] breaks what is too long.
+const longestLine = 1 << 20
+
+// Serve takes the site's mail until ctx ends or the listener is closed.
+func (r *Relay) Serve(ctx context.Context, listener net.Listener, site Site) {
+	r.shift(site.ID, 1)
+	defer r.shift(site.ID, -1)
+	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
+		return &session{relay: r, site: site}, nil
+	}))
+	server.Domain = site.Host()
+	server.WriteTimeout = idleLimit
+	server.MaxLineLength = longestLine
+	server.MaxRecipients = r.MaxRecipients
+	server.MaxMessageBytes = r.MaxBytes
+	server.ErrorLog = silentLog{r, site.ID}
+	closeOnce := sync.OnceFunc(func() { // twice at once would panic
+		_ = server.Close()
+		_ = listener.Close() // which a server that is closed before it serves does not know yet
+	})
+	defer closeOnce()
+	defer context.AfterFunc(ctx, closeOnce)()
+	err := server.Serve(newDoor(listener))
+	if err != nil && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, smtp.ErrServerClosed) {
+		r.log.Error("serving mail port", "site", site.ID, "error", err)
+	}
+}
+
+type silentLog struct {
+	relay *Relay
+	site  string
+}
+
+// Printf is go-smtp's way to report; only its format is constant.
+func (l silentLog) Printf(string, ...any) { l.relay.log.Debug("mail client went away", "site", l.site) }
+
+// Println is go-smtp's other way to report.
+func (l silentLog) Println(...any) { l.Printf("") }
+
+// session is one connection of a site.
+type session struct {
+	relay      *Relay
+	site       Site
+	recipients []string
+}
+
+// Mail decides whether anything is taken now, and from whom.
+func (s *session) Mail(from string, _ *smtp.MailOptions) error {
+	s.recipients = nil
+	r := s.relay
+	switch {
+	case !s.site.Allow():
+		return s.refuse(ErrTooFast)
+	case r.Smarthost == nil:
+		return s.refuse(ErrNoSmarthost)
+	case r.queue == nil:
+		return s.refuse(ErrClosed)
+	case r.Foreign == Refuse && from != "" && !s.origin("").ownAddress(from):
+		return s.refuse(ErrForeign)
+	}
+	if err := r.queue.Room(s.site.ID); err != nil {
+		return s.refuse(err)
+	}
+	return nil
+}
+
+func (s *session) origin(id string) origin {
+	r := s.relay
+	return origin{
+		site: s.site.ID, host: s.site.Host(), id: id, domain: r.Domain, senders: r.Senders, foreign: r.Foreign, at: r.Now().UTC(),
+	}
+}
+
+// Rcpt takes a recipient.
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	if !mailbox(to) {
+		return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 3}, Message: "This is no mail address"}
+	}
+	if !slices.ContainsFunc(s.recipients, func(have string) bool { return strings.EqualFold(have, to) }) {
+		s.recipients = append(s.recipients, to)
+	}
+	return nil
+}
+
+// Data takes the message. It returns nil only when the message is durable.
+func (s *session) Data(from io.Reader) error {
+	lines := newLineReader(from)
+	m, err := s.keep(lines)
+	switch {
+	case errors.Is(lines.err, smtp.ErrDataTooLarge):
+		return s.refuse(smtp.ErrDataTooLarge)
+	case err != nil && lines.err != nil && !errors.Is(lines.err, io.EOF):
+		return lines.err // the client went away: nobody is there to be told
+	case err != nil:
+		return s.refuse(err)
+	}
+	r := s.relay
+	r.tell(m)
+	r.log.Info("mail accepted", "site", m.Site, "mail", m.ID, "recipients", len(m.Recipients), "bytes", m.Size)
+	r.nudge()
+	return nil
+}
+
+func (s *session) keep(lines *lineReader) (m queue.Message, err error) {
+	o := s.origin(newID(s.relay.Now()))
+	reader := bufio.NewReaderSize(lines, 16<<10)
+	h, rest, err := readHead(reader)
+	if err != nil {
+		return m, err
+	}
+	if h, err = o.rewrite(h); err != nil {
+		return m, err
+	}
+	draft, err := s.relay.queue.Create(queue.Envelope{
+		ID: o.id, Site: o.site, Sender: o.envelope(), Recipients: s.recipients, Accepted: o.at,
+	})
+	if err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, draft.Abort()) }() // nothing after Commit
+	if err := h.write(draft); err != nil {
+		return m, err
+	}
+	if _, err := draft.Write(rest); err != nil {
+		return m, err
+	}
+	if _, err := io.Copy(draft, reader); err != nil {
+		return m, err
+	}
+	return draft.Commit()
+}
+
+// Reset forgets the recipients.
+func (s *session) Reset() { s.recipients = nil }
+
+// Logout has nothing to close.
+func (s *session) Logout() error { return nil }
+
+// newID is unique, tells nothing of the site, and sorts by time.
+func newID(now time.Time) string {
+	var b [14]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16)
+	_, _ = rand.Read(b[6:]) // never fails
+	return strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
+}

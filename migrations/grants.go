@@ -40,6 +40,7 @@ var grants = map[string]rights{
 	"traffic_batches":     {"", "SIUD"},
 	"worker_heartbeat":    {"S", "SIUD"},
 	"findings":            {"S", "SIUD"},
+	"mails":               {"S", "SIUD"},
 	"worker_mark":         {"S", "SIU"},
 	"sessions":            {"SIUD", ""},
 	"sign_ins":            {"SID", ""},

@@ -22,6 +22,7 @@ type Options struct {
 	Instance    string // names the sites' containers
 	DataRoot    string // shown to volunteers as where a site's files are
 	MemoryMiB   int    // a site's limit, shown to volunteers
+	MailHourly  int    // recipients per site and hour; 0: no mail leaves
 	EdgeSocket  string // where the proxy reaches us: <root>/run/panel/panel.sock
 	LocalSocket string // where root on the server does: <root>/run/cli/panel.sock
 

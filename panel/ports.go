@@ -43,6 +43,14 @@ type Sites interface {
 	RequestsToday(ctx context.Context, siteIDs []string, day time.Time) (map[string]int64, error)
 }
 
+// Mails reads what became of the sites' mail.
+type Mails interface {
+	// Mails lists the last ones of a site, the newest first.
+	Mails(ctx context.Context, siteID string, limit int) ([]tenants.Mail, error)
+	// MailFigures counts those of the day and the hour that the instant lies in.
+	MailFigures(ctx context.Context, siteID string, now time.Time) (tenants.MailFigures, error)
+}
+
 // Operations reads operations.
 type Operations interface {
 	Operation(ctx context.Context, id string) (operations.Operation, error)
@@ -73,6 +81,7 @@ type Journal interface {
 type Records interface {
 	Associations
 	Sites
+	Mails
 	Operations
 	Platform
 	Journal

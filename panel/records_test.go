@@ -25,7 +25,9 @@ type records struct {
 	workerSeen   time.Time
 	requests     map[string]int64
 	probes       map[string]tenants.Probe
-	counts       int   // how often members were counted
+	counts       int                       // how often members were counted
+	mails        map[string][]tenants.Mail // by site
+	figures      tenants.MailFigures
 	broken       error // what every reading answers when it is set
 }
 
@@ -122,6 +124,17 @@ func (r *records) Findings(ctx context.Context, f tenants.FindingFilter) ([]tena
 }
 
 func (r *records) Revival(context.Context) (string, error) { return "make revive", nil }
+func (r *records) Mails(_ context.Context, siteID string, limit int) ([]tenants.Mail, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mails[siteID][:min(limit, len(r.mails[siteID]))], nil
+}
+
+func (r *records) MailFigures(context.Context, string, time.Time) (tenants.MailFigures, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.figures, nil
+}
 
 func (r *records) AuditEntries(_ context.Context, f tenants.AuditFilter) ([]tenants.AuditEntry, error) {
 	var out []tenants.AuditEntry

@@ -32,6 +32,7 @@ const (
 	ActSiteFindings      Action = "site.findings" // what was noticed about one site
 	ActAuditRead         Action = "audit.read"    // the co-op's whole trail
 	ActJournalShow       Action = "journal.show"  // an association's part of it
+	ActSiteMail          Action = "site.mail"     // what became of its mail
 )
 
 // rule says who may do an action.
@@ -69,6 +70,7 @@ var rules = map[Action]rule{
 	ActPlatformShow:      {scope: ScopeRead, admin: true},
 	ActSiteFindings:      {scope: ScopeRead, manager: true, admin: true},
 	ActJournalShow:       {scope: ScopeRead, manager: true, admin: true},
+	ActSiteMail:          {scope: ScopeRead, manager: true, admin: true},
 }
 
 // Authorize answers whether p may do a on the association named by slug ("" for the co-op as a whole).

@@ -40,4 +40,15 @@ const (
 	FindingSiteFrozen FindingCode = "site-frozen"
 	// FindingReserve is a disk on which less is free than the reserve.
 	FindingReserve FindingCode = "disk-reserve"
+
+	// FindingNoMail is that no mail leaves, since no mail server is configured.
+	FindingNoMail FindingCode = "mail-none"
+	// FindingMailStuck is that the co-op's mail server has not taken mail for a while.
+	FindingMailStuck FindingCode = "mail-stuck"
+	// FindingMailQuota is a site whose mail waits for its next hour.
+	FindingMailQuota FindingCode = "mail-quota"
+	// FindingMailFull is a site whose mail was not taken, because too much is waiting.
+	FindingMailFull FindingCode = "mail-full"
+	// FindingMailBounces is a site whose mail comes back too often.
+	FindingMailBounces FindingCode = "mail-bounces"
 )

@@ -139,6 +139,7 @@ func TestAuthorizeEveryActionForEveryPrincipal(t *testing.T) {
 		tenants.ActPlatformShow:      {"+2--!++", "+2??!++"},
 		tenants.ActSiteFindings:      {"+2+-!++", "+2??!++"},
 		tenants.ActJournalShow:       {"+2+-!++", "+2??!++"},
+		tenants.ActSiteMail:          {"+2+-!++", "+2??!++"},
 	}
 	for _, a := range tenants.Actions() {
 		if _, ok := want[a]; !ok {

@@ -49,6 +49,8 @@ var families = map[string][]string{
 	"browser":         {"Browser"},
 	"platform":        {"DevicePlatform"},
 	"actor":           {"ActorKind", "person"},
+	"mail-state":      {"MailState"},
+	"mail-cause":      {"MailCause"},
 }
 
 // partial are families that have words for some values and "other" for the rest.

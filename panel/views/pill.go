@@ -27,6 +27,11 @@ var looks = map[string]look{
 	string(PartRestarting): {"trouble", "back"},
 	string(PartStopped):    {"trouble", "pause"},
 	string(PartGone):       {"trouble", "cross"},
+	string(MailWaiting):    {"idle", "dots"},
+	string(MailDeferred):   {"attention", "dots"},
+	string(MailSent):       {"well", "check"},
+	string(MailBounced):    {"trouble", "back"},
+	string(MailRefused):    {"trouble", "cross"},
 
 	string(OperationQueued):    {"idle", "dots"},
 	string(OperationRunning):   {"busy", "dots"},

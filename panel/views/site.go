@@ -106,6 +106,7 @@ type Site struct {
 	History       []OperationRow
 	May           SiteActs
 	Findings      []Finding  // what was noticed about it, for those who may know
+	Mail          *Mailbox   // nil for those who may not know, and while it cannot be told
 	Technical     *Technical // nil for those who do not want to know
 }
 

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -9,6 +10,9 @@ import (
 
 	"chatiere/cmd/internal/config"
 	"chatiere/reverseproxy/egress/relay"
+	"chatiere/reverseproxy/egress/relay/report"
+	"chatiere/tenants"
+	"chatiere/tenants/mails"
 )
 
 // errMailCA says that secrets/gateway/mail_ca.pem is no certificate.
@@ -50,4 +54,31 @@ func mailRoots(path string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("reading the smarthost's authority %s: %w", path, errMailCA)
 	}
 	return roots, nil
+}
+
+// ingestMail takes what became of the sites' mails into the database.
+func (w *Worker) ingestMail(ctx context.Context) error {
+	return report.Ingest(ctx, relay.ReportDir(w.config.Paths().MailQueue()), func(entries []report.Entry) error {
+		told := make([]tenants.Mail, 0, len(entries))
+		for _, e := range entries {
+			told = append(told, tenants.Mail{
+				ID: e.ID, SiteID: e.Site, To: e.To, State: tenants.MailState(e.State), Cause: e.Cause, Code: e.Code, Said: e.Said,
+				Count: e.Count, Accepted: e.Accepted, Changed: e.Changed, Next: e.Next,
+			})
+		}
+		return w.store.KeepMails(ctx, told)
+	})
+}
+
+// mails watches over what became of them.
+func (w *Worker) mails() *mails.Watch {
+	return &mails.Watch{Records: w.store, Book: w.findings, Relay: w.config.Mail.Smarthost != "", Now: w.now}
+}
+
+// mailHourly is what the pages tell of the sites' quota; nothing where no mail leaves.
+func mailHourly(c config.Config) int {
+	if c.Mail.Smarthost == "" {
+		return 0
+	}
+	return c.Mail.Hourly
 }

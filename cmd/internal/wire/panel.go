@@ -73,7 +73,7 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 	return panel.Options{
 		PublicURL: c.PanelURL(), SitesDomain: c.Domain, SitesPort: c.PublicPort,
 		Coop:     panel.Coop{Name: c.Coop.Name, Contact: c.Coop.Contact},
-		Instance: c.Instance, DataRoot: c.Root, MemoryMiB: c.Sites.MemoryMiB, PastPivot: pastPivot(desk.Registry),
+		Instance: c.Instance, DataRoot: c.Root, MemoryMiB: c.Sites.MemoryMiB, MailHourly: mailHourly(c), PastPivot: pastPivot(desk.Registry),
 		EdgeSocket:  c.Paths().PanelSocket(),
 		LocalSocket: c.Paths().CLISocket(), Identity: identity, AccountURL: c.Identity.Issuer + "/account", SessionKey: []byte(key), Entries: entries,
 		Records: panelRecords{store, c.Now}, People: store, Store: own, Desk: desk, Catalogue: shelf{known}, Doctor: w, Watch: w,

@@ -58,6 +58,9 @@ func (w *Worker) jobs() []schedule.Job {
 		{Name: "measure", Every: 10 * time.Minute, Run: w.upkeep.Measure},
 		{Name: "bin", Every: time.Hour, Run: w.upkeep.EmptyBin},
 		{Name: "findings", Every: time.Hour, Run: w.findings.Forget},
+		{Name: "mail", Every: 2 * time.Second, Run: w.ingestMail},
+		{Name: "mail-watch", Every: time.Minute, Run: w.mails().Look},
+		{Name: "mail-memory", Every: time.Hour, Run: w.mails().Forget},
 		{Name: "certificate", Every: time.Hour, Run: w.certificate},
 	}
 	jobs = append(jobs,

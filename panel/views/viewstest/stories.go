@@ -144,6 +144,7 @@ func sites() []Story {
 	changing.Running = &history()[0]
 	changing.History = nil
 	manager.Findings = findings()[1:2]
+	manager.Mail, admin.Mail, down.Mail = mailbox(), &views.Mailbox{Open: true, Hourly: 200, Left: 200}, &views.Mailbox{}
 	return []Story{
 		{"sites", views.Sites{Base: Admin("/sites"), Sites: rows(), Total: 5, Create: true}},
 		{"sites-found", views.Sites{Base: Admin("/sites?q=amap"), Query: "amap", Sites: rows()[2:3], Total: 5, Create: true}},

@@ -39,7 +39,7 @@ audit: ## known vulnerabilities in what we link
 screenshots: ## pictures of every page into .artifacts/
 	@deploy/test.sh screenshots
 
-bench: ## figures beside nginx, HAProxy and Caddy into docs/benchmarks.md (root, an idle machine)
+bench: ## figures into docs/benchmarks.md: the proxy beside nginx, HAProxy and Caddy; sites (root, an idle machine)
 	@deploy/bench.sh all
 
 soak: ## shake an instance for half an hour, write docs/soak.md (root, a machine of its own; SOAK_FLAGS="-seed 1")

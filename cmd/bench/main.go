@@ -14,7 +14,7 @@ import (
 )
 
 // errUsage is a command line that makes no sense.
-var errUsage = errors.New("usage: bench proxy|load|backend [flags]")
+var errUsage = errors.New("usage: bench proxy|sites|load|backend [flags]")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -32,6 +32,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	switch verb {
 	case "proxy":
 		err = proxySection(ctx, args, stderr)
+	case "sites":
+		err = sitesSection(ctx, args, stderr)
 	case "load":
 		err = loadProcess(ctx, args, stdin, stdout)
 	case "backend":

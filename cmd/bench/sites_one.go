@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// oneSite is the memory of a site that is alone on the machine, MiB: proportional (PSS) of all its processes, and what
+// its control group is charged, page cache that can be given back left out.
+type oneSite struct {
+	cold, after, hot memory // started and one page shown; some time after the requests; under a slow steady trickle
+}
+
+type memory struct{ proportional, charged float64 }
+
+const (
+	requestsBefore = 500 // of which the site then rests
+	rest           = 30 * time.Second
+	trickle        = time.Second // between two requests of the slow visitor
+	trickling      = time.Minute
+)
+
+// visited are pages and files of a WordPress, as visitors mix them.
+var visited = []string{"/", "/?p=1", "/wp-login.php", "/?s=association", "/wp-json/wp/v2/posts", "/wp-includes/css/dashicons.min.css", "/feed/"}
+
+func (s *sites) measureOne(ctx context.Context) (oneSite, error) {
+	var one oneSite
+	site := s.summary.Sites[0]
+	s.say("one site: starting it anew")
+	if err := command(ctx, "docker", "restart", s.container(site.ID)); err != nil {
+		return one, err
+	}
+	err := s.await(ctx, time.Minute, func() error { return s.answers(ctx, base(site.URL)+"/") })
+	if err != nil {
+		return one, err
+	}
+	if err := pause(ctx, settling); err != nil {
+		return one, err
+	}
+	if one.cold, err = s.memory(ctx, site.ID); err != nil {
+		return one, err
+	}
+	s.say("one site: %d requests, then %s of rest", requestsBefore, rest)
+	if err := s.visit(ctx, site.URL, requestsBefore, 4); err != nil {
+		return one, err
+	}
+	if err := pause(ctx, rest); err != nil {
+		return one, err
+	}
+	if one.after, err = s.memory(ctx, site.ID); err != nil {
+		return one, err
+	}
+	s.say("one site: one request every %s for %s", trickle, trickling)
+	one.hot, err = s.trickled(ctx, site.URL, site.ID)
+	return one, err
+}
+
+func (s *sites) answers(ctx context.Context, url string) error {
+	status, _, err := s.page(ctx, url)
+	if err == nil && status >= http.StatusBadRequest {
+		err = fmt.Errorf("%w: %s answers %d", errOther, url, status)
+	}
+	return err
+}
+
+// visit asks for n pages, a few at a time.
+func (s *sites) visit(ctx context.Context, url string, n, atOnce int) error {
+	next := make(chan string)
+	failures := make([]error, atOnce)
+	var all sync.WaitGroup
+	for i := range atOnce {
+		all.Go(func() {
+			for path := range next {
+				if err := s.answers(ctx, base(url)+path); err != nil {
+					failures[i] = err
+				}
+			}
+		})
+	}
+	for i := range n {
+		next <- visited[i%len(visited)]
+	}
+	close(next)
+	all.Wait()
+	for _, err := range failures {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trickled returns the median of what is seen, once a request, while a visitor comes by steadily.
+func (s *sites) trickled(ctx context.Context, url, id string) (memory, error) {
+	var proportional, charged []float64
+	for began := time.Now(); time.Since(began) < trickling; {
+		if err := s.answers(ctx, base(url)+visited[len(proportional)%len(visited)]); err != nil {
+			return memory{}, err
+		}
+		if err := pause(ctx, trickle); err != nil {
+			return memory{}, err
+		}
+		m, err := s.memory(ctx, id)
+		if err != nil {
+			return memory{}, err
+		}
+		proportional, charged = append(proportional, m.proportional), append(charged, m.charged)
+	}
+	return memory{middle(proportional), middle(charged)}, nil
+}
+
+func middle(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
+
+const kibPerMiB = 1024
+
+// memory reads a container's.
+func (s *sites) memory(ctx context.Context, role string) (memory, error) {
+	mib, err := s.proportional(ctx, role)
+	if err != nil {
+		return memory{}, err
+	}
+	charged, err := charge(ctx, s.container(role))
+	return memory{mib, charged}, err
+}
+
+// charge is what the engine says a control group is charged, MiB; it leaves inactive files out.
+func charge(ctx context.Context, name string) (float64, error) {
+	out, err := exec.CommandContext(ctx, "docker", "stats", "--no-stream", "--format", "{{.MemUsage}}", name).Output()
+	if err != nil {
+		return 0, fmt.Errorf("reading the memory of %s: %w", name, err)
+	}
+	used, _, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
+	for unit, factor := range map[string]float64{"GiB": 1024, "MiB": 1, "KiB": 1.0 / 1024} {
+		if number, ok := strings.CutSuffix(used, unit); ok {
+			n, err := strconv.ParseFloat(number, 64)
+			return n * factor, err
+		}
+	}
+	return 0, fmt.Errorf("%w: docker stats says %q", errOther, out)
+}
+
+func (s *sites) container(role string) string { return "chatiere-" + s.config.Instance + "-" + role }
+
+func command(ctx context.Context, name string, args ...string) error {
+	if out, err := exec.CommandContext(ctx, name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+func word() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}

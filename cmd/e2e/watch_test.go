@@ -233,6 +233,7 @@ func TestASiteChangedByHandIsPutBackAndABrokenImageReplacesNothing(t *testing.T)
 		before := inspect("{{.Id}}")
 		i.pinImage(t, s.ID, run(t, "docker", "image", "inspect", "-f", "{{.Id}}", needed(t, "CHATIERE_BASE_IMAGE")))
 		defer i.pinImage(t, s.ID, image)
+		run(t, "docker", "update", "--restart", "unless-stopped", name) // changes nothing, and draws the worker's look
 		eventually(t, 90*time.Second, "the failed replacement to be told", func() (bool, string) {
 			told := i.found(t, "?site="+s.ID)
 			return slices.Contains(told, s.ID+" site-not-replaced"), fmt.Sprint(told)

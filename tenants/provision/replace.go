@@ -70,7 +70,7 @@ func (p *Plans) stepReplace() operations.Step {
 			if err := p.makeRoom(ctx, s, spec); err != nil {
 				return err
 			}
-			return p.create(ctx, spec)
+			return p.rather(ctx, s, p.create(ctx, spec))
 		}),
 		Undo: p.on(p.restoreContainer),
 	}
@@ -148,9 +148,21 @@ func (p *Plans) stepTurn() operations.Step {
 			if err := p.Engine.Stop(ctx, p.oldName(s.ID), stopGrace); err != nil {
 				return err
 			}
-			return p.Engine.Start(ctx, p.containerName(s.ID))
+			return p.rather(ctx, s, p.Engine.Start(ctx, p.containerName(s.ID)))
 		}),
 	}
+}
+
+// rather makes one failure enough when an older container waits: visitors are better served by that one. An engine that
+// does not answer says nothing of the successor.
+func (p *Plans) rather(ctx context.Context, s tenants.Site, err error) error {
+	if err == nil || ctx.Err() != nil || errors.Is(err, tenants.ErrUnavailable) {
+		return err
+	}
+	if _, there := p.Engine.Inspect(ctx, p.oldName(s.ID)); there != nil {
+		return err
+	}
+	return operations.Permanent(operations.CauseTemplate, err)
 }
 
 // stepProve waits until the site answers. When an older container waits beside it, one failure is enough: visitors are
@@ -164,12 +176,7 @@ func (p *Plans) stepProve() operations.Step {
 			if err == nil || ctx.Err() != nil {
 				return err
 			}
-			return p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
-				if _, there := p.Engine.Inspect(ctx, p.oldName(s.ID)); there != nil {
-					return err
-				}
-				return operations.Permanent(operations.CauseTemplate, err)
-			})(ctx, r)
+			return p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return p.rather(ctx, s, err) })(ctx, r)
 		},
 	}
 }

@@ -69,6 +69,7 @@ build_mariadb() {
   docker build --build-arg "BASE=$base_image" -t "$1" "$context"
   rm -rf "$context"
 }
+build_smtp() { docker build --build-arg "BASE=$base_image" -t "$1" deploy/images/smtp; }
 build_php() { SITEINIT=$repo/bin/siteinit BASE=$base_image deploy/images/php/build.sh "$1"; }
 
 build_keycloak() {

@@ -6,7 +6,11 @@ compose_files=(-f "$repo/docker-compose.yml")
 
 platform() { compose -p "chatiere-$instance" --env-file "$root/compose.env" "${compose_files[@]}" "$@"; }
 
-containers() { docker ps -aq --filter "label=chatiere.instance=$instance"; }
+# containers are those of the instance, and those that its tests put beside it.
+containers() {
+  docker ps -aq --filter "label=chatiere.instance=$instance"
+  docker ps -aq --filter "label=chatiere.beside=$instance"
+}
 
 # listener PORT prints who listens on a TCP port: "nginx (pid 12)", or "another process".
 listener() {

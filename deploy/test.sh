@@ -77,6 +77,7 @@ platform_of_the_tests() {
   compose_tool
   free_ports test_https_port test_http_port test_standin_port
   images
+  mail_server
   prepare
   openings
   up
@@ -91,7 +92,26 @@ openings() {
   install -d -m 0700 "$root/hold"
   grep -q '^egress:' "$root/chatiere.yaml" || printf '\negress:\n  permit: ["%s:%d", "wordpress.org:443", "api.wordpress.org:443", "downloads.wordpress.org:443"]\n  allow: ["standin.chatiere.test:%d"]\n' \
     "$PLATFORM_TEST_STANDIN" "$standin_port" "$standin_port" >>"$root/chatiere.yaml"
+  mail_opening
   prepare
+}
+
+# mail_server is a real one, from Debian, that takes, defers and refuses. Tests look at what it took by docker exec.
+mail_server() {
+  local hash
+  hash=$(digest "$(image_id "$base_image")" deploy/images/smtp)
+  image smtp "$hash" build_smtp
+  export PLATFORM_TEST_SMTP_IMAGE=chatiere/smtp:$hash
+}
+
+# mail_opening lets the gateway send through it.
+mail_opening() {
+  local secrets=$root/secrets/gateway
+  grep -q '^mail:' "$root/chatiere.yaml" ||
+    printf '\nmail:\n  smarthost: "smtp.chatiere.test:587"\n  user: chatiere\n  domain: mail.chatiere.test\n  hourly: 40\n' >>"$root/chatiere.yaml"
+  install -d -m 0700 -o 64030 -g 64030 "$secrets"
+  printf 'une phrase pour les tests\n' | install -m 0600 -o 64030 -g 64030 /dev/stdin "$secrets/mail_password"
+  docker run --rm "$PLATFORM_TEST_SMTP_IMAGE" cat /tls/ca.pem | install -m 0600 -o 64030 -g 64030 /dev/stdin "$secrets/mail_ca.pem"
 }
 
 # default_gateway reads the kernel's route table, where addresses are hexadecimal and little-endian: the machine as seen

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -84,6 +85,9 @@ func translate(doing string, err error) error {
 // noRoom is all that the daemon says of ENOSPC: it answers 500, with the system's words for it.
 const noRoom = "no space left on device"
 
+// halfStarted is what a daemon says, with a 500 and no more, of a container whose start its predecessor was ended in.
+var halfStarted = regexp.MustCompile(`task [0-9a-f]{64}: already exists`)
+
 func sentinelOf(err error) error {
 	var network net.Error
 	switch {
@@ -91,6 +95,8 @@ func sentinelOf(err error) error {
 		return nil // the asker's own doing
 	case strings.Contains(err.Error(), noRoom):
 		return tenants.ErrDiskFull
+	case halfStarted.MatchString(err.Error()):
+		return tenants.ErrConflict
 	case errdefs.IsNotFound(err):
 		return tenants.ErrNotFound
 	case errdefs.IsConflict(err):

@@ -191,11 +191,27 @@ func (p *Plans) createContainer(ctx context.Context, opID string, s tenants.Site
 func (p *Plans) stepStart() operations.Step {
 	return operations.Step{
 		Name: "start",
-		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
-			return p.Engine.Start(ctx, p.containerName(s.ID))
-		}),
+		Do:   p.on(p.startContainer),
 		Undo: p.on(p.stopContainer),
 	}
+}
+
+// startContainer starts the site's container. An engine that was ended in the middle of a start keeps half of it, and no
+// later start gets past that: the container, in which nothing of the site's lies, is made anew.
+func (p *Plans) startContainer(ctx context.Context, r *operations.Run, s tenants.Site) error {
+	name := p.containerName(s.ID)
+	err := p.Engine.Start(ctx, name)
+	if !errors.Is(err, tenants.ErrConflict) {
+		return err
+	}
+	p.Log.Warn("a container cannot be started as it is; making it anew", "site", s.ID, "error", err)
+	if err := p.Engine.Remove(ctx, name); err != nil {
+		return fmt.Errorf("removing a container that was half started: %w", err)
+	}
+	if err := p.createContainer(ctx, r.Op.ID, s); err != nil {
+		return err
+	}
+	return p.Engine.Start(ctx, name)
 }
 
 func (p *Plans) stepStop() operations.Step {

@@ -32,8 +32,10 @@ type World struct {
 	// FailHook makes a hook answer with exit code 1.
 	FailHook map[string]bool
 	// Refuse makes the groups refuse our credentials.
-	Refuse  bool
-	missing int // MiB that the disk lacks, see SetMissing
+	Refuse bool
+	// HalfStarted makes a container that is there unable to start until it is made anew.
+	HalfStarted map[string]bool
+	missing     int // MiB that the disk lacks, see SetMissing
 	// DatabasesDown makes the list of databases fail.
 	DatabasesDown bool
 }

@@ -73,6 +73,7 @@ func (s *Server) apiOperationEvents(c *fiber.Ctx) error {
 // stream sends the operation's changes until it is over, the visitor may not see it any more, or the server ends.
 // Nothing of the request may be used once this returns, so everything needed is taken out first.
 func (s *Server) stream(c *fiber.Ctx, encode encoder) error {
+	rings := s.bell.Rings() // before the first look, so that no ring goes by between it and the stream
 	op, a, err := s.findOperation(c)
 	if err != nil {
 		return err
@@ -82,7 +83,7 @@ func (s *Server) stream(c *fiber.Ctx, encode encoder) error {
 		return auth.ErrTooMany
 	}
 	f := &flow{
-		conn: c.Context().Conn(), encode: encode, slug: a.Slug, recheck: s.recheck(c, a.Slug), ends: s.ends, beat: s.o.Heartbeat, bell: s.bell,
+		conn: c.Context().Conn(), encode: encode, slug: a.Slug, recheck: s.recheck(c, a.Slug), ends: s.ends, beat: s.o.Heartbeat, bell: s.bell, rings: rings,
 		leave: func() { s.streams.leave(key) }, first: op,
 	}
 	f.changes, f.unsubscribe = s.watch.subscribe(op.ID)
@@ -137,6 +138,7 @@ type flow struct {
 	slug        string
 	beat        time.Duration
 	bell        *auth.Bell
+	rings       <-chan struct{}
 	recheck     func(context.Context) error
 	changes     <-chan operations.Operation
 	ends        context.Context
@@ -167,7 +169,8 @@ func (f *flow) run(w *bufio.Writer) {
 			if f.alive(w) != nil {
 				return
 			}
-		case <-f.bell.Rings(): // somebody's session has ended just now: perhaps this one's
+		case <-f.rings: // somebody's session has ended just now: perhaps this one's
+			f.rings = f.bell.Rings()
 			if f.alive(w) != nil {
 				return
 			}

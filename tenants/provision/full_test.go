@@ -107,3 +107,16 @@ func TestFailuresAreToldApartByTheRoomThereIs(t *testing.T) {
 type roomOf struct{ err error }
 
 func (r *roomOf) Room(context.Context, int64) error { return r.err }
+
+func TestAContainerWhoseStartWasCutOffIsMadeAnew(t *testing.T) {
+	h := newHouse(t)
+	s := h.provisioned(t)
+	h.run(t, nil)
+	op, err := h.desk.SuspendSite(t.Context(), h.admin, s.ID)
+	h.want(t, operations.Done, op, err)
+	h.world.HalfStarted[provision.ContainerName("test", s.ID)] = true
+	op, err = h.desk.ResumeSite(t.Context(), h.admin, s.ID)
+	if got := h.want(t, operations.Done, op, err); got.Problem != "" {
+		t.Errorf("it ended with %q", got.Problem)
+	}
+}

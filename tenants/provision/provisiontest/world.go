@@ -48,7 +48,7 @@ func NewWorld(r *Records) *World {
 	return &World{
 		Records: r, containers: map[string]*tenants.Container{}, installed: map[string]bool{},
 		things: map[string]mark{}, made: map[string]int{}, bound: map[string]int{}, routes: map[string]string{},
-		FailHook: map[string]bool{}, changed: map[*tenants.Container][]string{}, BrokenImages: map[string]bool{}, GoneImages: map[string]bool{},
+		HalfStarted: map[string]bool{}, FailHook: map[string]bool{}, changed: map[*tenants.Container][]string{}, BrokenImages: map[string]bool{}, GoneImages: map[string]bool{},
 	}
 }
 
@@ -303,6 +303,10 @@ func (e engine) Start(ctx context.Context, name string) error {
 	}
 	id := c.Labels[tenants.LabelSite]
 	e.w.mu.Lock()
+	if e.w.HalfStarted[name] {
+		e.w.mu.Unlock()
+		return tenants.ErrConflict
+	}
 	_, there := e.w.things["sockets:"+id]
 	e.w.bound[name] = e.w.made[id]
 	e.w.mu.Unlock()
@@ -321,6 +325,7 @@ func (e engine) Remove(_ context.Context, name string) error {
 	e.w.mu.Lock()
 	defer e.w.mu.Unlock()
 	delete(e.w.containers, name)
+	delete(e.w.HalfStarted, name)
 	return nil
 }
 func (e engine) Rename(_ context.Context, name, to string) error {

@@ -126,7 +126,11 @@ func (b *bench) measure(ctx context.Context) (*figures, error) {
 			continue // differs by nothing that takes memory before a request comes
 		}
 		if err := b.measureMemory(ctx, p, f); err != nil {
-			return nil, err
+			if ctx.Err() != nil {
+				return nil, err
+			}
+			// What was measured is not lost for that; the row says it.
+			_, _ = fmt.Fprintln(b.log, err)
 		}
 	}
 	return f, nil

@@ -84,6 +84,10 @@ the measurement above. Idle: %d TLS connections that each got the page once.
 		if !ok {
 			continue
 		}
+		if f.many[p.name] == 0 {
+			fmt.Fprintf(s, "| %s | %.1f | %.1f | %.1f | did not answer in time |\n", p.name, float64(m.fresh)/1024, m.h1, m.h2)
+			continue
+		}
 		fmt.Fprintf(s, "| %s | %.1f | %.1f | %.1f | %.1f |\n", p.name, float64(m.fresh)/1024, m.h1, m.h2, float64(f.many[p.name])/1024)
 	}
 }

@@ -80,9 +80,12 @@ func docker(ctx context.Context, args ...string) error {
 	return nil
 }
 
+// patience is how long a program may take until it answers, with 10,000 routes too.
+const patience = 3 * time.Minute
+
 // await asks for the page until it comes.
 func (r *running) await(ctx context.Context, b *bench) error {
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		err := b.askOnce(ctx, r.addr)

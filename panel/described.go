@@ -65,6 +65,16 @@ var described = map[string]endpoint{
 	"POST /sites/:id/restore": {says: "Asks for a site to be brought back from the bin.", answers: api.Operation{}, status: 202},
 	"POST /sites/:id/purge":   {says: "Asks for a binned site to be destroyed for good.", answers: api.Operation{}, status: 202},
 
+	"GET /egress/access":                           {says: "What waits for a decision, on all sites.", answers: api.List[api.Access]{}},
+	"GET /sites/:id/egress":                        {says: "What a site may reach, and what was asked for.", answers: api.Egress{}},
+	"POST /sites/:id/egress/access":                {says: "Asks that a site may reach a name.", takes: api.NewAccess{}, answers: api.Access{}, status: 201},
+	"POST /sites/:id/egress/access/:access/grant":  {says: "Opens to a site what was asked for.", takes: api.Verdict{}, answers: api.Access{}},
+	"POST /sites/:id/egress/access/:access/refuse": {says: "Refuses what was asked for.", takes: api.Verdict{}, answers: api.Access{}},
+	"POST /sites/:id/egress/access/:access/revoke": {says: "Closes to a site what was granted.", takes: api.Verdict{}, answers: api.Access{}},
+	"GET /sites/:id/egress/tries": {says: "What a site tried to reach, the last first.", answers: api.List[api.Try]{}, query: []openapi.Parameter{
+		whole("days", "How many days back; 7 unless told.", 1, 30),
+	}},
+
 	"GET /operations": {says: "Operations, newest first.", answers: api.List[api.Operation]{}, query: []openapi.Parameter{
 		ofAssociation, text("site", "Operations of one site alone.", 10), flag("live", "Those that have not ended alone."),
 		whole("limit", "How many at most; 0 leaves it to the panel.", 0, 1000),
@@ -107,6 +117,7 @@ const (
 
 var patterns = map[string]openapi.Schema{
 	"id":                  {Type: "string", Pattern: fmt.Sprintf("^[A-Za-z0-9_-]{1,%d}$", maxID)},
+	"access":              {Type: "string", Pattern: fmt.Sprintf("^[A-Za-z0-9_-]{1,%d}$", maxID)},
 	"slug":                {Type: "string", Pattern: fmt.Sprintf("^[A-Za-z0-9_-]{1,%d}$", maxSlug)},
 	api.HeaderIdempotency: {Type: "string", Pattern: fmt.Sprintf("^[!-~]{1,%d}$", maxKey)},
 }

@@ -95,7 +95,7 @@ func (s *Server) needs(c *fiber.Ctx, rows []views.SiteRow) []views.Need {
 			out = append(out, views.Need{Kind: views.NeedSiteDown, Name: r.Host, Path: views.SitePath(r.ID)})
 		}
 	}
-	return out
+	return append(out, s.askedNeeds(c, rows)...)
 }
 
 // urgent findings are told on the first page.

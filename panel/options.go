@@ -10,6 +10,7 @@ import (
 	"chatiere/panel/assets"
 	"chatiere/panel/auth"
 	"chatiere/panel/views"
+	"chatiere/tenants"
 	"chatiere/tenants/operations"
 )
 
@@ -36,6 +37,8 @@ type Options struct {
 	People    auth.People
 	Store     auth.Store
 	Desk      Desk
+	Access    AccessDesk
+	Reachable tenants.Reachable // names that can be asked for
 	Catalogue Catalogue
 	Entries   Entries // nil: nobody enters a site from here
 	Watch     Watch   // nil: the state of the platform's parts is not known
@@ -71,7 +74,7 @@ func (o Options) check() error {
 	var missing []error
 	for name, there := range map[string]bool{
 		"PublicURL": o.PublicURL != "", "SitesDomain": o.SitesDomain != "", "Identity.Client": o.Identity.Client != nil,
-		"Records": o.Records != nil, "People": o.People != nil, "Store": o.Store != nil, "Desk": o.Desk != nil,
+		"Records": o.Records != nil, "People": o.People != nil, "Store": o.Store != nil, "Desk": o.Desk != nil, "Access": o.Access != nil,
 		"Catalogue": o.Catalogue != nil, "Views": o.Views != nil, "Assets": o.Assets != nil, "Log": o.Log != nil,
 	} {
 		if !there {

@@ -125,6 +125,7 @@ func flash(c *fiber.Ctx, kind views.FlashKind, name string) {
 
 var flashKinds = []views.FlashKind{
 	views.FlashSuspendAsked, views.FlashResumeAsked, views.FlashDeleteAsked, views.FlashRestoreAsked, views.FlashPurgeAsked,
+	views.FlashAccessAsked, views.FlashAccessGranted, views.FlashAccessRefused, views.FlashAccessRevoked,
 	views.FlashCancelAsked, views.FlashTokenRevoked, views.FlashSignedOut, views.FlashAlreadyAsked,
 	views.FlashSessionEnded, views.FlashSignedOutAll, views.FlashPersonOut, views.FlashPersonOutHere,
 }

@@ -83,6 +83,7 @@ type Records interface {
 	Sites
 	Mails
 	Operations
+	WayOut
 	Platform
 	Journal
 	Audit(ctx context.Context, e tenants.AuditEntry) error
@@ -91,6 +92,8 @@ type Records interface {
 // Catalogue lists the templates a new site can be made of.
 type Catalogue interface {
 	Templates() []Template
+	// Listed is what a site may reach by its template and by the co-op's configuration.
+	Listed(x tenants.Site) []Listed
 }
 
 // Template is one entry of the catalogue.

@@ -10,6 +10,7 @@ import (
 
 	"chatiere/panel/auth/authtest"
 	"chatiere/tenants"
+	"chatiere/tenants/access/accesstest"
 	"chatiere/tenants/findings/findingstest"
 	"chatiere/tenants/provision/provisiontest"
 )
@@ -17,6 +18,7 @@ import (
 // records are the use cases' fakes with what only pages ask for.
 type records struct {
 	*provisiontest.Records
+	accesstest.Shelf
 	noticed findingstest.Records
 	people  *authtest.Store
 
@@ -25,6 +27,7 @@ type records struct {
 	workerSeen   time.Time
 	requests     map[string]int64
 	probes       map[string]tenants.Probe
+	tried        []tenants.Try
 	counts       int                       // how often members were counted
 	mails        map[string][]tenants.Mail // by site
 	figures      tenants.MailFigures
@@ -169,3 +172,9 @@ func (r *records) values(associationID string, of func(tenants.AuditEntry) strin
 }
 
 func (r *records) Ping(context.Context) error { return nil }
+
+func (r *records) Tries(_ context.Context, siteID string, since time.Time) ([]tenants.Try, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(r.tried), func(t tenants.Try) bool { return t.SiteID != siteID || t.Last.Before(since) }), nil
+}

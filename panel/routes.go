@@ -105,6 +105,12 @@ func (s *Server) pages() []route {
 		{"POST", "/sites/:id/restore", s.siteRestore, edge, cookie, change},
 		{"GET", "/sites/:id/purge", s.sitePurgeConfirm, edge, cookie, read},
 		{"POST", "/sites/:id/purge", s.sitePurge, edge, cookie, change},
+		{"GET", "/sites/:id/egress", s.siteEgress, edge, cookie, read},
+		{"GET", "/sites/:id/egress/ask", s.accessNew, edge, cookie, read},
+		{"POST", "/sites/:id/egress/ask", s.accessAsk, edge, cookie, change},
+		{"POST", "/sites/:id/egress/:access/grant", s.accessGrant, edge, cookie, change},
+		{"POST", "/sites/:id/egress/:access/refuse", s.accessRefuse, edge, cookie, change},
+		{"POST", "/sites/:id/egress/:access/revoke", s.accessRevoke, edge, cookie, change},
 		{"GET", "/bin", s.bin, edge, cookie, read},
 		{"GET", "/platform", s.platform, edge, cookie, read},
 
@@ -137,6 +143,14 @@ func (s *Server) endpoints() []route {
 		{"POST", p + "/sites/:id/delete", s.apiSiteDelete, both, cookieOrToken, change},
 		{"POST", p + "/sites/:id/restore", s.apiSiteRestore, both, cookieOrToken, change},
 		{"POST", p + "/sites/:id/purge", s.apiSitePurge, both, cookieOrToken, change},
+
+		{"GET", p + "/egress/access", s.apiAccessList, both, cookieOrToken, read},
+		{"GET", p + "/sites/:id/egress", s.apiEgress, both, cookieOrToken, read},
+		{"GET", p + "/sites/:id/egress/tries", s.apiTries, both, cookieOrToken, read},
+		{"POST", p + "/sites/:id/egress/access", s.apiAccessAsk, both, cookieOrToken, change},
+		{"POST", p + "/sites/:id/egress/access/:access/grant", s.apiAccessGrant, both, cookieOrToken, change},
+		{"POST", p + "/sites/:id/egress/access/:access/refuse", s.apiAccessRefuse, both, cookieOrToken, change},
+		{"POST", p + "/sites/:id/egress/access/:access/revoke", s.apiAccessRevoke, both, cookieOrToken, change},
 
 		{"GET", p + "/operations", s.apiOperations, both, cookieOrToken, read},
 		{"GET", p + "/operations/:id", s.apiOperation, both, cookieOrToken, wait},

@@ -11,7 +11,9 @@ import (
 
 	"chatiere/panel/assets"
 	"chatiere/tenants"
+	"chatiere/tenants/access"
 	"chatiere/tenants/operations"
+	"chatiere/tenants/provision"
 )
 
 // columns of the table below, in order: co-op admin with the second factor, the same without it, manager and member of
@@ -98,6 +100,19 @@ var table = []struct {
 	{"POST /sites/:id/purge", own, "303 403 403 403 404 401 401 401 401 404"},
 	{"POST /sites/:id/purge", foreign, "303 403 404 404 404 401 401 401 401 404"},
 
+	{"GET /sites/:id/egress", own, "200 403 200 403 404 401 401 401 401 404"},
+	{"GET /sites/:id/egress", foreign, "200 403 404 404 404 401 401 401 401 404"},
+	{"GET /sites/:id/egress/ask", own, "200 403 200 403 404 401 401 401 401 404"},
+	{"GET /sites/:id/egress/ask", foreign, "200 403 404 404 404 401 401 401 401 404"},
+	{"POST /sites/:id/egress/ask", own, "303 403 303 403 404 401 401 401 401 404"},
+	{"POST /sites/:id/egress/ask", foreign, "303 403 404 404 404 401 401 401 401 404"},
+	{"POST /sites/:id/egress/:access/grant", own, "303 403 403 403 404 401 401 401 401 404"},
+	{"POST /sites/:id/egress/:access/grant", foreign, "303 403 404 404 404 401 401 401 401 404"},
+	{"POST /sites/:id/egress/:access/refuse", own, "303 403 403 403 404 401 401 401 401 404"},
+	{"POST /sites/:id/egress/:access/refuse", foreign, "303 403 404 404 404 401 401 401 401 404"},
+	{"POST /sites/:id/egress/:access/revoke", own, "303 403 403 403 404 401 401 401 401 404"},
+	{"POST /sites/:id/egress/:access/revoke", foreign, "303 403 404 404 404 401 401 401 401 404"},
+
 	{"GET /operations/:id", own, "200 403 200 200 404 401 401 401 401 404"},
 	{"GET /operations/:id", foreign, "200 403 404 404 404 401 401 401 401 404"},
 	{"GET /operations/:id/events", own, "200 403 200 200 404 401 401 401 401 404"},
@@ -136,6 +151,20 @@ var table = []struct {
 	{"POST /api/v1/sites/:id/restore", foreign, "202 403 404 404 404 401 404 404 202 202"},
 	{"POST /api/v1/sites/:id/purge", own, "202 403 403 403 404 401 403 403 202 202"},
 	{"POST /api/v1/sites/:id/purge", foreign, "202 403 404 404 404 401 404 404 202 202"},
+
+	{"GET /api/v1/egress/access", none, "200 403 403 403 403 401 403 403 200 200"},
+	{"GET /api/v1/sites/:id/egress", own, "200 403 200 403 404 401 200 200 200 200"},
+	{"GET /api/v1/sites/:id/egress", foreign, "200 403 404 404 404 401 404 404 200 200"},
+	{"GET /api/v1/sites/:id/egress/tries", own, "200 403 200 403 404 401 200 200 200 200"},
+	{"GET /api/v1/sites/:id/egress/tries", foreign, "200 403 404 404 404 401 404 404 200 200"},
+	{"POST /api/v1/sites/:id/egress/access", own, "201 403 201 403 404 401 403 201 201 201"},
+	{"POST /api/v1/sites/:id/egress/access", foreign, "201 403 404 404 404 401 404 404 201 201"},
+	{"POST /api/v1/sites/:id/egress/access/:access/grant", own, "200 403 403 403 404 401 403 403 200 200"},
+	{"POST /api/v1/sites/:id/egress/access/:access/grant", foreign, "200 403 404 404 404 401 404 404 200 200"},
+	{"POST /api/v1/sites/:id/egress/access/:access/refuse", own, "200 403 403 403 404 401 403 403 200 200"},
+	{"POST /api/v1/sites/:id/egress/access/:access/refuse", foreign, "200 403 404 404 404 401 404 404 200 200"},
+	{"POST /api/v1/sites/:id/egress/access/:access/revoke", own, "200 403 403 403 404 401 403 403 200 200"},
+	{"POST /api/v1/sites/:id/egress/access/:access/revoke", foreign, "200 403 404 404 404 401 404 404 200 200"},
 
 	{"GET /api/v1/operations", none, "200 200 200 200 200 401 200 200 200 200"},
 	{"GET /api/v1/operations", own, "200 403 200 200 404 401 200 200 200 200"},
@@ -283,6 +312,9 @@ func (w *world) aimed(method, path, on, slug string, by who, column int) ask {
 		x := w.site(slug, stateFor(path))
 		a.path = strings.Replace(path, ":id", x.ID, 1)
 		a.form = url.Values{"confirm": {x.Host}}
+		if strings.Contains(path, "/egress") {
+			a = w.aboutEgress(a, path, x)
+		}
 	case strings.Contains(path, "/operations/:id"):
 		state := operations.Queued
 		if strings.HasSuffix(path, "/retry") {
@@ -295,6 +327,33 @@ func (w *world) aimed(method, path, on, slug string, by who, column int) ask {
 		static, _ := assets.Load()
 		a.path = static.URL("app.css")
 	}
+	return a
+}
+
+// aboutEgress fills in a wish, or makes one to be decided.
+func (w *world) aboutEgress(a ask, path string, x tenants.Site) ask {
+	a.form = url.Values{"name": {"api.example.org"}, "ports": {"443"}, "reason": {"la carte"}}
+	if path == "/api/v1/sites/:id/egress/access" {
+		a.json = `{"name":"api.example.org","ports":[443],"reason":"la carte"}`
+	}
+	if !strings.Contains(path, ":access") {
+		return a
+	}
+	wish := w.wish(x.ID, "api.example.org")
+	if strings.HasSuffix(path, "/revoke") {
+		_, err := w.access.Grant(w.t.Context(), provision.Request{Principal: tenants.Local()}, x.ID, wish.ID, "")
+		must(w.t, err)
+	}
+	a.path, a.form = strings.Replace(a.path, ":access", wish.ID, 1), url.Values{}
+	return a
+}
+
+// wish asks that a site may reach a name.
+func (w *world) wish(siteID, name string) tenants.Access {
+	w.t.Helper()
+	wish := access.Wish{Name: name, Ports: []int{443}, Reason: "la carte"}
+	a, err := w.access.Ask(w.t.Context(), provision.Request{Principal: tenants.Local()}, siteID, wish)
+	must(w.t, err)
 	return a
 }
 

@@ -54,7 +54,8 @@ func (s *Server) site(c *fiber.Ctx) error {
 		Mine:      visitorOf(c).Principal.RoleIn(a.Slug) != "",
 		CheckedAt: x.Probe.At, CreatedAt: x.CreatedAt, People: peopleOf(members, a.Slug),
 		May: acts(c, x, a), Technical: s.technical(c, x), Findings: s.siteFindings(c, x, a),
-		Mail: s.siteMail(c, x, a),
+		Mail:   s.siteMail(c, x, a),
+		Egress: may(c, tenants.ActEgressShow, a.Slug),
 	}
 	page.BinnedUntil, _ = x.PurgeableAt()
 	for _, op := range history {

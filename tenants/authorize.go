@@ -28,6 +28,12 @@ const (
 	ActSessionsOwn       Action = "sessions.own" // end one's own
 	ActSessionsEnd       Action = "sessions.end" // see somebody's and end them all
 	ActDoctor            Action = "doctor"
+	ActEgressShow        Action = "egress.show"  // what a site may reach and tried to
+	ActAccessList        Action = "access.list"  // wishes of all sites
+	ActAccessAsk         Action = "access.ask"   // that a site may reach a name
+	ActAccessGrant       Action = "access.grant" // what was asked for
+	ActAccessRefuse      Action = "access.refuse"
+	ActAccessRevoke      Action = "access.revoke" // what was granted
 	ActPlatformShow      Action = "platform.show" // the platform's state and everything it noticed
 	ActSiteFindings      Action = "site.findings" // what was noticed about one site
 	ActAuditRead         Action = "audit.read"    // the co-op's whole trail
@@ -67,6 +73,12 @@ var rules = map[Action]rule{
 	ActSessionsEnd:       {scope: ScopeWrite, admin: true},
 	ActDoctor:            {scope: ScopeRead, admin: true},
 	ActAuditRead:         {scope: ScopeRead, admin: true},
+	ActEgressShow:        {scope: ScopeRead, manager: true, admin: true},
+	ActAccessList:        {scope: ScopeRead, admin: true},
+	ActAccessAsk:         {scope: ScopeWrite, manager: true, admin: true},
+	ActAccessGrant:       {scope: ScopeWrite, admin: true},
+	ActAccessRefuse:      {scope: ScopeWrite, admin: true},
+	ActAccessRevoke:      {scope: ScopeWrite, admin: true},
 	ActPlatformShow:      {scope: ScopeRead, admin: true},
 	ActSiteFindings:      {scope: ScopeRead, manager: true, admin: true},
 	ActJournalShow:       {scope: ScopeRead, manager: true, admin: true},

@@ -140,6 +140,12 @@ func TestAuthorizeEveryActionForEveryPrincipal(t *testing.T) {
 		tenants.ActSiteFindings:      {"+2+-!++", "+2??!++"},
 		tenants.ActJournalShow:       {"+2+-!++", "+2??!++"},
 		tenants.ActSiteMail:          {"+2+-!++", "+2??!++"},
+		tenants.ActEgressShow:        {"+2+-!++", "+2??!++"},
+		tenants.ActAccessList:        {"+2--!++", "+2??!++"},
+		tenants.ActAccessAsk:         {"+2+-!-+", "+2??!-+"},
+		tenants.ActAccessGrant:       {"+2--!-+", "+2??!-+"},
+		tenants.ActAccessRefuse:      {"+2--!-+", "+2??!-+"},
+		tenants.ActAccessRevoke:      {"+2--!-+", "+2??!-+"},
 	}
 	for _, a := range tenants.Actions() {
 		if _, ok := want[a]; !ok {

@@ -60,7 +60,7 @@ func (p *program) command() *cobra.Command {
 	root.PersistentFlags().StringVar(&p.configPath, "config", "", "configuration file (CHATIERE_CONFIG; default "+config.File("", nil)+")")
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "answer in JSON")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errors.Join(errUsage, err) })
-	root.AddCommand(p.setupCommand(), p.configCommand(), p.healthCommand(), p.associationCommand(), p.siteCommand(),
+	root.AddCommand(p.setupCommand(), p.configCommand(), p.healthCommand(), p.associationCommand(), p.siteCommand(), p.egressCommand(),
 		p.operationCommand(), p.templateCommand(), p.tokenCommand(), p.doctorCommand(), p.auditCommand(), p.recordsCommand(), p.breakGlassCommand(), p.demoCommand())
 	root.AddCommand(p.roleCommands()...)
 	root.InitDefaultCompletionCmd()

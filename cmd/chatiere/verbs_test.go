@@ -23,6 +23,7 @@ var (
 		Done: 1, Total: 2, Steps: []api.Step{{Name: "files", State: "done"}, {Name: "install", State: "running", Attempt: 3}},
 	}
 	diagnosis = api.Diagnosis{Checks: []api.Check{{Name: "docker", State: api.CheckGreen, Found: "27.1"}, {Name: "disk", State: api.CheckAmber, Found: "9 %", Advice: "Make room."}}}
+	wanted    = api.Access{ID: "e1", Site: "s1", Name: "a.example", Ports: []int{443}, Reason: "map", State: "asked", AskedBy: "camille", AskedAt: noon}
 	token     = api.Token{ID: "t1", Label: "backup", Scope: "read", Maker: "camille", ExpiresAt: &noon}
 )
 
@@ -57,6 +58,18 @@ var verbs = []verb{
 	{"site delete s1", "POST /api/v1/sites/s1/delete", "", queued, []string{"operation 01OP: queued"}},
 	{"site restore s1", "POST /api/v1/sites/s1/restore", "", queued, []string{"operation 01OP: queued"}},
 	{"site purge s1", "POST /api/v1/sites/s1/purge", "", queued, []string{"operation 01OP: queued"}},
+	{"egress show s1", "GET /api/v1/sites/s1/egress", "", api.Egress{Allowed: []api.Reachable{{Name: "*.wordpress.org", Ports: []int{80, 443}, From: "template"}}},
+		[]string{"NAME PORTS FROM", "*.wordpress.org 80,443 template"}},
+	{"egress tries s1 --days 3", "GET /api/v1/sites/s1/egress/tries?days=3", "", api.List[api.Try]{Items: []api.Try{
+		{Name: "a.example", Decision: "refused", Count: 3, Reason: "name not in list", Last: noon}, {Port: 443, Decision: "allowed", Count: 1, Sent: 2, Received: 3, Last: noon}}},
+		[]string{"NAME PORT DECISION TRIES BYTES LAST REASON", "a.example * refused 3 0 2026-11-22 12:00:00 name not in list", "(others) 443 allowed 1 5 2026-11-22 12:00:00"}},
+	{"egress asked", "GET /api/v1/egress/access", "", api.List[api.Access]{Items: []api.Access{wanted}},
+		[]string{"SITE ID NAME PORTS ASKED BY AT REASON", "s1 e1 a.example 443 camille 2026-11-22 12:00:00 map"}},
+	{"egress ask s1 a.example --ports 443,587 --reason map", "POST /api/v1/sites/s1/egress/access", `{"name":"a.example","ports":[443,587],"reason":"map"}`, wanted,
+		[]string{"e1 asked a.example:443"}},
+	{"egress grant s1 e1", "POST /api/v1/sites/s1/egress/access/e1/grant", `{}`, wanted, []string{"e1 asked a.example:443"}},
+	{"egress refuse s1 ../x --answer no", "POST /api/v1/sites/s1/egress/access/..%2Fx/refuse", `{"answer":"no"}`, wanted, []string{"e1 asked a.example:443"}},
+	{"egress revoke s1 e1", "POST /api/v1/sites/s1/egress/access/e1/revoke", `{}`, wanted, []string{"e1 asked a.example:443"}},
 	{"operation list", "GET /api/v1/operations", "", api.List[api.Operation]{Items: []api.Operation{queued}},
 		[]string{"ID KIND STATE STEPS SITE CREATED BY", "01OP site.provision queued 1/2 s7k2m9qx4p 2026-11-22 12:00:00 camille"}},
 	{"operation show 01OP", "GET /api/v1/operations/01OP", "", queued,

@@ -106,6 +106,11 @@ const (
 	FlashPersonOut     FlashKind = "person-out"
 	FlashPersonOutHere FlashKind = "person-out-here"
 	FlashAlreadyAsked  FlashKind = "already-asked"
+
+	FlashAccessAsked   FlashKind = "access-asked"
+	FlashAccessGranted FlashKind = "access-granted"
+	FlashAccessRefused FlashKind = "access-refused"
+	FlashAccessRevoked FlashKind = "access-revoked"
 )
 
 // Field is one field of a form that came back: what was typed and what is wrong with it.

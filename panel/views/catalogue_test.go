@@ -51,10 +51,12 @@ var families = map[string][]string{
 	"actor":           {"ActorKind", "person"},
 	"mail-state":      {"MailState"},
 	"mail-cause":      {"MailCause"},
+	"try":             {"TryReason", ""},
 }
 
 // partial are families that have words for some values and "other" for the rest.
-var partial = []string{"operation.cancel", "problem.association", "problem.template", "problem.name", "problem.host", "problem.slug"}
+var partial = []string{"operation.cancel", "problem.association", "problem.template", "problem.name", "problem.host", "problem.slug",
+	"problem.reach", "problem.ports", "problem.reason"}
 
 // open are families whose values are not ours: steps of plans, small numbers, the codes of findings (see finding_test.go).
 var open = []string{"step.", "number.", "finding."}

@@ -41,6 +41,7 @@ func functions(lang string, words *Catalogue, f *formats, static *assets.Set) te
 		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 
 		"sitePath":        SitePath,
+		"egressPath":      EgressPath,
 		"associationPath": AssociationPath,
 		"journalPath":     JournalPath,
 		"operationPath":   OperationPath,
@@ -53,6 +54,7 @@ func functions(lang string, words *Catalogue, f *formats, static *assets.Set) te
 		"spell":           words.spell,
 		"finding":         words.finding,
 		"advice":          words.advice,
+		"someone":         words.someone,
 		"list":            func(v ...any) []any { return v },
 	}
 }

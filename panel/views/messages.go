@@ -143,3 +143,11 @@ func whole(a any) (int64, bool) {
 	}
 	return 0, false
 }
+
+// someone is whoever asked or decided, in the middle of a sentence.
+func (c *Catalogue) someone(name string) (string, error) {
+	if name == OnServer {
+		return c.Say("egress.on-server")
+	}
+	return name, nil
+}

@@ -1,6 +1,9 @@
 package views
 
-import "net/url"
+import (
+	"net/url"
+	"strconv"
+)
 
 // Fixed paths the pages link to; the panel's routes use the same names.
 const (
@@ -26,6 +29,19 @@ const (
 // SitePath leads to a site's page. Below it: /suspend and /delete (GET Confirm, POST), /purge (same),
 // /resume, /restore and /enter (POST).
 func SitePath(id string) string { return PathSites + "/" + url.PathEscape(id) }
+
+// EgressPath leads to what a site may reach and tried to. Below it: /ask (GET AskAccess, POST), /<access>/grant, /refuse
+// and /revoke (POST).
+func EgressPath(siteID string) string { return SitePath(siteID) + "/egress" }
+
+// AskPath leads to the form that asks for a name, filled in.
+func AskPath(siteID, name string, port int) string {
+	v := url.Values{"name": {name}}
+	if port != 0 {
+		v.Set("port", strconv.Itoa(port))
+	}
+	return EgressPath(siteID) + "/ask?" + v.Encode()
+}
 
 // AssociationPath leads to an association's page.
 func AssociationPath(slug string) string { return PathAssociations + "/" + url.PathEscape(slug) }

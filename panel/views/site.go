@@ -66,6 +66,7 @@ const (
 	NeedUnknown     NeedKind = "unknown-object" // something no record knows
 	NeedWorker      NeedKind = "worker"
 	NeedIdentity    NeedKind = "identity"
+	NeedAccess      NeedKind = "access"   // somebody asks that a site may reach a name
 	NeedFindings    NeedKind = "findings" // the page of the platform tells what
 )
 
@@ -107,6 +108,7 @@ type Site struct {
 	May           SiteActs
 	Findings      []Finding  // what was noticed about it, for those who may know
 	Mail          *Mailbox   // nil for those who may not know, and while it cannot be told
+	Egress        bool       // leads to what it tried to reach
 	Technical     *Technical // nil for those who do not want to know
 }
 

@@ -120,6 +120,9 @@ func (c *Catalogue) Allow(s tenants.Site) ([]templates.Name, error) {
 	return append(append([]templates.Name(nil), t.Egress...), c.settings.Allow...), nil
 }
 
+// Everywhere returns the names that every site may reach: the co-op's.
+func (c *Catalogue) Everywhere() []templates.Name { return c.settings.Allow }
+
 // Image returns the content id of the version's image, building it first when it is not there.
 func (c *Catalogue) Image(ctx context.Context, name, version string, progress io.Writer) (string, error) {
 	c.mu.Lock()

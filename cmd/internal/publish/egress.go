@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"chatiere/reverseproxy/egress"
 	"chatiere/tenants"
@@ -15,22 +16,26 @@ import (
 // Egress writes what each site may reach.
 type Egress struct {
 	Dir string
-	// Allow returns the names a site may reach: its template's and the co-op's.
-	Allow func(s tenants.Site) ([]egress.Allow, error)
+	// Allow returns the names a site may reach: its template's, the co-op's and its own.
+	Allow func(ctx context.Context, s tenants.Site) ([]egress.Allow, error)
 	Site  func(ctx context.Context, id string) (tenants.Site, error)
+
+	mu sync.Mutex // a list that is being renewed must not be withdrawn in between, or it would come back
 }
 
 // Publish writes the site's list.
-func (e *Egress) Publish(_ context.Context, s tenants.Site) error {
-	l, err := e.list(s)
+func (e *Egress) Publish(ctx context.Context, s tenants.Site) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l, err := e.list(ctx, s)
 	if err != nil {
 		return err
 	}
 	return egress.WriteList(e.Dir, l)
 }
 
-func (e *Egress) list(s tenants.Site) (egress.List, error) {
-	allow, err := e.Allow(s)
+func (e *Egress) list(ctx context.Context, s tenants.Site) (egress.List, error) {
+	allow, err := e.Allow(ctx, s)
 	if err != nil {
 		return egress.List{}, fmt.Errorf("finding what site %s may reach: %w", s.ID, err)
 	}
@@ -39,7 +44,49 @@ func (e *Egress) list(s tenants.Site) (egress.List, error) {
 
 // Withdraw removes the site's list; its way out closes.
 func (e *Egress) Withdraw(_ context.Context, siteID string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	return egress.RemoveList(e.Dir, siteID)
+}
+
+// Renew brings the lists that are there up to date with the records. Whether a site has one at all is decided by
+// operations; a site's trouble keeps no other from its list.
+func (e *Egress) Renew(ctx context.Context) error {
+	ids, err := e.IDs(ctx)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for _, id := range ids {
+		if err := e.renew(ctx, id); err != nil {
+			faults = append(faults, fmt.Errorf("renewing what site %s may reach: %w", id, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (e *Egress) renew(ctx context.Context, id string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	have, err := egress.ReadList(filepath.Join(e.Dir, id+".json"))
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, egress.ErrList) {
+		return nil // gone meanwhile, or damaged: the reconciler's business
+	}
+	if err != nil {
+		return err
+	}
+	s, err := e.Site(ctx, id)
+	if errors.Is(err, tenants.ErrNotFound) || err == nil && !s.State.Live() {
+		return nil // a stray, which the reconciler tells of
+	}
+	if err != nil {
+		return err
+	}
+	want, err := e.list(ctx, s)
+	if err != nil || have.Same(want) {
+		return err
+	}
+	return egress.WriteList(e.Dir, want)
 }
 
 // Published reports whether the list in force is the one the records ask for.
@@ -55,7 +102,7 @@ func (e *Egress) Published(ctx context.Context, siteID string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	want, err := e.list(s)
+	want, err := e.list(ctx, s)
 	if err != nil {
 		return false, err
 	}

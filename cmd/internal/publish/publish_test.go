@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,7 +121,7 @@ func TestEgressListIsPublishedAsTheRecordsAsk(t *testing.T) {
 	allow := []egress.Allow{{Name: "api.wordpress.org", Ports: []int{443}}}
 	e := &publish.Egress{
 		Dir:   t.TempDir(),
-		Allow: func(tenants.Site) ([]egress.Allow, error) { return allow, nil },
+		Allow: func(context.Context, tenants.Site) ([]egress.Allow, error) { return allow, nil },
 		Site:  func(context.Context, string) (tenants.Site, error) { return site, nil },
 	}
 	ask := func(want bool, when string) {
@@ -146,5 +147,45 @@ func TestEgressListIsPublishedAsTheRecordsAsk(t *testing.T) {
 	ask(false, "after withdrawing")
 	if err := e.Withdraw(t.Context(), site.ID); err != nil {
 		t.Errorf("withdrawing twice: %v", err)
+	}
+}
+
+func TestListsThatAreThereAreRenewedAndNoOthersMade(t *testing.T) {
+	known := map[string]tenants.Site{
+		"s000000001": {ID: "s000000001", UID: 200001, Host: "a.lilas.coop", State: tenants.StateReady},
+		"s000000002": {ID: "s000000002", UID: 200002, Host: "b.lilas.coop", State: tenants.StateReady},
+		"s000000003": {ID: "s000000003", UID: 200003, Host: "c.lilas.coop", State: tenants.StateReady},
+		"s000000004": {ID: "s000000004", UID: 200004, Host: "d.lilas.coop", State: tenants.StatePurged},
+	}
+	allow := map[string][]egress.Allow{}
+	broken := ""
+	e := &publish.Egress{
+		Dir: t.TempDir(),
+		Allow: func(_ context.Context, s tenants.Site) ([]egress.Allow, error) {
+			if s.ID == broken {
+				return nil, errors.New("template is away")
+			}
+			return allow[s.ID], nil
+		},
+		Site: func(_ context.Context, id string) (tenants.Site, error) { return known[id], nil },
+	}
+	for _, id := range []string{"s000000001", "s000000002", "s000000004"} {
+		if err := e.Publish(t.Context(), known[id]); err != nil {
+			t.Fatal(err)
+		}
+		allow[id] = []egress.Allow{{Name: "granted.example.org", Ports: []int{443}}}
+	}
+	broken = "s000000001"
+	if err := e.Renew(t.Context()); err == nil || !strings.Contains(err.Error(), broken) {
+		t.Errorf("a site's trouble was not told: %v", err)
+	}
+	for id, names := range map[string]int{"s000000001": 0, "s000000002": 1, "s000000004": 0} {
+		l, err := egress.ReadList(filepath.Join(e.Dir, id+".json"))
+		if err != nil || len(l.Allow) != names {
+			t.Errorf("%s: %d names, want %d (%v)", id, len(l.Allow), names, err)
+		}
+	}
+	if ids, err := e.IDs(t.Context()); err != nil || len(ids) != 3 {
+		t.Errorf("lists of %v (%v): one was made for a site that had none", ids, err)
 	}
 }

@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 
 	"chatiere/cmd/internal/catalogue"
@@ -30,9 +32,14 @@ func allowedNames(entries []string) ([]templates.Name, error) {
 	return out, nil
 }
 
-// allowLists gives the gateway's form to what the catalogue allows.
-func allowLists(c *catalogue.Catalogue) func(tenants.Site) ([]egress.Allow, error) {
-	return func(s tenants.Site) ([]egress.Allow, error) {
+// grants tells what volunteers granted to sites.
+type grants interface {
+	SiteAccess(ctx context.Context, siteID string) ([]tenants.Access, error)
+}
+
+// allowLists gives the gateway's form to what the catalogue allows, and to what was granted to the site.
+func allowLists(c *catalogue.Catalogue, g grants) func(context.Context, tenants.Site) ([]egress.Allow, error) {
+	return func(ctx context.Context, s tenants.Site) ([]egress.Allow, error) {
 		names, err := c.Allow(s)
 		if err != nil {
 			return nil, err
@@ -40,6 +47,15 @@ func allowLists(c *catalogue.Catalogue) func(tenants.Site) ([]egress.Allow, erro
 		var out []egress.Allow
 		for _, n := range names {
 			out = append(out, egress.Allow{Name: n.Name, Ports: n.Ports})
+		}
+		own, err := g.SiteAccess(ctx, s.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range slices.Backward(own) { // the newest last: a list grows at its end
+			if a.State == tenants.AccessGranted {
+				out = append(out, egress.Allow{Name: a.Name, Ports: a.Ports})
+			}
 		}
 		return out, nil
 	}

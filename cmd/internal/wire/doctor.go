@@ -69,10 +69,15 @@ func newWorkerClient(c config.Config) worker {
 const nudgeTime = time.Second
 
 // Nudge tells the worker that something is due.
-func (w worker) Nudge() {
+func (w worker) Nudge() { w.tell("nudge") }
+
+// ListsChanged tells the worker that sites may reach more, or less.
+func (w worker) ListsChanged() { w.tell("lists") }
+
+func (w worker) tell(what string) {
 	ctx, cancel := context.WithTimeout(context.Background(), nudgeTime)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://worker/nudge", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://worker/"+what, nil)
 	if err != nil {
 		return
 	}

@@ -13,6 +13,7 @@ import (
 	panelmysql "chatiere/panel/mysql"
 	"chatiere/panel/views"
 	"chatiere/tenants"
+	"chatiere/tenants/access"
 	"chatiere/tenants/mysql"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
@@ -70,7 +71,10 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 		Records: store, Queue: store, Registry: (&provision.Plans{}).Registry(), Catalogue: known, Hosts: hosts(c),
 		Now: c.Now, Nudge: w.Nudge,
 	}
+	reachable := tenants.Reachable{Platform: c.PlatformHosts()}
 	return panel.Options{
+		Access:    &access.Desk{Records: store, Reachable: reachable, Now: time.Now, Nudge: w.ListsChanged},
+		Reachable: reachable,
 		PublicURL: c.PanelURL(), SitesDomain: c.Domain, SitesPort: c.PublicPort,
 		Coop:     panel.Coop{Name: c.Coop.Name, Contact: c.Coop.Contact},
 		Instance: c.Instance, DataRoot: c.Root, MemoryMiB: c.Sites.MemoryMiB, MailHourly: mailHourly(c), PastPivot: pastPivot(desk.Registry),
@@ -146,6 +150,20 @@ func (s shelf) Templates() []panel.Template {
 			continue
 		}
 		out = append(out, panel.Template{Name: name, Title: m.Title[views.French], Version: m.Default, Summary: m.Description, Entry: m.Entry.Path})
+	}
+	return out
+}
+
+// Listed tells what a site may reach without anybody's asking.
+func (s shelf) Listed(x tenants.Site) []panel.Listed {
+	var out []panel.Listed
+	if m, err := s.Manifest(x.Template); err == nil {
+		for _, n := range m.Egress {
+			out = append(out, panel.Listed{Name: n.Name, Ports: n.Ports})
+		}
+	}
+	for _, n := range s.Everywhere() {
+		out = append(out, panel.Listed{Name: n.Name, Ports: n.Ports, Coop: true})
 	}
 	return out
 }

@@ -1,6 +1,8 @@
 package wire_test
 
 import (
+	"context"
+	"errors"
 	"reflect"
 	"regexp"
 	"slices"
@@ -73,24 +75,45 @@ func TestAnAllowedNameMeansHTTPSUnlessItSaysItsPort(t *testing.T) {
 	}
 }
 
-func TestTheCoopsNamesReachTheGatewaysLists(t *testing.T) {
+// granted are the wishes of every site.
+type granted struct {
+	list []tenants.Access
+	err  error
+}
+
+func (g *granted) SiteAccess(context.Context, string) ([]tenants.Access, error) { return g.list, g.err }
+
+func TestTheCoopsNamesAndWhatWasGrantedReachTheGatewaysLists(t *testing.T) {
 	known, err := wire.LoadCatalogue(configure(t, "egress: {allow: ['smtp.lilas.example:587']}\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	allowed, err := wire.AllowLists(known)(tenants.Site{Template: "wordpress"})
-	if err != nil || len(allowed) < 2 {
+	granted := &granted{list: []tenants.Access{
+		{Name: "newer.example.org", Ports: []int{443}, State: tenants.AccessGranted},
+		{Name: "asked.example.org", Ports: []int{443}, State: tenants.AccessAsked},
+		{Name: "older.example.org", Ports: []int{993}, State: tenants.AccessGranted},
+	}}
+	allowed, err := wire.AllowLists(known, granted)(t.Context(), tenants.Site{Template: "wordpress"})
+	if err != nil || len(allowed) < 4 {
 		t.Fatalf("got %v, %v", allowed, err)
 	}
 	list := egress.List{Format: 1, Site: "s7k2m9qx4p", GID: 200001, Host: "amap.lilas.example", Allow: allowed}
 	if err := list.Validate(); err != nil {
 		t.Error(err)
 	}
-	if last := allowed[len(allowed)-1]; last.Name != "smtp.lilas.example" || !slices.Equal(last.Ports, []int{587}) {
-		t.Errorf("got %v", allowed)
+	want := []egress.Allow{
+		{Name: "smtp.lilas.example", Ports: []int{587}}, {Name: "older.example.org", Ports: []int{993}},
+		{Name: "newer.example.org", Ports: []int{443}},
 	}
-	if _, err := wire.AllowLists(known)(tenants.Site{Template: "geocities"}); err == nil {
+	if last := allowed[len(allowed)-3:]; !reflect.DeepEqual(last, want) {
+		t.Errorf("the list ends with %v, want %v", last, want)
+	}
+	if _, err := wire.AllowLists(known, granted)(t.Context(), tenants.Site{Template: "geocities"}); err == nil {
 		t.Error("an unknown template may reach something")
+	}
+	granted.err = tenants.ErrUnavailable
+	if _, err := wire.AllowLists(known, granted)(t.Context(), tenants.Site{Template: "wordpress"}); !errors.Is(err, tenants.ErrUnavailable) {
+		t.Errorf("without records a list was made that leaves grants out: %v", err)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"chatiere/cmd/internal/publish"
 	"chatiere/cmd/internal/records"
 	"chatiere/cmd/internal/schedule"
+	"chatiere/cmd/internal/tries"
 	"chatiere/reverseproxy/upstream/sockets"
 	"chatiere/tenants"
 	"chatiere/tenants/disk"
@@ -55,6 +56,9 @@ type Worker struct {
 	reserve    *reserve.Watch
 	desk       *provision.Desk
 	vault      *vault
+	lists      *publish.Egress // what sites may reach
+	listsDue   chan struct{}   // holds one entry while lists have to be renewed
+	tries      *tries.Taker
 	board      schedule.Board
 	guard      *records.Guard
 	now        func() time.Time
@@ -66,7 +70,7 @@ type Worker struct {
 // NewWorker builds the graph. It connects to nothing yet.
 func NewWorker(ctx context.Context, c config.Config, log *slog.Logger) (*Worker, error) {
 	w := &Worker{config: c, log: log, now: c.Now}
-	for _, build := range []func(context.Context) error{w.openDatabases, w.openEngine, w.openKeycloak, w.plan} {
+	for _, build := range []func(context.Context) error{w.openDatabases, w.openEngine, w.openKeycloak, w.wayOut, w.plan} {
 		if err := build(ctx); err != nil {
 			return nil, err
 		}
@@ -126,7 +130,7 @@ func (w *Worker) plan(context.Context) error {
 			Path: p.Routes(), PublicPort: c.PublicPort, Language: c.Language, Platform: platformRoutes(c), Sites: w.store,
 			Socket: p.AppSocket, Refuse: w.catalogue.Refuse, Now: w.now,
 		},
-		Egress: w.egress(),
+		Egress: w.lists,
 		Now:    w.now, Log: w.log,
 	}
 	w.registry = w.plans.Registry()
@@ -161,13 +165,18 @@ func (w *Worker) plan(context.Context) error {
 	return nil
 }
 
-func (w *Worker) egress() *publish.Egress {
-	return &publish.Egress{Dir: w.config.Paths().EgressDir(), Allow: allowLists(w.catalogue), Site: w.store.Site}
+// wayOut is what concerns the sites' way out: their lists, and what the gateway noted.
+func (w *Worker) wayOut(context.Context) error {
+	p := w.config.Paths()
+	w.lists = &publish.Egress{Dir: p.EgressDir(), Allow: allowLists(w.catalogue, w.store), Site: w.store.Site}
+	w.listsDue = make(chan struct{}, 1)
+	w.tries = &tries.Taker{Dir: p.GatewaySpool(), Records: w.store, Findings: w.findings, Now: w.now, Log: w.log}
+	return nil
 }
 
 // sight lets the reconciler see all that is there.
 func (w *Worker) sight() provision.Sight {
-	s := provision.Sight{Homes: w.disk, Databases: w.databases, Egress: w.egress()}
+	s := provision.Sight{Homes: w.disk, Databases: w.databases, Egress: w.lists}
 	if w.keycloak != nil {
 		s.Groups = groupList{w.keycloak}
 	}
@@ -230,6 +239,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	parts.Go(func() { w.runner.Run(ctx) })
 	parts.Go(func() { w.repeat(ctx) })
 	parts.Go(func() { w.stirred.run(ctx, w.lookAtSites) })
+	parts.Go(func() { w.renewLists(ctx) })
 	w.ready.Store(true)
 	w.log.Info("worker ready")
 	parts.Wait()

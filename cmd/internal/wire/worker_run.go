@@ -26,6 +26,10 @@ func (w *Worker) serve(ctx context.Context, l net.Listener) {
 		w.runner.Nudge()
 		rw.WriteHeader(http.StatusNoContent)
 	})
+	mux.HandleFunc("POST /lists", func(rw http.ResponseWriter, _ *http.Request) {
+		w.listsChanged()
+		rw.WriteHeader(http.StatusNoContent)
+	})
 	mux.HandleFunc("GET /health", func(rw http.ResponseWriter, _ *http.Request) {
 		if !w.ready.Load() {
 			http.Error(rw, "not at work yet", http.StatusServiceUnavailable)
@@ -50,13 +54,16 @@ func (w *Worker) repeat(ctx context.Context) { schedule.Run(ctx, w.log, &w.board
 func (w *Worker) jobs() []schedule.Job {
 	jobs := []schedule.Job{
 		{Name: "heartbeat", Every: 20 * time.Second, Run: w.heartbeat},
-		{Name: "reconcile", Every: time.Minute, Run: w.sure(w.reconciler.Reconcile)},
+		{Name: "reconcile", Every: time.Minute, Run: w.sure(w.reconcile)},
 		{Name: "reserve", Every: time.Second, Run: w.reserve.Look},
 		{Name: "traffic", Every: 3 * time.Second, Run: w.ingest},
 		{Name: "probe", Every: upkeep.ProbeEvery, Run: w.upkeep.Probe},
 		{Name: "cron", Every: 5 * time.Minute, Run: w.upkeep.Cron},
 		{Name: "measure", Every: 10 * time.Minute, Run: w.upkeep.Measure},
 		{Name: "bin", Every: time.Hour, Run: w.upkeep.EmptyBin},
+		{Name: "tries", Every: 5 * time.Second, Run: w.tries.Take},
+		{Name: "outflow", Every: time.Minute, Run: w.tries.Watch},
+		{Name: "old-tries", Every: time.Hour, Run: w.tries.Forget},
 		{Name: "findings", Every: time.Hour, Run: w.findings.Forget},
 		{Name: "mail", Every: 2 * time.Second, Run: w.ingestMail},
 		{Name: "mail-watch", Every: time.Minute, Run: w.mails().Look},

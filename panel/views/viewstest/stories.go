@@ -20,7 +20,7 @@ var Now = time.Date(2026, time.March, 3, 13, 5, 0, 0, time.UTC)
 // Stories lists every page in every state it has.
 func Stories() []Story {
 	var all []Story
-	for _, list := range [][]Story{entries(), homes(), sites(), forms(), operations(), associations(), ends(), accounts(), journals(), persons(), troubles()} {
+	for _, list := range [][]Story{entries(), homes(), sites(), forms(), operations(), associations(), ends(), accounts(), journals(), persons(), troubles(), wayOut()} {
 		all = append(all, list...)
 	}
 	return all
@@ -132,6 +132,7 @@ func sites() []Story {
 	admin.May = views.SiteActs{Suspend: true, Delete: true, Enter: true}
 	admin.Technical = &views.Technical{Version: "6.8.3", UID: 200001, Container: "chatiere-demo-s7k2m9qx4p", Database: "site_s7k2m9qx4p", DataPath: "/var/lib/chatiere/sites/s7k2m9qx4p/data", MemoryMiB: 256}
 	manager := page(Manager("/sites/s7k2m9qx4p"), views.SiteReady)
+	manager.Egress = true
 	manager.May = views.SiteActs{Delete: true, Enter: true}
 	down := page(Manager("/sites/s7k2m9qx4p"), views.SiteDown)
 	suspended := page(flashed(Admin("/sites/s7k2m9qx4p"), views.FlashSuspendAsked, "Amap du Puy"), views.SiteSuspended)

@@ -1,0 +1,202 @@
+package tries_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"chatiere/cmd/internal/tries"
+	"chatiere/reverseproxy/egress/spool"
+	"chatiere/tenants"
+)
+
+var now = time.Date(2026, 11, 22, 6, 20, 0, 0, time.UTC)
+
+const site = "s7k2m9qx4p"
+
+// shelf keeps batches and findings in memory.
+type shelf struct {
+	batches map[string][]tenants.Try
+	hours   []tenants.Outflow
+	open    map[tenants.FindingCode]tenants.Finding
+	down    error
+}
+
+func (s *shelf) AddTries(_ context.Context, batch string, got []tenants.Try) (bool, error) {
+	if _, known := s.batches[batch]; known || s.down != nil {
+		return false, s.down
+	}
+	s.batches[batch] = got
+	return true, nil
+}
+
+func (s *shelf) ForgetTries(context.Context, time.Time) error { return nil }
+
+func (s *shelf) Outflows(context.Context, time.Time) (map[string][]tenants.Outflow, error) {
+	return map[string][]tenants.Outflow{site: s.hours}, nil
+}
+
+func (s *shelf) LiveSites(context.Context) ([]tenants.Site, error) {
+	return []tenants.Site{{ID: site, Host: "amap.lilas.example"}}, nil
+}
+
+func (s *shelf) Replace(_ context.Context, scope tenants.FindingScope, seen []tenants.Finding) error {
+	for _, code := range scope.Codes {
+		delete(s.open, code)
+	}
+	for _, f := range seen {
+		if !scope.Holds(f) {
+			return errors.New("outside its scope")
+		}
+		s.open[f.Code] = f
+	}
+	return nil
+}
+
+func newTaker(t *testing.T) (*tries.Taker, *shelf) {
+	t.Helper()
+	s := &shelf{batches: map[string][]tenants.Try{}, open: map[tenants.FindingCode]tenants.Finding{}}
+	return &tries.Taker{
+		Dir: t.TempDir(), Records: s, Findings: s, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+	}, s
+}
+
+// note lets the gateway's own spool write a file.
+func note(t *testing.T, dir string, at time.Time, keys ...spool.Key) {
+	t.Helper()
+	s, err := spool.New(dir, func() time.Time { return at }, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range keys {
+		s.Add(k, 1, 10, 20)
+	}
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhatTheGatewayNotedIsSummedOnce(t *testing.T) {
+	taker, s := newTaker(t)
+	refused := spool.Key{Site: site, Name: "a.example", Port: 443, Decision: spool.Refused, Reason: "name not in list"}
+	again := refused
+	again.Reason = "too many attempts"
+	note(t, taker.Dir, now.Add(-time.Minute), refused, again,
+		spool.Key{Site: site, Name: "amap.lilas.example", Port: 443, Decision: spool.Allowed},
+		spool.Key{Site: "s000000000", Name: "gone.example", Port: 443, Decision: spool.Refused})
+	s.down = errors.New("database is down")
+	if err := taker.Take(t.Context()); !errors.Is(err, s.down) {
+		t.Fatal(err)
+	}
+	s.down = nil
+	for range 2 {
+		if err := taker.Take(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(s.batches) != 1 {
+		t.Fatalf("%d batches", len(s.batches))
+	}
+	at := now.Add(-time.Minute)
+	for _, got := range s.batches {
+		want := tenants.Try{
+			SiteID: site, Name: "a.example", Port: 443, Decision: tenants.TryRefused, Count: 2, Sent: 20, Received: 40, First: at, Last: at,
+		}
+		if len(got) != 1 || got[0].Reason == "" {
+			t.Fatalf("%+v", got)
+		}
+		got[0].Reason = ""
+		if !reflect.DeepEqual(got[0], want) {
+			t.Errorf("%+v, want %+v", got[0], want)
+		}
+	}
+	if files, err := os.ReadDir(taker.Dir); err != nil || len(files) != 0 {
+		t.Errorf("left in the spool: %v, %v", files, err)
+	}
+}
+
+func TestATimeThatCannotBeIsTakenForNow(t *testing.T) {
+	taker, s := newTaker(t)
+	for _, at := range []time.Time{now.Add(time.Hour), now.AddDate(0, -2, 0)} {
+		note(t, taker.Dir, at, spool.Key{Site: site, Name: "a.example", Port: 443, Decision: spool.Allowed})
+	}
+	if err := taker.Take(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range s.batches {
+		if len(got) != 1 || !got[0].First.Equal(now) {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
+func TestDamagedNotesAreToldAsLongAsTheyLieThere(t *testing.T) {
+	taker, s := newTaker(t)
+	path := filepath.Join(taker.Dir, "egress-1.jsonl")
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	note(t, taker.Dir, now, spool.Key{Site: site, Name: "a.example", Port: 443, Decision: spool.Allowed})
+	for range 2 {
+		if err := taker.Take(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if f := s.open[tenants.FindingEgressSpool]; f.Args["count"] != "1" {
+			t.Errorf("told %+v", f)
+		}
+	}
+	if len(s.batches) != 1 {
+		t.Errorf("the other file was not taken")
+	}
+	if err := os.Remove(path + ".bad"); err != nil {
+		t.Fatal(err)
+	}
+	if err := taker.Take(t.Context()); err != nil || len(s.open) != 0 {
+		t.Errorf("still told: %v, %v", s.open, err)
+	}
+}
+
+func TestAnHourFarAboveTheUsualIsTold(t *testing.T) {
+	hour := now.Truncate(time.Hour)
+	usual := func(o tenants.Outflow) []tenants.Outflow {
+		var out []tenants.Outflow
+		for n := 10; n > 1; n-- {
+			o.Hour = hour.Add(-time.Duration(n) * time.Hour)
+			out = append(out, o)
+		}
+		return out
+	}
+	for name, c := range map[string]struct {
+		hours []tenants.Outflow
+		want  tenants.FindingCode
+		args  map[string]string
+	}{
+		"nothing":             {nil, "", nil},
+		"a quiet hour":        {append(usual(tenants.Outflow{Tries: 100}), tenants.Outflow{Hour: hour, Tries: 120}), "", nil},
+		"much, but below":     {append(usual(tenants.Outflow{Refused: 10}), tenants.Outflow{Hour: hour, Refused: 299}), "", nil},
+		"much, but as always": {append(usual(tenants.Outflow{Refused: 100}), tenants.Outflow{Hour: hour, Refused: 499}), "", nil},
+		"refused": {append(usual(tenants.Outflow{Refused: 100}), tenants.Outflow{Hour: hour, Refused: 500}), tenants.FindingEgressRefused,
+			map[string]string{"count": "500", "usual": "100"}},
+		"an hour ago":    {[]tenants.Outflow{{Hour: hour.Add(-time.Hour), Tries: 2000}}, tenants.FindingEgressTries, map[string]string{"count": "2000", "usual": "0"}},
+		"two hours ago":  {[]tenants.Outflow{{Hour: hour.Add(-2 * time.Hour), Tries: 9000}}, "", nil},
+		"without a past": {[]tenants.Outflow{{Hour: hour, Bytes: 3 << 30}}, tenants.FindingEgressBytes, map[string]string{"count": "3072", "usual": "0"}},
+	} {
+		taker, s := newTaker(t)
+		s.hours = c.hours
+		if err := taker.Watch(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if c.want == "" && len(s.open) == 0 {
+			continue
+		}
+		f := s.open[c.want]
+		if len(s.open) != 1 || f.Subject != site || !reflect.DeepEqual(f.Args, c.args) {
+			t.Errorf("%s: told %+v, want %s %v", name, s.open, c.want, c.args)
+		}
+	}
+}

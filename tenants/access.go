@@ -1,0 +1,179 @@
+package tenants
+
+import (
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+	"golang.org/x/net/publicsuffix"
+)
+
+// Access is a name that one site may reach, or would like to, beyond its template's list and the co-op's: somebody in
+// charge of its association asks, a volunteer decides.
+type Access struct {
+	ID     string // see NewAccessID
+	SiteID string
+	Name   string // canonical, such as "api.example.org" or "*.example.org"
+	Ports  []int  // in order, each once
+	Reason string // why it is needed, in the asker's words
+	State  AccessState
+
+	AskedBy   string // name, for people; who it was is in the audit trail
+	AskedAt   time.Time
+	DecidedBy string
+	DecidedAt *time.Time
+	Answer    string // what the volunteer wrote to it
+}
+
+// AccessState is how far a wish for access has come.
+type AccessState string
+
+// The states of an access. From asked it becomes granted or refused, from granted revoked.
+const (
+	AccessAsked   AccessState = "asked"
+	AccessGranted AccessState = "granted"
+	AccessRefused AccessState = "refused"
+	AccessRevoked AccessState = "revoked"
+)
+
+// Live reports whether the same need not be asked for again.
+func (s AccessState) Live() bool { return s == AccessAsked || s == AccessGranted }
+
+// Target names what the access opens, for logs and the audit trail: "api.example.org:443,587".
+func (a Access) Target() string { return a.Name + ":" + PortsText(a.Ports) }
+
+// PortsText writes ports as people type them: "443, 587" without the spaces.
+func PortsText(ports []int) string {
+	texts := make([]string, len(ports))
+	for i, p := range ports {
+		texts[i] = strconv.Itoa(p)
+	}
+	return strings.Join(texts, ",")
+}
+
+// NewAccessID makes an id such as "e7k2m9qx4p".
+func NewAccessID() string { return "e" + randomSigns(idLength) }
+
+// Bounds of what can be asked for.
+const (
+	MaxAccessPorts  = 8
+	MaxAccessReason = 500 // characters
+	maxHostName     = 253
+)
+
+// Reachable knows which names can be opened to a site at all.
+type Reachable struct {
+	Platform []string // full names the platform itself answers at
+}
+
+// nowhere are last labels that never name a public server.
+var nowhere = []string{"localhost", "local", "internal", "invalid", "onion", "arpa", "alt"}
+
+// toASCII maps and checks names as browsers do before they ask a resolver.
+var toASCII = idna.New(idna.MapForLookup(), idna.StrictDomainName(true), idna.BidiRule(), idna.VerifyDNSLength(true))
+
+// Normalize returns the canonical form of a name that a person typed or pasted: an address of a page becomes its host,
+// letters beyond ASCII become punycode, a final dot goes. The fault's code is "missing", "malformed", "address" (of a
+// machine, which no list can have), "local" (a name that leads nowhere outside), "reserved" (the platform's own) or
+// "too_wide" (a wildcard over a whole public suffix).
+func (r Reachable) Normalize(typed string) (string, *Fault) {
+	name := hostTyped(typed)
+	if name == "" {
+		return "", &Fault{Field: "name", Code: "missing"}
+	}
+	base, wild := strings.CutPrefix(name, "*.")
+	typedAddress := machine(base)
+	base, err := toASCII.ToASCII(base)
+	switch {
+	case typedAddress || machine(base): // wide digits become plain ones
+		return "", &Fault{Field: "name", Code: "address"}
+	case err == nil && slices.Contains(nowhere, base[strings.LastIndexByte(base, '.')+1:]):
+		return "", &Fault{Field: "name", Code: "local"}
+	case err != nil || !reachable(base):
+		return "", &Fault{Field: "name", Code: "malformed"}
+	case r.ours(base, wild):
+		return "", &Fault{Field: "name", Code: "reserved"}
+	}
+	if !wild {
+		return base, nil
+	}
+	if suffix, _ := publicsuffix.PublicSuffix(base); suffix == base {
+		return "", &Fault{Field: "name", Code: "too_wide"}
+	}
+	return "*." + base, nil
+}
+
+// hostTyped finds the host in what a person typed.
+func hostTyped(typed string) string {
+	name := strings.TrimSpace(typed)
+	if strings.Contains(name, "://") {
+		if u, err := url.Parse(name); err == nil {
+			name = u.Hostname()
+		}
+	}
+	name, _, _ = strings.Cut(name, "/")
+	return strings.TrimSuffix(strings.ToLower(name), ".")
+}
+
+// machine tells whether a text is an address in one of the forms that libraries read.
+func machine(text string) bool {
+	if _, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		return true
+	}
+	last := text[strings.LastIndexByte(text, '.')+1:]
+	return last != "" && last[0] >= '0' && last[0] <= '9'
+}
+
+// reachable accepts a name of at least two labels. (The mapping has refused everything but letters, digits, hyphens.)
+func reachable(name string) bool {
+	return len(name) <= maxHostName && strings.Contains(name, ".") && !strings.HasPrefix(name, ".") && !strings.Contains(name, "..")
+}
+
+// ours tells whether a name, or a name below it, is the platform's.
+func (r Reachable) ours(base string, wild bool) bool {
+	return slices.ContainsFunc(r.Platform, func(p string) bool {
+		return p == base || wild && strings.HasSuffix(p, "."+base)
+	})
+}
+
+// NormalizePorts puts ports in order, each once. The fault's code is "missing", "malformed", "mail" (25 and the relay's
+// business), "inside" (53, answered inside the site) or "too_many".
+func NormalizePorts(ports []int) ([]int, *Fault) {
+	out := slices.Compact(slices.Sorted(slices.Values(ports)))
+	code := ""
+	switch {
+	case len(out) == 0:
+		code = "missing"
+	case out[0] < 1 || out[len(out)-1] > 65535:
+		code = "malformed"
+	case slices.Contains(out, 25):
+		code = "mail"
+	case slices.Contains(out, 53):
+		code = "inside"
+	case len(out) > MaxAccessPorts:
+		code = "too_many"
+	default:
+		return out, nil
+	}
+	return nil, &Fault{Field: "ports", Code: code}
+}
+
+// NormalizeReason tidies what a person wrote on one or several lines. The fault's code is "missing", "too_long" or
+// "malformed" (signs that make a text look like another).
+func NormalizeReason(typed string) (string, *Fault) {
+	text := strings.Join(strings.Fields(typed), " ")
+	switch {
+	case text == "":
+		return "", &Fault{Field: "reason", Code: "missing"}
+	case !Readable(text):
+		return "", &Fault{Field: "reason", Code: "malformed"}
+	case utf8.RuneCountInString(text) > MaxAccessReason:
+		return "", &Fault{Field: "reason", Code: "too_long"}
+	}
+	return text, nil
+}

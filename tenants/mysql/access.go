@@ -1,0 +1,109 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"chatiere/tenants"
+)
+
+type accessRecord struct {
+	ID        string `gorm:"primaryKey"`
+	SiteID    string
+	Name      string
+	Ports     string // as tenants.PortsText writes them
+	LiveKey   *string
+	Reason    string
+	State     string
+	AskedBy   string
+	AskedAt   time.Time
+	DecidedBy string
+	DecidedAt *time.Time
+	Answer    string
+}
+
+// TableName implements gorm's Tabler.
+func (accessRecord) TableName() string { return "site_access" }
+
+func (r accessRecord) access() (tenants.Access, error) {
+	a := tenants.Access{
+		ID: r.ID, SiteID: r.SiteID, Name: r.Name, Reason: r.Reason, State: tenants.AccessState(r.State), AskedBy: r.AskedBy,
+		AskedAt: r.AskedAt, DecidedBy: r.DecidedBy, DecidedAt: r.DecidedAt, Answer: r.Answer,
+	}
+	for text := range strings.SplitSeq(r.Ports, ",") {
+		port, err := strconv.Atoi(text)
+		if err != nil {
+			return a, fmt.Errorf("reading the ports of access %s: %w", r.ID, err)
+		}
+		a.Ports = append(a.Ports, port)
+	}
+	return a, nil
+}
+
+// liveAccess is what may stand once among a site's wishes; null once it is over.
+func liveAccess(a tenants.Access) *string {
+	if !a.State.Live() {
+		return nil
+	}
+	key := a.Target()
+	return &key
+}
+
+// CreateAccess inserts a wish; ErrConflict when the same is asked for or granted.
+func (s *Store) CreateAccess(ctx context.Context, a tenants.Access) error {
+	r := accessRecord{
+		ID: a.ID, SiteID: a.SiteID, Name: a.Name, Ports: tenants.PortsText(a.Ports), LiveKey: liveAccess(a), Reason: a.Reason,
+		State: string(a.State), AskedBy: clip(a.AskedBy, 255), AskedAt: a.AskedAt.UTC(),
+	}
+	return translate("writing a wish for access", s.on(ctx).Create(&r).Error)
+}
+
+// DecideAccess writes a's state and decision if its state is still from; ErrConflict otherwise.
+func (s *Store) DecideAccess(ctx context.Context, a tenants.Access, from tenants.AccessState) error {
+	done := s.on(ctx).Model(&accessRecord{}).Where("id = ? AND state = ?", a.ID, string(from)).Updates(map[string]any{
+		"state": string(a.State), "live_key": liveAccess(a), "decided_by": clip(a.DecidedBy, 255), "decided_at": utc(a.DecidedAt),
+		"answer": a.Answer,
+	})
+	if done.Error == nil && done.RowsAffected == 0 {
+		return fmt.Errorf("deciding on access %s, which is no longer %s: %w", a.ID, from, tenants.ErrConflict)
+	}
+	return translate("deciding on an access", done.Error)
+}
+
+// Access returns one by id.
+func (s *Store) Access(ctx context.Context, id string) (tenants.Access, error) {
+	var r accessRecord
+	if err := s.on(ctx).Take(&r, "id = ?", id).Error; err != nil {
+		return tenants.Access{}, translate("reading an access", err)
+	}
+	return r.access()
+}
+
+// SiteAccess returns a site's, whatever became of them, the newest first.
+func (s *Store) SiteAccess(ctx context.Context, siteID string) ([]tenants.Access, error) {
+	return s.accesses(ctx, "site_id = ?", siteID)
+}
+
+// AccessIn returns those of all sites in a state, the newest first.
+func (s *Store) AccessIn(ctx context.Context, state tenants.AccessState) ([]tenants.Access, error) {
+	return s.accesses(ctx, "state = ?", string(state))
+}
+
+func (s *Store) accesses(ctx context.Context, where, value string) ([]tenants.Access, error) {
+	var rs []accessRecord
+	if err := s.on(ctx).Where(where, value).Order("asked_at DESC, id").Find(&rs).Error; err != nil {
+		return nil, translate("listing accesses", err)
+	}
+	out := make([]tenants.Access, 0, len(rs))
+	for _, r := range rs {
+		a, err := r.access()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}

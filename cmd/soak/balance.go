@@ -43,7 +43,7 @@ func (r *rig) balance(ctx context.Context, before []string) {
 	if err != nil {
 		r.fell("%v", err)
 	}
-	r.orphans, r.lost = len(more), len(less)
+	r.orphans, r.lost, r.balanced = len(more), len(less), true
 	r.endings(ctx)
 }
 

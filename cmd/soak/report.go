@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template"
 	"time"
@@ -28,8 +29,8 @@ func (r *rig) write(path string) error {
 type figures struct {
 	Date, Machine, Took, Command string
 	Seed                         uint64
-	Orphans, Lost, Stuck         int
-	Unexcused                    int
+	Orphans, Lost                string
+	Stuck, Unexcused             int
 	Worker, Panel, Missed        int
 	Histogram                    []bar
 	Injected                     []injectedRow
@@ -63,7 +64,7 @@ func (r *rig) figures() figures {
 	f := figures{
 		Date: r.began.UTC().Format("2 January 2006, 15:04 UTC"), Machine: machine(), Took: round(time.Since(r.began)), Seed: r.seed,
 		Command: "make soak SOAK_FLAGS=\"" + strings.Join(os.Args[1:], " ") + "\"",
-		Orphans: r.orphans, Lost: r.lost, Worker: r.landed["worker"], Panel: r.landed["panel"], Missed: r.missed,
+		Orphans: r.counted(r.orphans), Lost: r.counted(r.lost), Worker: r.landed["worker"], Panel: r.landed["panel"], Missed: r.missed,
 		Wishes: counts(r.lives.wishes), Ends: counts(r.lives.ends), Resent: r.lives.retries, Faults: r.faults, Notes: r.notes,
 	}
 	f.Command = fmt.Sprintf("make soak SOAK_FLAGS=\"-seed %d\"", r.seed)
@@ -79,6 +80,14 @@ func (r *rig) figures() figures {
 	f.Injected = r.injectedRows()
 	r.visitors(&f)
 	return f
+}
+
+// counted tells what is only known at the end of a whole run.
+func (r *rig) counted(n int) string {
+	if !r.balanced {
+		return "not counted: the run was cut short"
+	}
+	return strconv.Itoa(n)
 }
 
 func (r *rig) injectedRows() []injectedRow {

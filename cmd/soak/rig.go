@@ -48,6 +48,7 @@ type rig struct {
 	injects []inject
 
 	orphans, lost int                  // at the end
+	balanced      bool                 // the end was reached, so that they were counted
 	ended         map[string]time.Time // when operations ended
 }
 

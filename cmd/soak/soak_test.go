@@ -106,8 +106,16 @@ func TestConvergenceIsCountedFromTheLastFailureThatHit(t *testing.T) {
 	}
 }
 
+func TestARunThatWasCutShortClaimsNoOrphansAtAll(t *testing.T) {
+	r := &rig{began: time.Now(), guests: &guests{counts: map[string]int{}}, lives: &lives{}}
+	r.guests.rig = r
+	if f := r.figures(); !strings.Contains(f.Orphans, "cut short") || !strings.Contains(f.Lost, "cut short") {
+		t.Errorf("it claims %s orphans and %s lost", f.Orphans, f.Lost)
+	}
+}
+
 func TestTheReportSaysWhatFellOff(t *testing.T) {
-	r := &rig{began: time.Now(), guests: &guests{counts: map[string]int{"PHP page": 3}}, faults: []string{"operation 01A needs a person"}, orphans: 2}
+	r := &rig{began: time.Now(), guests: &guests{counts: map[string]int{"PHP page": 3}}, faults: []string{"operation 01A needs a person"}, orphans: 2, balanced: true}
 	r.lives, r.guests.rig = &lives{}, r
 	r.guests.failures = []failure{{kind: "PHP page", said: "502 Bad Gateway"}, {kind: "PHP page", excuse: sitesDatabase}}
 	path := filepath.Join(t.TempDir(), "soak.md")

@@ -1,6 +1,7 @@
 package panel
 
 import (
+	"iter"
 	"regexp"
 	"slices"
 	"strconv"
@@ -45,20 +46,22 @@ func (s *Server) readable(r route) fiber.Handler {
 
 // validText: in addresses and forms alike, signs that are none make names that look like others.
 func validText(c *fiber.Ctx) bool {
-	valid := true
-	look := func(key, value []byte) { valid = valid && utf8.Valid(key) && utf8.Valid(value) }
-	c.Context().QueryArgs().VisitAll(look)
-	if c.Method() == fiber.MethodPost {
-		c.Context().PostArgs().VisitAll(look)
+	valid := func(args iter.Seq2[[]byte, []byte]) bool {
+		for key, value := range args {
+			if !utf8.Valid(key) || !utf8.Valid(value) {
+				return false
+			}
+		}
+		return true
 	}
-	return valid
+	return valid(c.Context().QueryArgs().All()) && (c.Method() != fiber.MethodPost || valid(c.Context().PostArgs().All()))
 }
 
 // accepts checks what stands outside the body: parameters, the wish's key, and that a route without a body is sent none.
 func (e endpoint) accepts(c *fiber.Ctx) error {
 	var faults tenants.Faults
 	seen := map[string]bool{}
-	c.Context().QueryArgs().VisitAll(func(key, value []byte) {
+	for key, value := range c.Context().QueryArgs().All() {
 		name := string(key)
 		at := slices.IndexFunc(e.query, func(p openapi.Parameter) bool { return p.Name == name })
 		switch {
@@ -72,7 +75,7 @@ func (e endpoint) accepts(c *fiber.Ctx) error {
 			}
 		}
 		seen[name] = true
-	})
+	}
 	if key := c.Get(api.HeaderIdempotency); key != "" && !keyed.MatchString(key) {
 		faults = append(faults, tenants.Fault{Field: api.HeaderIdempotency, Code: "malformed"})
 	}

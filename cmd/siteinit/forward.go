@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -37,7 +38,7 @@ func forwardVerb(ctx context.Context, args []string, stdout, stderr io.Writer) i
 	return f.run(ctx, stdout, stderr)
 }
 
-var errUsage = errors.New(usage)
+var errUsage = errors.New(strings.TrimSpace(usage))
 
 func readForwarding(args []string, stderr io.Writer) (f forwarding, err error) {
 	flags := flag.NewFlagSet("forward", flag.ContinueOnError)

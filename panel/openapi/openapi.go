@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// ErrShape: a type or a description that cannot be drawn.
+// ErrShape is a type or a description that cannot be drawn.
 var ErrShape = errors.New("cannot be described")
 
 // Endpoint is one address of the API, in words and types.

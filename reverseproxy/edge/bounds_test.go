@@ -3,6 +3,7 @@ package edge_test
 import (
 	"bufio"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -67,8 +68,8 @@ func await(t *testing.T, what string, condition func() bool) {
 func open(c net.Conn) bool {
 	c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 	_, err := c.Read(make([]byte, 1))
-	timeout, ok := err.(net.Error)
-	return ok && timeout.Timeout()
+	var failed net.Error
+	return errors.As(err, &failed) && failed.Timeout()
 }
 
 // Two thousand connections from one address, each with half a request, in the clear and after a handshake.

@@ -42,9 +42,6 @@ type Package struct {
 	Files map[string]string
 }
 
-// file is how WordPress names an installed plugin: by the file with the header.
-func (p Package) file() string { return p.Slug + "/" + p.Slug + ".php" }
-
 // Server is the stand-in. It is safe for concurrent use.
 type Server struct {
 	mu       sync.Mutex

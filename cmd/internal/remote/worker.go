@@ -17,7 +17,7 @@ import (
 	"chatiere/tenants/trail"
 )
 
-// ErrElsewhere: what was asked for is root's on the server, and a panel elsewhere was named.
+// ErrElsewhere says that what was asked for is root's on the server, and a panel elsewhere was named.
 var ErrElsewhere = errors.New("only on the server itself, as root")
 
 // Worker speaks to the worker of an instance on this machine.

@@ -43,10 +43,10 @@ func (b *BackChannel) Logout(ctx context.Context, raw string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("ending sessions: %w", err)
 	}
+	b.Bell.Ring()
 	if n == 0 {
 		return 0, nil
 	}
-	b.Bell.Ring()
 	err = b.Audit.Audit(ctx, tenants.AuditEntry{
 		At: now.UTC(), ActorKind: tenants.KindSystem, ActorName: tenants.System().Name, Action: "session.issuer_end",
 		Detail: fmt.Sprintf("%d of %s", n, t.Subject),

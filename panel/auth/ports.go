@@ -60,7 +60,8 @@ type LinkStore interface {
 // SignalStore hears the issuer.
 type SignalStore interface {
 	// HearSignal notes a logout token until an instant and removes the sessions of the issuer's session, or, when sid is
-	// empty, all of the subject: both or neither. A token that was heard before is tenants.ErrConflict.
+	// empty, all of the subject: both or neither. The subject's other sessions ask for their rights anew at their next
+	// use: Keycloak (26.5, tried) names one session alone when it ends all of a person's. A token that was heard before is tenants.ErrConflict.
 	HearSignal(ctx context.Context, token Hash, until time.Time, sid, subject string) (int64, error)
 }
 

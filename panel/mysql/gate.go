@@ -41,7 +41,10 @@ func (s *Store) HearSignal(ctx context.Context, token auth.Hash, until time.Time
 		}
 		done := tx.Where(where, key).Delete(&sessionRecord{})
 		n = done.RowsAffected
-		return done.Error
+		if done.Error != nil || subject == "" {
+			return done.Error
+		}
+		return tx.Model(&sessionRecord{}).Where("kc_sub = ?", subject).Update("rights_at", time.Unix(0, 0).UTC()).Error
 	})
 	return n, translate("hearing a signal", err)
 }

@@ -220,9 +220,11 @@ func tokensOfMaker(t *testing.T, s auth.Store) {
 }
 
 func hearOnce(t *testing.T, s auth.Store) {
-	x, other := NewSession("lea"), NewSession("ali")
-	must(t, s.InsertSession(t.Context(), x))
-	must(t, s.InsertSession(t.Context(), other))
+	x, other, elsewhere := NewSession("lea"), NewSession("ali"), NewSession("lea")
+	elsewhere.SID = "another"
+	for _, row := range []auth.Session{x, other, elsewhere} {
+		must(t, s.InsertSession(t.Context(), row))
+	}
 	token := randomHash()
 	var heard, ended atomic.Int64
 	race(func() {
@@ -238,8 +240,11 @@ func hearOnce(t *testing.T, s auth.Store) {
 	if heard.Load() != 1 || ended.Load() != 1 {
 		t.Errorf("heard %d times, %d sessions ended; want one each", heard.Load(), ended.Load())
 	}
-	if _, err := s.Session(t.Context(), other.Hash); err != nil {
-		t.Errorf("somebody else's session: %v", err)
+	if got, err := s.Session(t.Context(), other.Hash); err != nil || !got.RightsAt.Equal(start) {
+		t.Errorf("somebody else's session: %v, rights of %v", err, got.RightsAt)
+	}
+	if got, err := s.Session(t.Context(), elsewhere.Hash); err != nil || !got.RightsAt.Before(start) {
+		t.Errorf("the person's other session: %v, rights of %v", err, got.RightsAt)
 	}
 	must(t, s.DeleteExpired(t.Context(), start.Add(time.Minute), start.Add(-time.Hour)))
 	if n, err := s.HearSignal(t.Context(), token, start.Add(time.Hour), "", "ali"); err != nil || n != 1 {

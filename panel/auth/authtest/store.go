@@ -132,7 +132,16 @@ func (s *Store) HearSignal(ctx context.Context, token auth.Hash, until time.Time
 	if again {
 		return 0, tenants.ErrConflict
 	}
-	return s.DeleteSessionsOf(ctx, sid, subject)
+	n, err := s.DeleteSessionsOf(ctx, sid, subject)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for h, x := range s.sessions {
+		if subject != "" && x.Subject == subject {
+			x.RightsAt = time.Unix(0, 0)
+			s.sessions[h] = x
+		}
+	}
+	return n, err
 }
 
 // Away makes counting tries fail.

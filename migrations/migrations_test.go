@@ -41,6 +41,12 @@ var seeds = []string{
 	"INSERT INTO traffic_batches VALUES ('b1', UTC_TIMESTAMP(6))",
 	"INSERT INTO worker_heartbeat (worker, seen_at) VALUES ('w1', UTC_TIMESTAMP(6))",
 	"INSERT INTO findings (area, subject, code, level, args, since, seen) VALUES ('site', 's0', 'x', 'note', '{}', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
+	`INSERT INTO site_access (id, site_id, name, ports, live_key, reason, state, asked_by, asked_at)
+	 VALUES ('x000000001', 's000000001', 'api.example', '443', 'api.example 443', 'maps', 'asked', 'Zoé', UTC_TIMESTAMP(6))`,
+	"INSERT INTO egress_daily VALUES ('s000000001', '2026-11-22', 'api.example', 443, 'refused', 'list', 1, 0, 0, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
+	"INSERT INTO egress_hourly VALUES ('s000000001', '2026-11-22 10:00:00', 1, 1, 0)",
+	"INSERT INTO egress_batches VALUES ('b1', UTC_TIMESTAMP(6))",
+	"INSERT INTO worker_mark (one, installation, count, marked_at) VALUES (1, 'i1', 1, UTC_TIMESTAMP(6))",
 	"INSERT INTO mails (id, site_id, state, accepted_at, changed_at) VALUES ('m1.0', 's000000001', 'sent', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
 	`INSERT INTO sessions (hash, kind, kc_sub, username, name, email, memberships, csrf, created_at, seen_at, rights_at, expires_at)
 	 VALUES (UNHEX(SHA2('s', 256)), 'person', 'sub-1', 'zoe', 'Zoé', 'zoe@lilas.example', '{}', UNHEX(SHA2('c', 256)),

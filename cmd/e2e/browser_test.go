@@ -124,13 +124,19 @@ var looks = []struct {
 	scheme string
 }{{"1280-light", 1280, "light"}, {"1280-dark", 1280, "dark"}, {"360-light", 360, "light"}, {"360-dark", 360, "dark"}}
 
-// examine takes pictures of the page as it stands in every look, wants nothing to scroll sideways, and asks axe.
-func (b *tab) examine(name string) {
+// loaded waits until a page stands still: while it loads, what was found in it may be gone again.
+func (b *tab) loaded(name string) {
 	b.Helper()
 	eventually(b.T, patience, name+" is loaded", func() (bool, string) {
 		state := ask(b, name, chromedp.Evaluate[string](`document.readyState`))
 		return state == "complete", state
 	})
+}
+
+// examine takes pictures of the page as it stands in every look, wants nothing to scroll sideways, and asks axe.
+func (b *tab) examine(name string) {
+	b.Helper()
+	b.loaded(name)
 	for _, l := range looks {
 		b.do(name+" "+l.name, look(l.width, l.scheme))
 		if ask(b, name, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > document.documentElement.clientWidth`)) {
@@ -177,6 +183,7 @@ func (b *tab) signIn(p demo.Person) {
 	b.Helper()
 	b.do("opening the panel", chromedp.Navigate(b.summary.PanelURL+"/"), chromedp.WaitVisible(chromedp.CSS(`a[href^="/auth/login"]`)))
 	b.do("going to Keycloak", chromedp.Click(chromedp.CSS(`a[href^="/auth/login"]`)), chromedp.WaitVisible(chromedp.CSS(`#username`)))
+	b.loaded("Keycloak's page")
 	b.do("giving name and password", chromedp.SendKeys(chromedp.CSS(`#username`), p.Username), chromedp.SendKeys(chromedp.CSS(`#password`), p.Password),
 		chromedp.Submit(chromedp.CSS(`#password`)))
 	b.do("leaving the form", chromedp.WaitNotPresent(chromedp.CSS(`#password`)))
@@ -189,7 +196,9 @@ func (b *tab) prove(p demo.Person) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.do("giving the one-time code", chromedp.WaitVisible(chromedp.CSS(`#otp`)), chromedp.SendKeys(chromedp.CSS(`#otp`), code), chromedp.Submit(chromedp.CSS(`#otp`)),
+	b.do("waiting for the code's form", chromedp.WaitVisible(chromedp.CSS(`#otp`)))
+	b.loaded("the code's form")
+	b.do("giving the one-time code", chromedp.SendKeys(chromedp.CSS(`#otp`), code), chromedp.Submit(chromedp.CSS(`#otp`)),
 		chromedp.WaitNotPresent(chromedp.CSS(`#otp`)))
 }
 

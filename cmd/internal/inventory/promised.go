@@ -67,7 +67,7 @@ func (m Machine) promised(s api.Site) ([]string, error) {
 	} {
 		things = append(things, "path "+path)
 	}
-	for _, secret := range []string{"admin_password", "db_password", "secret_key"} {
+	for _, secret := range []string{"admin_password", "db_password", "entry.json", "secret_key"} {
 		things = append(things, "path "+filepath.Join(p.SiteSecrets(s.ID), secret))
 	}
 	container := "container " + provision.ContainerName(m.Config.Instance, s.ID)

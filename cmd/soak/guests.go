@@ -51,11 +51,11 @@ type request struct {
 }
 
 var requests = []request{
-	{"static file", 50, nil, func(ctx context.Context, g *guests) error {
+	{"static file", 70, nil, func(ctx context.Context, g *guests) error {
 		return g.get(ctx, "/wp-includes/css/dist/block-library/style.min.css", "wp-block")
 	}},
-	{"PHP page", 35, []string{sitesDatabase}, func(ctx context.Context, g *guests) error { return g.get(ctx, "/", "<html") }},
-	{"logged-in POST", 15, []string{sitesDatabase, fullDisk}, (func(ctx context.Context, g *guests) error {
+	{"PHP page", 20, []string{sitesDatabase}, func(ctx context.Context, g *guests) error { return g.get(ctx, "/", "<html") }},
+	{"logged-in POST", 10, []string{sitesDatabase, fullDisk}, (func(ctx context.Context, g *guests) error {
 		return g.send(ctx)
 	})},
 }
@@ -178,7 +178,7 @@ func (g *guests) do(req *http.Request, want int) ([]byte, error) {
 		return nil, err
 	}
 	if res.StatusCode != want {
-		return nil, fmt.Errorf("%s: %.80q", res.Status, body)
+		return nil, fmt.Errorf("%s: %.300q", res.Status, body)
 	}
 	return body, nil
 }

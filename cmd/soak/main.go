@@ -42,7 +42,7 @@ func main() {
 	flag.IntVar(&o.databases, "databases", 10, "kills of each of the two databases")
 	flag.IntVar(&o.keycloak, "keycloak", 5, "kills of Keycloak")
 	flag.IntVar(&o.full, "full", 10, "times the disk is filled")
-	flag.IntVar(&o.lives, "lives", 6, "sites led through their lives at a time")
+	flag.IntVar(&o.lives, "lives", 5, "sites led through their lives at a time")
 	flag.IntVar(&o.rate, "rate", 22, "requests of visitors per second")
 	flag.BoolVar(&o.clocks, "clocks", true, "move the clocks of worker and panel by an hour each way")
 	flag.BoolVar(&o.strangers, "strangers", true, "start a second worker, and a worker on an older dump")

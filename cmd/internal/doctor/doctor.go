@@ -22,6 +22,7 @@ import (
 // Doctor holds what is looked at.
 type Doctor struct {
 	Root   string // data root
+	Mounts Mounts
 	Engine interface {
 		Info(ctx context.Context) (tenants.EngineInfo, error)
 	}
@@ -63,7 +64,7 @@ const each = 5 * time.Second
 // Examine makes every check; it fails only when ctx ends.
 func (d Doctor) Examine(ctx context.Context) (api.Diagnosis, error) {
 	looks := []func(context.Context) []api.Check{
-		d.engine, d.records, d.database, d.sitesDatabase, d.identity, d.disk, d.clock, d.certificate, d.audit,
+		d.engine, d.records, d.database, d.sitesDatabase, d.identity, d.disk, d.quota, d.clock, d.certificate, d.audit,
 	}
 	looks = append(append(looks, d.names()...), d.permits, d.jobs)
 	found := make([][]api.Check, len(looks))

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/moby/sys/mountinfo"
+
 	"chatiere/cmd/internal/doctor"
 	"chatiere/cmd/internal/schedule"
 	"chatiere/panel/api"
@@ -28,7 +30,7 @@ func TestAPlatformThatIsWellIsGreenInThisOrder(t *testing.T) {
 		}
 	}
 	want := []string{
-		"docker", "live-restore", "records", "database", "sites-database", "keycloak", "disk", "inodes", "clock", "certificate", "audit",
+		"docker", "live-restore", "records", "database", "sites-database", "keycloak", "disk", "inodes", "quota", "clock", "certificate", "audit",
 		"name lilas.example", "name panel.lilas.example", "egress.permit", "jobs",
 	}
 	if !slices.Equal(names, want) {
@@ -56,6 +58,17 @@ func TestEachCheckTurnsWithWhatItLooksAt(t *testing.T) {
 		{"no sites' database", "sites-database", api.CheckRed, "connection refused", func(_ *testing.T, d *doctor.Doctor) { d.SitesDatabase = service{err: errDown} }},
 		{"no Keycloak", "keycloak", api.CheckRed, "connection refused", func(_ *testing.T, d *doctor.Doctor) { d.Identity = service{err: errDown} }},
 		{"no data root", "disk", api.CheckRed, "no such file", func(_ *testing.T, d *doctor.Doctor) { d.Root = "/proc/nowhere" }},
+		{"project quotas", "quota", api.CheckGreen, "xfs has project quotas, which", func(_ *testing.T, d *doctor.Doctor) {
+			d.Mounts = mounts("/", "ext4", "rw", "/srv", "xfs", "rw,prjquota", "/srv/chatiere2", "ext4", "rw")
+			d.Root = "/srv/chatiere"
+		}},
+		{"a mount above another", "quota", api.CheckGreen, "btrfs has no project quotas", func(_ *testing.T, d *doctor.Doctor) {
+			d.Mounts = mounts("/", "xfs", "rw,prjquota", "/srv", "xfs", "rw,prjquota", "/srv", "btrfs", "rw,noprjquota")
+			d.Root = "/srv/chatiere"
+		}},
+		{"no list of mounts", "quota", api.CheckAmber, "connection refused", func(_ *testing.T, d *doctor.Doctor) {
+			d.Mounts = func() ([]*mountinfo.Info, error) { return nil, errDown }
+		}},
 		{"a clock five seconds ahead", "clock", api.CheckGreen, "kept", func(_ *testing.T, d *doctor.Doctor) { d.Database = database{clock: now.Add(-5 * time.Second)} }},
 		{"a clock ahead", "clock", api.CheckRed, "6s apart", func(_ *testing.T, d *doctor.Doctor) { d.Database = database{clock: now.Add(-6 * time.Second)} }},
 		{"a clock behind", "clock", api.CheckRed, "6s apart", func(_ *testing.T, d *doctor.Doctor) { d.Database = database{clock: now.Add(6 * time.Second)} }},

@@ -10,8 +10,11 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/moby/sys/mountinfo"
 
 	"chatiere/cmd/internal/doctor"
 	"chatiere/cmd/internal/schedule"
@@ -47,6 +50,16 @@ func (s service) Ping(ctx context.Context) error {
 		return ctx.Err()
 	}
 	return s.err
+}
+
+// mounts takes point, type and options of each.
+func mounts(told ...string) doctor.Mounts {
+	return func() (all []*mountinfo.Info, err error) {
+		for m := range slices.Chunk(told, 3) {
+			all = append(all, &mountinfo.Info{Mountpoint: m[0], FSType: m[1], VFSOptions: m[2]})
+		}
+		return all, nil
+	}
 }
 
 type silentDatabase struct{}
@@ -91,7 +104,7 @@ func file(t *testing.T, data []byte) string {
 func well(t *testing.T) doctor.Doctor {
 	t.Helper()
 	return doctor.Doctor{
-		Root:     "/proc",
+		Root: "/proc", Mounts: mounts("/", "ext4", "rw,relatime"),
 		Engine:   engine{info: tenants.EngineInfo{Version: "27.1", APIVersion: "1.46", CgroupVersion: "2", LiveRestore: true}},
 		Database: database{clock: now}, SitesDatabase: service{}, Identity: service{},
 		Certificate: certificate(t, now.AddDate(0, 0, -10), now.AddDate(0, 0, 80)),

@@ -22,7 +22,7 @@ import (
 func (w *Worker) doctor() doctor.Doctor {
 	c := w.config
 	d := doctor.Doctor{
-		Root: c.Root, Engine: w.engine, Database: w.store, SitesDatabase: w.databases,
+		Root: c.Root, Mounts: doctor.AllMounts, Engine: w.engine, Database: w.store, SitesDatabase: w.databases,
 		Certificate: c.Paths().Wildcard(), Names: append([]string{c.Domain}, c.PlatformHosts()...),
 		Resolve: net.DefaultResolver.LookupHost, Local: strings.HasSuffix(c.Domain, ".localhost"), Permit: c.Egress.Permit, Now: w.now,
 		Synchronised: synchronised, Jobs: w.board.Outcomes, Audit: w.vault.state, Records: w.refused, Advice: records.Advice,

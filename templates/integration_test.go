@@ -211,12 +211,68 @@ func TestMaintenanceAnswers503InFrenchAndKeepsHealth(t *testing.T) {
 	if response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, `lang="fr"`) || response.Header.Get("Retry-After") == "" {
 		t.Errorf("got %s %.60q", response.Status, body)
 	}
-	if response, _ := s.get(t, "/__health", nil); response.StatusCode != http.StatusOK {
-		t.Errorf("health: got %s", response.Status)
+	response, body, err := s.request(http.MethodPost, "/wp-comments-post.php", strings.NewReader("comment=x"), nil)
+	if err != nil || response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, `lang="fr"`) {
+		t.Errorf("a POST got %v %.60q, %v", response, body, err)
+	}
+	for path, want := range map[string]int{"/__health": http.StatusOK, "/__maintenance.html": http.StatusNotFound, "/__busy.html": http.StatusNotFound} {
+		if response, _ := s.get(t, path, nil); response.StatusCode != want {
+			t.Errorf("%s: got %s", path, response.Status)
+		}
 	}
 	s.mustHook(t, "maintenance_off")
 	if response, _ := s.get(t, "/", nil); response.StatusCode != http.StatusOK {
 		t.Errorf("afterwards: got %s", response.Status)
+	}
+}
+
+// Whoever asks for more pages than PHP can make gets a page that says so, at once, and files and health answer as ever:
+// waiting requests must not take all connections of nginx.
+func TestWithPHPOverrunFilesAreStillServed(t *testing.T) {
+	const asked, waiting = 300, 160
+	s := newSite(t, "Foule")
+	s.mustHook(t, "install")
+	drop(t, s, s.values.Paths.Data+"/wp-content/plugins/lent/lent.php",
+		"<?php while (!file_exists('/data/tmp/go')) { usleep(20000); } echo 'done';")
+	statuses := make(chan int, asked)
+	turnedAway := make(chan struct{}, asked)
+	for i := range asked {
+		go func() {
+			method := []string{http.MethodGet, http.MethodPost}[i%2]
+			response, body, err := s.request(method, "/wp-content/plugins/lent/lent.php", nil, nil)
+			if err != nil {
+				t.Error(err)
+				statuses <- 0
+				return
+			}
+			if response.StatusCode == http.StatusServiceUnavailable {
+				if !strings.Contains(body, "Beaucoup de visites") || response.Header.Get("Retry-After") == "" {
+					t.Errorf("%s is turned away with %.80q", method, body)
+				}
+				turnedAway <- struct{}{}
+			}
+			statuses <- response.StatusCode
+		}()
+	}
+	for range asked - waiting {
+		select {
+		case <-turnedAway:
+		case <-time.After(time.Minute):
+			t.Fatal("all of them wait for PHP")
+		}
+	}
+	for _, path := range []string{"/__health", "/wp-includes/css/dist/block-library/style.min.css"} {
+		if response, _ := s.get(t, path, nil); response.StatusCode != http.StatusOK {
+			t.Errorf("%s while PHP is overrun: got %s", path, response.Status)
+		}
+	}
+	drop(t, s, s.values.Paths.Data+"/tmp/go", "")
+	count := map[int]int{}
+	for range asked {
+		count[<-statuses]++
+	}
+	if count[http.StatusOK] != waiting || count[http.StatusServiceUnavailable] != asked-waiting {
+		t.Errorf("answers by status: %v", count)
 	}
 }
 

@@ -153,12 +153,10 @@ func until(ctx context.Context, within, every time.Duration, what string, holds 
 	}
 }
 
+// command returns all that a command said.
 func command(ctx context.Context, name string, args ...string) (string, error) {
-	var out bytes.Buffer
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
-	text := strings.TrimSpace(out.String())
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	text := strings.TrimSpace(string(out))
 	if err != nil {
 		err = fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, text)
 	}
@@ -169,9 +167,16 @@ func docker(ctx context.Context, args ...string) (string, error) {
 	return command(ctx, "docker", args...)
 }
 
-// help asks the script that made the instance.
+// help asks the script that made the instance. Its answer is what it prints; what it says meanwhile is not.
 func (r *rig) help(ctx context.Context, args ...string) (string, error) {
-	return command(ctx, r.helper, args...)
+	var said bytes.Buffer
+	cmd := exec.CommandContext(ctx, r.helper, args...)
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w: %s", r.helper, strings.Join(args, " "), err, bytes.TrimSpace(said.Bytes()))
+	}
+	return strings.TrimSpace(string(out)), err
 }
 
 func (r *rig) container(role string) string { return "chatiere-" + r.config.Instance + "-" + role }

@@ -158,6 +158,10 @@ func (r *rig) oldDump(ctx context.Context, living bool) (err error) {
 // refuses waits until the doctor says that the records are refused.
 func (r *rig) refuses(ctx context.Context) error {
 	return until(ctx, 90*time.Second, 500*time.Millisecond, "the worker's refusal", func() (bool, string) {
+		// A living worker ends when it sees them, to begin anew; Docker restarts no container of a soak.
+		if _, err := docker(ctx, "start", r.container("worker")); err != nil {
+			return false, err.Error()
+		}
 		var d api.Diagnosis
 		// A start in the wrong records leaves the panel's pages as they were; the doctor is asked over its socket.
 		if err := remote.OverSocket(r.config.Paths().CLISocket()).Get(ctx, api.PathDoctor, &d); err != nil {

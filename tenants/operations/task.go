@@ -21,8 +21,9 @@ type task struct {
 }
 
 const (
-	// maxFailures bounds the tries of one step before the pivot; with the back-off below they take about two minutes.
-	maxFailures = 9
+	// maxFailures bounds the tries of one step before the pivot; with the back-off below they take three and a half
+	// minutes, longer than Keycloak needs to come back on a busy machine.
+	maxFailures = 14
 	firstDelay  = 250 * time.Millisecond
 	maxDelay    = 30 * time.Second
 	// waitDelay is how often an operation that waits for room on the disk looks again.

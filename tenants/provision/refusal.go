@@ -39,7 +39,7 @@ type Roomy interface {
 }
 
 // Full puts a failure down to the disk when it says so itself, or when the reserve of the data root is eaten: a database
-// without room hangs, an application answers nonsense, and trying nine times would give a site up for that. The operation
+// without room hangs, an application answers nonsense, and no number of tries would make it fit. The operation
 // waits until there is room, and says how much is missing.
 func Full(ctx context.Context, disk Roomy, err error) error {
 	if err == nil || disk == nil || errors.Is(err, operations.ErrFenced) || ctx.Err() != nil {

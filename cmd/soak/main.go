@@ -26,7 +26,7 @@ type options struct {
 	full                            int
 	lives                           int // sites that are led through their lives at a time
 	rate                            int // requests per second
-	clocks, strangers               bool
+	clocks, strangers, greedy       bool
 }
 
 func main() {
@@ -46,6 +46,7 @@ func main() {
 	flag.IntVar(&o.rate, "rate", 22, "requests of visitors per second")
 	flag.BoolVar(&o.clocks, "clocks", true, "move the clocks of worker and panel by an hour each way")
 	flag.BoolVar(&o.strangers, "strangers", true, "start a second worker, and a worker on an older dump")
+	flag.BoolVar(&o.greedy, "greedy", true, "let a site fill the disk, with bytes and with files")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := run(ctx, o)
@@ -104,7 +105,7 @@ func (r *rig) shake(ctx context.Context) error {
 	}{
 		{"SIGKILL of worker and panel", r.killing}, {"restarts of Docker's daemon", r.dockerRounds},
 		{"kills of the databases", r.databaseRounds}, {"kills of Keycloak", r.keycloakRounds},
-		{"full disk", r.fullRounds}, {"clocks", r.clockRounds}, {"strangers", r.strangers},
+		{"full disk", r.fullRounds}, {"greedy sites", r.greedyRounds}, {"clocks", r.clockRounds}, {"strangers", r.strangers},
 	} {
 		r.say("── %s", round.name)
 		if err := round.fn(ctx); err != nil {

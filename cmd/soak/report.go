@@ -63,11 +63,10 @@ type requestRow struct {
 func (r *rig) figures() figures {
 	f := figures{
 		Date: r.began.UTC().Format("2 January 2006, 15:04 UTC"), Machine: machine(), Took: round(time.Since(r.began)), Seed: r.seed,
-		Command: "make soak SOAK_FLAGS=\"" + strings.Join(os.Args[1:], " ") + "\"",
+		Command: fmt.Sprintf("make soak SOAK_FLAGS=\"-seed %d\"", r.seed),
 		Orphans: r.counted(r.orphans), Lost: r.counted(r.lost), Worker: r.landed["worker"], Panel: r.landed["panel"], Missed: r.missed,
 		Wishes: counts(r.lives.wishes), Ends: counts(r.lives.ends), Resent: r.lives.retries, Faults: r.faults, Notes: r.notes,
 	}
-	f.Command = fmt.Sprintf("make soak SOAK_FLAGS=\"-seed %d\"", r.seed)
 	for _, x := range r.faults {
 		if strings.Contains(x, "needs a person") {
 			f.Stuck++

@@ -4,6 +4,7 @@
 package upkeep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,32 +66,78 @@ type Upkeep struct {
 	ReadyPath func(s tenants.Site) (path string, status int, err error)
 	Now       func() time.Time
 	Log       *slog.Logger
+
+	mu       sync.Mutex
+	suspects map[string]bool // by site
 }
 
 // Abreast bounds how many sites are looked at at a time: probes and cron wake PHP processes, and servers are small.
 const abreast = 4
 
 const (
-	// ProbeEvery is how often Probe should be called, and probeAge how old a site's last probe may then be at most: each
-	// call takes its share of the sites, so that five hundred are not woken at once.
+	// ProbeEvery is how often Probe should be called: each call takes its share of the sites, so that five hundred are not
+	// woken at once.
 	ProbeEvery = 5 * time.Second
+	// How old a site's last probe may be: of one that was well, of one that was not, and of one whose visitors meet errors.
+	// A probe wakes PHP, which then stays in memory for ten seconds: what nobody asks for is looked at rarely.
+	calmAge    = time.Minute
 	probeAge   = 30 * time.Second
+	suspectAge = 10 * time.Second
 	// probeTime bounds one probe: many sites that hang must not keep the others from being looked at.
 	probeTime = 10 * time.Second
 )
 
-// Probe asks the ready sites whose last probe is the oldest for their page, and notes what it saw and when.
+// Probe asks the ready sites whose probe is overdue longest for their page, and notes what it saw and when.
 func (u *Upkeep) Probe(ctx context.Context) error {
 	sites, err := u.Records.LiveSites(ctx)
 	if err != nil {
 		return fmt.Errorf("listing live sites: %w", err)
 	}
-	sites = only(sites, func(s tenants.Site) bool { return s.State == tenants.StateReady })
-	slices.SortStableFunc(sites, func(a, b tenants.Site) int { return a.Probe.At.Compare(b.Probe.At) })
+	now, suspects := u.Now(), u.takeSuspects()
+	over := func(s tenants.Site) time.Duration { return now.Sub(s.Probe.At) - age(s, suspects[s.ID]) + ProbeEvery }
 	share := max(abreast, len(sites)/int(probeAge/ProbeEvery)+1)
-	now := u.Now()
-	due := only(sites[:min(share, len(sites))], func(s tenants.Site) bool { return now.Sub(s.Probe.At) >= probeAge-ProbeEvery })
+	sites = only(sites, func(s tenants.Site) bool { return s.State == tenants.StateReady })
+	slices.SortStableFunc(sites, func(a, b tenants.Site) int { return cmp.Compare(over(b), over(a)) })
+	var due []tenants.Site
+	for _, s := range sites {
+		switch {
+		case over(s) >= 0 && len(due) < share:
+			due = append(due, s)
+		case suspects[s.ID]:
+			u.Suspect(s.ID) // its turn comes
+		}
+	}
 	return u.all(ctx, due, u.probe)
+}
+
+func age(s tenants.Site, suspect bool) time.Duration {
+	switch {
+	case suspect:
+		return suspectAge
+	case s.Probe.Health == tenants.HealthUp:
+		return calmAge
+	}
+	return probeAge
+}
+
+// Suspect has sites looked at soon: their visitors met errors.
+func (u *Upkeep) Suspect(ids ...string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.suspects == nil {
+		u.suspects = map[string]bool{}
+	}
+	for _, id := range ids {
+		u.suspects[id] = true
+	}
+}
+
+func (u *Upkeep) takeSuspects() map[string]bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	taken := u.suspects
+	u.suspects = nil
+	return taken
 }
 
 // ProbeSites asks some sites at once, as far as they are ready: something happened to them.

@@ -3,9 +3,12 @@ package upkeep_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -109,6 +112,65 @@ func TestProbeNotesWhatItSawOfEachReadySiteAlone(t *testing.T) {
 	}
 	if !reflect.DeepEqual(f.probes, want) {
 		t.Errorf("noted %+v, want %+v", f.probes, want)
+	}
+}
+
+func TestHowSoonASiteIsLookedAtAgainDependsOnHowItWas(t *testing.T) {
+	now := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
+	seen := func(id string, h tenants.Health, ago time.Duration) tenants.Site {
+		return tenants.Site{ID: id, State: tenants.StateReady, Probe: tenants.Probe{At: now.Add(-ago), Health: h}}
+	}
+	f, u := setUp(now, seen("fresh", "", 1<<40), seen("well", tenants.HealthUp, 54*time.Second), seen("well-due", tenants.HealthUp, 55*time.Second),
+		seen("down", tenants.HealthDown, 24*time.Second), seen("down-due", tenants.HealthDown, 25*time.Second),
+		seen("suspect", tenants.HealthUp, 4*time.Second), seen("suspect-due", tenants.HealthUp, 5*time.Second))
+	u.Suspect("suspect", "suspect-due", "unknown")
+	if err := u.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := slices.Sorted(maps.Keys(f.probes))
+	if want := []string{"down-due", "fresh", "suspect-due", "well-due"}; !slices.Equal(got, want) {
+		t.Errorf("looked at %v, want %v", got, want)
+	}
+}
+
+func TestASuspectThatWasJustLookedAtIsLookedAtLater(t *testing.T) {
+	now := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
+	f, u := setUp(now, tenants.Site{ID: "s1", State: tenants.StateReady, Probe: tenants.Probe{At: now, Health: tenants.HealthUp}})
+	u.Suspect("s1")
+	for _, step := range []struct {
+		after  time.Duration
+		looked bool
+	}{{0, false}, {5 * time.Second, true}} {
+		u.Now = func() time.Time { return now.Add(step.after) }
+		if err := u.Probe(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, looked := f.probes["s1"]; looked != step.looked {
+			t.Errorf("after %s: looked at the suspect: %t", step.after, looked)
+		}
+	}
+}
+
+func TestASuspectThatIsNotReachedKeepsItsTurn(t *testing.T) {
+	now := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
+	sites := []tenants.Site{{ID: "suspect", State: tenants.StateReady, Probe: tenants.Probe{At: now.Add(-6 * time.Second), Health: tenants.HealthUp}}}
+	for i := range 4 { // as many as a round of few sites takes
+		sites = append(sites, tenants.Site{ID: fmt.Sprint("new", i), State: tenants.StateReady})
+	}
+	f, u := setUp(now, sites...)
+	u.Suspect("suspect")
+	for round, want := range []bool{false, true} {
+		if err := u.Probe(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, looked := f.probes["suspect"]; looked != want {
+			t.Errorf("round %d: looked at the suspect: %t", round+1, looked)
+		}
+		for i := range f.sites {
+			if p, ok := f.probes[f.sites[i].ID]; ok {
+				f.sites[i].Probe = p
+			}
+		}
 	}
 }
 

@@ -157,6 +157,11 @@ func (w *Worker) ingest(ctx context.Context) error {
 		if len(records) == 0 {
 			return nil
 		}
+		for _, r := range records {
+			if r.Status["5xx"] > 0 {
+				w.upkeep.Suspect(r.Site)
+			}
+		}
 		_, err := w.store.AddTraffic(ctx, records[0].Batch, trafficRows(records))
 		if errors.Is(err, tenants.ErrInvalid) {
 			return fmt.Errorf("%w: %w", traffic.ErrDamaged, err) // it would come back for ever, and hold up those behind it

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"chatiere/panel/api"
+	"chatiere/tenants"
+	"chatiere/tenants/provision"
+	"chatiere/tenants/reserve"
+)
+
+// greed is what hostile code in a site does to the disk that it shares with all others: some 160 MB or 2,000 files a second.
+var greed = []struct{ kind, script string }{
+	{"a site that fills the disk with bytes", `i=0; while :; do i=$((i+1)); head -c 16777216 /dev/zero >/data/f$i; sleep 0.1; done`},
+	{"a site that fills the disk with files", `mkdir /data/d; i=0; while :; do i=$((i+1)); : >/data/d/$i; [ $((i % 200)) -ne 0 ] || sleep 0.1; done`},
+}
+
+// greedyRounds lets one site after the other fill the disk, and wants it frozen before the reserve is touched.
+func (r *rig) greedyRounds(ctx context.Context) error {
+	if !r.options.greedy {
+		return nil
+	}
+	for _, g := range greed {
+		if err := r.greedyOnce(ctx, g.kind, g.script); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// mostGreedy is how long a site may take to fill what is free; it is frozen long before that.
+const mostGreedy = 5 * time.Minute
+
+func (r *rig) greedyOnce(ctx context.Context, kind, script string) error {
+	random := rand.New(rand.NewPCG(r.seed, 99))
+	site, err := r.prey(ctx, random)
+	if err != nil {
+		return err
+	}
+	if _, err := docker(ctx, "exec", "-d", provision.ContainerName(r.config.Instance, site), "sh", "-c", script); err != nil {
+		return err
+	}
+	from := time.Now()
+	var least unix.Statfs_t
+	err = until(ctx, mostGreedy, 200*time.Millisecond, "the freeze of "+site, func() (bool, string) {
+		var fs unix.Statfs_t
+		if err := unix.Statfs(r.config.Root, &fs); err != nil {
+			return false, err.Error()
+		}
+		if least.Bsize == 0 || fs.Bavail < least.Bavail {
+			least.Bsize, least.Bavail, least.Blocks = fs.Bsize, fs.Bavail, fs.Blocks
+		}
+		if least.Files == 0 || fs.Ffree < least.Ffree {
+			least.Files, least.Ffree = fs.Files, fs.Ffree
+		}
+		s, err := r.site(ctx, site)
+		return err == nil && s.State == string(tenants.StateSuspended), fmt.Sprint(s.State, err)
+	})
+	if err != nil {
+		r.fell("%s: %v", kind, err)
+	}
+	free, all := int64(least.Bavail)*least.Bsize, int64(least.Blocks)*least.Bsize
+	if kept := reserve.Amount(int64(r.config.Disk.ReserveMiB)<<20, all); free < kept {
+		r.fell("%s: %d MiB were left, of a reserve of %d", kind, free>>20, kept>>20)
+	}
+	if least.Ffree == 0 {
+		r.fell("%s: no file could be made any more", kind)
+	}
+	if err := r.toldOfFreeze(ctx, site); err != nil {
+		r.fell("%s: %v", kind, err)
+	}
+	r.injected(kind, from, nil)
+	r.note("%s was frozen after %s; %d MiB and %d files were left.", kind, round(time.Since(from)), free>>20, least.Ffree)
+	for _, act := range []string{"delete", "purge"} {
+		r.lives.lead(ctx, random, "site."+act, api.Item(api.PathSites, site, act), nil)
+	}
+	return ctx.Err()
+}
+
+// prey makes a site. Some of them are cancelled on their way, as all lives are.
+func (r *rig) prey(ctx context.Context, random *rand.Rand) (string, error) {
+	for range 10 {
+		id, _ := r.lives.born(ctx, random)
+		if s, err := r.site(ctx, id); err == nil && s.State == string(tenants.StateReady) {
+			return id, nil
+		}
+	}
+	return "", errors.New("no site for hostile code")
+}
+
+// toldOfFreeze waits for what the panel tells of it.
+func (r *rig) toldOfFreeze(ctx context.Context, site string) error {
+	return until(ctx, 30*time.Second, 500*time.Millisecond, "the finding about "+site, func() (bool, string) {
+		var l api.List[api.Finding]
+		if err := r.panel.Get(ctx, api.PathFindings, &l); err != nil {
+			return false, err.Error()
+		}
+		for _, f := range l.Items {
+			if f.Subject == site && f.Code == string(tenants.FindingSiteFrozen) {
+				r.note("The panel said of it: %s", f.Says)
+				return true, ""
+			}
+		}
+		return false, fmt.Sprint(l.Items)
+	})
+}

@@ -69,7 +69,7 @@ again() {
   if [[ -d /run/systemd/system ]] && systemctl -q is-active docker; then
     systemctl restart docker
   else
-    pid=$(pgrep -x dockerd | head -n 1)
+    pid=$(pgrep -o -x dockerd) # the oldest: the daemon runs itself anew for small tasks
     mapfile -d '' -t arguments <"/proc/$pid/cmdline"
     kill -TERM "$pid"
     while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done

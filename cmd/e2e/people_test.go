@@ -25,11 +25,16 @@ func TestInTheBrowserAVolunteerProvisionsASite(t *testing.T) {
 	for name, path := range map[string]string{
 		"today": "/", "sites": "/sites", "associations": "/associations", "association": "/associations/" + i.summary.Association,
 		"association-new": "/associations/new", "bin": "/bin", "account": "/account", "site": "/sites/" + i.demoSite(t).ID,
+		"journal": "/journal", "association-journal": "/associations/" + i.summary.Association + "/journal", "platform": "/platform",
+		"site-suspend":  "/sites/" + i.demoSite(t).ID + "/suspend",
 		"accessibility": "/accessibility", "site-delete": "/sites/" + i.demoSite(t).ID + "/delete", "not-found": "/sites/s000000000",
 	} {
 		b.open(path)
 		b.examine(name)
 	}
+	b.open("/associations/" + i.summary.Association)
+	b.do("going to a member's page", chromedp.Click(chromedp.CSS(`main a[href^="/people/"]`)), chromedp.WaitNotPresent(chromedp.CSS(`main a[href^="/people/"]`)))
+	b.examine("person")
 	b.createsSite()
 }
 

@@ -84,7 +84,7 @@ const (
 	TryNaming   TryReason = "tls"     // the greeting was for another server
 	TryAbsent   TryReason = "absent"  // the name does not exist
 	TrySilent   TryReason = "silent"  // the server does not answer
-	TryMail     TryReason = "mail"    // sending mail
+	TryMail     TryReason = "mail"    // mail that was not taken; the part about mail says why
 	TryMany     TryReason = "many"    // many names, summed
 	TryOther    TryReason = "other"
 )
@@ -95,7 +95,10 @@ var reasons = map[string]TryReason{
 	"bare address": TryAddress, "too many tunnels": TryLimit, "too many tunnels of all sites": TryLimit, "too many attempts": TryLimit,
 	"TLS greeting for another server name": TryNaming, "TLS greeting without a server name": TryNaming,
 	"TLS greeting with a hidden server name": TryNaming, "no TLS greeting": TryNaming, "resolving name": TryAbsent, "dialling": TrySilent,
-	"mail relay not available yet": TryMail, "many names": TryMany,
+	"own proxy not reachable": TrySilent, "many names": TryMany,
+	"no mail relay configured": TryMail, "mail cannot be kept": TryMail, "sender not of this site": TryMail, "header too large": TryMail,
+	"SMTP error 552: Maximum message size exceeded": TryMail, "message not acceptable": TryMail,
+	"too much mail of this site is waiting": TryMail, "too much mail is waiting": TryMail, "no room on the disk for mail": TryMail,
 }
 
 // TryReasonOf tells which of our reasons the gateway's is.

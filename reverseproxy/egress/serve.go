@@ -235,6 +235,15 @@ func reasonOf(cause error) string {
 	return "other"
 }
 
+// Reasons returns every reason that a record may carry, "other" included: those who tell people of them want words for each.
+func Reasons() []string {
+	all := append(relay.Reasons(), "other")
+	for _, o := range outcomes {
+		all = append(all, o.cause.Error())
+	}
+	return all
+}
+
 func limited(cause error) bool {
 	return errors.Is(cause, ErrTooFast) || errors.Is(cause, ErrTooMany) || errors.Is(cause, ErrFull) ||
 		errors.Is(cause, relay.ErrTooFast)

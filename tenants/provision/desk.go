@@ -121,14 +121,15 @@ func (d *Desk) CreateSite(ctx context.Context, r Request, wish NewSite) (operati
 	if err != nil {
 		return operations.Operation{}, err
 	}
-	if len(faults) > 0 {
-		return operations.Operation{}, faults
-	}
 	var op operations.Operation
 	err = d.Records.Transact(ctx, func(ctx context.Context) error {
 		w := Wish{AssociationID: a.ID, SiteID: s.ID, AdminUser: adminUser}
+		// The operation first, as above: its own host is taken by then.
 		if op, err = d.insert(ctx, r, KindSiteProvision, tenants.ActSiteCreate, w, "site:"+s.ID); err != nil {
 			return err
+		}
+		if len(faults) > 0 {
+			return faults
 		}
 		return taken(d.Records.CreateSite(ctx, &s), "host", "")
 	})

@@ -210,11 +210,13 @@ func TestSameKeyIsTheSameWish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wish := h.wish()
-	wish.Host = "other"
-	again, err := h.desk.CreateSite(t.Context(), r, wish)
-	if err != nil || again.ID != first.ID {
-		t.Fatalf("second sending: operation %s, %v; want %s", again.ID, err, first.ID)
+	other := h.wish()
+	other.Host = "other"
+	for name, wish := range map[string]provision.NewSite{"the same": h.wish(), "another host": other} {
+		again, err := h.desk.CreateSite(t.Context(), r, wish)
+		if err != nil || again.ID != first.ID {
+			t.Fatalf("%s, sent again: operation %s, %v; want %s", name, again.ID, err, first.ID)
+		}
 	}
 	sites, _ := h.records.LiveSites(t.Context())
 	if len(sites) != 1 || len(h.records.Trail) != 1 {
@@ -241,6 +243,9 @@ func TestFaultsOfAWishAreToldTogetherWithAFreeHost(t *testing.T) {
 	want := map[string]string{"name": "missing/", "template": "unknown/", "admin_email": "malformed/", "host": "taken/amap-2.lilas.coop"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("faults %v, want %v", got, want)
+	}
+	if ops, err := h.records.Operations(t.Context(), operations.Filter{}); err != nil || len(ops) != 1 {
+		t.Errorf("%d operations, %v; a refused wish leaves none", len(ops), err)
 	}
 }
 

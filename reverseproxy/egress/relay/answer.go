@@ -45,6 +45,15 @@ func Reason(cause error) string {
 	return ""
 }
 
+// Reasons returns all that Reason may answer but "".
+func Reasons() []string {
+	var all []string
+	for _, a := range answers {
+		all = append(all, a.cause.Error())
+	}
+	return all
+}
+
 // refuse answers with the words for a cause, and reports the mail as not taken.
 func (s *session) refuse(cause error) error {
 	r := s.relay

@@ -51,11 +51,11 @@ type request struct {
 }
 
 var requests = []request{
-	{"static file", 70, nil, func(ctx context.Context, g *guests) error {
+	{"static file", 80, nil, func(ctx context.Context, g *guests) error {
 		return g.get(ctx, "/wp-includes/css/dist/block-library/style.min.css", "wp-block")
 	}},
-	{"PHP page", 20, []string{sitesDatabase}, func(ctx context.Context, g *guests) error { return g.get(ctx, "/", "<html") }},
-	{"logged-in POST", 10, []string{sitesDatabase, fullDisk}, (func(ctx context.Context, g *guests) error {
+	{"PHP page", 13, []string{sitesDatabase}, func(ctx context.Context, g *guests) error { return g.get(ctx, "/", "<html") }},
+	{"logged-in POST", 7, []string{sitesDatabase, fullDisk}, (func(ctx context.Context, g *guests) error {
 		return g.send(ctx)
 	})},
 }

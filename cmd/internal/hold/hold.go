@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"chatiere/tenants/operations"
 )
@@ -22,11 +23,15 @@ import (
 // Variable is the environment variable that names the directory.
 const Variable = "CHATIERE_HOLD_DIR"
 
+// SlotsVariable may say how many operations are worked on at a time: 0 as in any installation, where nothing is to stand
+// still and only the trace is wanted.
+const SlotsVariable = "CHATIERE_HOLD_SLOTS"
+
 // Trace is the directory below it with one file for each operation, <kind>~<step>~<point>.
 const Trace = "trace"
 
-// slots is how many operations may stand still beside each other, so that one kill serves many points.
-const slots = 64
+// manySlots may stand still beside each other, so that one kill serves many points.
+const manySlots = 64
 
 // FromEnvironment returns the function for operations.Runner.At and the slots a runner then needs; nil in any
 // installation.
@@ -35,7 +40,11 @@ func FromEnvironment(getenv func(string) string, log *slog.Logger) (at func(cont
 	if dir == "" {
 		return nil, 0
 	}
-	log.Warn("failure points may hold operations: this is a test", "directory", dir)
+	slots, err := strconv.Atoi(getenv(SlotsVariable))
+	if err != nil {
+		slots = manySlots
+	}
+	log.Warn("failure points may hold operations: this is a test", "directory", dir, "slots", slots)
 	trace := filepath.Join(dir, Trace)
 	if err := os.MkdirAll(trace, 0o700); err != nil {
 		log.Error("nothing will tell where operations are", "error", err)

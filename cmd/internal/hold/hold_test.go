@@ -20,16 +20,22 @@ const (
 // at returns the function for failure points of a directory.
 func at(t *testing.T, dir string) func(context.Context, operations.Operation, string, operations.Point) {
 	t.Helper()
-	at, slots := hold.FromEnvironment(func(name string) string {
-		if name != hold.Variable {
-			t.Errorf("looked for the variable %s", name)
-		}
-		return dir
-	}, slog.New(slog.DiscardHandler))
+	at, slots := hold.FromEnvironment(environment{hold.Variable: dir}.get, slog.New(slog.DiscardHandler))
 	if at == nil || slots < 2 {
 		t.Fatalf("%d slots: several operations could not stand still beside each other", slots)
 	}
 	return at
+}
+
+type environment map[string]string
+
+func (e environment) get(name string) string { return e[name] }
+
+func TestWhereOnlyTheTraceIsWantedAsManyAreWorkedOnAsInAnyInstallation(t *testing.T) {
+	env := environment{hold.Variable: t.TempDir(), hold.SlotsVariable: "0"}
+	if at, slots := hold.FromEnvironment(env.get, slog.New(slog.DiscardHandler)); at == nil || slots != 0 {
+		t.Errorf("%d slots, want those of the runner", slots)
+	}
 }
 
 func arm(t *testing.T, dir, name string) {

@@ -16,28 +16,36 @@ const applicationRights = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, INDEX, 
 	"LOCK TABLES, REFERENCES, CREATE VIEW, SHOW VIEW, TRIGGER"
 
 // Ensure makes the database and its user with that password and rights on it alone, or puts them right. ErrConflict when
-// the database is there but another instance's, or nobody's.
+// the database is there but another instance's, or nobody's and not empty.
 func (s *Server) Ensure(ctx context.Context, name, operation, password string) error {
 	if !siteName.MatchString(name) || !operationID.MatchString(operation) || !plainSecret.MatchString(password) {
 		return fmt.Errorf("making database %q: a name, operation or password of unexpected shape: %w", name, tenants.ErrInvalid)
 	}
 	doing := "making database " + name
-	if err := s.exec(ctx, doing, fmt.Sprintf(
-		"CREATE DATABASE IF NOT EXISTS `%s` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci COMMENT 'chatiere:%s:%s'",
-		name, s.instance, operation)); err != nil {
+	shape := fmt.Sprintf("`%s` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci COMMENT 'chatiere:%s:%s'", name, s.instance, operation)
+	if err := s.exec(ctx, doing, "CREATE DATABASE IF NOT EXISTS "+shape); err != nil {
 		return err
 	}
 	if err := s.ours(ctx, name); err != nil {
-		return err
+		// MariaDB makes the directory first and the file with the mark after it.
+		if rest, unknown := s.rest(ctx, name); unknown != nil || !rest {
+			return errors.Join(err, unknown)
+		}
+		if err := s.exec(ctx, doing, "ALTER DATABASE "+shape); err != nil {
+			return err
+		}
 	}
 	account := "'" + name + "'@'localhost'"
 	with := fmt.Sprintf("%s IDENTIFIED BY '%s' WITH MAX_USER_CONNECTIONS %d", account, password, s.connections)
-	for _, statement := range []string{
-		"CREATE USER IF NOT EXISTS " + with,
-		"ALTER USER " + with + " ACCOUNT UNLOCK",
+	return s.execAll(ctx, doing,
+		"CREATE USER IF NOT EXISTS "+with,
+		"ALTER USER "+with+" ACCOUNT UNLOCK",
 		// The underscore is a wildcard in the name of a database that rights are given on.
-		fmt.Sprintf("GRANT %s ON `%s`.* TO %s", applicationRights, strings.ReplaceAll(name, "_", `\_`), account),
-	} {
+		fmt.Sprintf("GRANT %s ON `%s`.* TO %s", applicationRights, strings.ReplaceAll(name, "_", `\_`), account))
+}
+
+func (s *Server) execAll(ctx context.Context, doing string, statements ...string) error {
+	for _, statement := range statements {
 		if err := s.exec(ctx, doing, statement); err != nil {
 			return err
 		}
@@ -84,32 +92,74 @@ func (s *Server) Exists(ctx context.Context, name string) (database, user bool, 
 	return database, user, translate("looking for database "+name, err)
 }
 
-// Drop removes both and ends their connections; absent ones are success. ErrConflict when the database is not ours.
+// Drop removes both and ends their connections; absent ones are success. ErrConflict when the database is not ours; the
+// rest of one that we had begun to drop is.
 func (s *Server) Drop(ctx context.Context, name string) error {
 	if !siteName.MatchString(name) {
 		return fmt.Errorf("dropping database %q: not a site's: %w", name, tenants.ErrInvalid)
 	}
 	if err := s.ours(ctx, name); err != nil {
-		return err
+		if rest, unknown := s.rest(ctx, name); unknown != nil || !rest {
+			return errors.Join(err, unknown)
+		}
 	}
 	_, user, err := s.Exists(ctx, name)
 	if err != nil {
 		return err
 	}
-	doing := "dropping database " + name
-	var statements []string
+	doing, account := "dropping database "+name, "'"+name+"'@'localhost'"
 	if user {
-		account := "'" + name + "'@'localhost'"
 		// Locked first, so that nobody comes in again; then whoever holds a table open goes.
-		statements = append(statements, "ALTER USER IF EXISTS "+account+" ACCOUNT LOCK", "KILL HARD CONNECTION USER "+account)
-	}
-	statements = append(statements, "DROP DATABASE IF EXISTS `"+name+"`", "DROP USER IF EXISTS '"+name+"'@'localhost'")
-	for _, statement := range statements {
-		if err := s.exec(ctx, doing, statement); err != nil {
+		if err := s.execAll(ctx, doing, "ALTER USER IF EXISTS "+account+" ACCOUNT LOCK", "KILL HARD CONNECTION USER "+account); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := s.empty(ctx, doing, name); err != nil {
+		return err
+	}
+	return s.execAll(ctx, doing, "DROP DATABASE IF EXISTS `"+name+"`", "DROP USER IF EXISTS "+account)
+}
+
+// rest reports whether a database is unmarked and holds nothing: that is what a server leaves that was killed while it
+// made or dropped one, since the mark lies in a file that comes after the directory, and goes before it. Nothing is lost
+// with a database that holds nothing, whoever's it is.
+func (s *Server) rest(ctx context.Context, name string) (bool, error) {
+	var rest bool
+	err := s.pool.QueryRowContext(ctx, `SELECT d.schema_comment = '' AND
+  NOT EXISTS (SELECT 1 FROM information_schema.tables AS t WHERE t.table_schema = d.schema_name)
+  FROM information_schema.schemata AS d WHERE d.schema_name = ?`, name).Scan(&rest)
+	if errors.Is(err, sql.ErrNoRows) {
+		return true, nil
+	}
+	return rest, translate("looking whether database "+name+" was being dropped", err)
+}
+
+// empty removes every table and view of a database, so that it keeps its mark until nothing is left in it: of tables
+// that MariaDB drops together with their database, a kill would leave some without.
+func (s *Server) empty(ctx context.Context, doing, name string) error {
+	rows, err := s.pool.QueryContext(ctx, "SELECT table_name, table_type = 'VIEW' FROM information_schema.tables WHERE table_schema = ?", name)
+	if err != nil {
+		return translate(doing, err)
+	}
+	defer func() { _ = rows.Close() }()
+	var statements []string
+	for rows.Next() {
+		var table string
+		var view bool
+		if err := rows.Scan(&table, &view); err != nil {
+			return translate(doing, err)
+		}
+		kind := "TABLE"
+		if view {
+			kind = "VIEW"
+		}
+		statements = append(statements, fmt.Sprintf("SET STATEMENT foreign_key_checks = 0 FOR DROP %s IF EXISTS `%s`.`%s`",
+			kind, name, strings.ReplaceAll(table, "`", "``")))
+	}
+	if err := rows.Err(); err != nil {
+		return translate(doing, err)
+	}
+	return s.execAll(ctx, doing, statements...)
 }
 
 // Size returns the bytes of the database's tables and indexes; ErrNotFound when there is no such database.

@@ -251,6 +251,48 @@ func TestDatabasesOfOthersAreNotTouched(t *testing.T) {
 	wants(t, "dropping one without a mark", b.Drop(b.ctx, name), tenants.ErrConflict)
 }
 
+// A server that is killed while it drops or makes a database comes back without the file that holds its mark.
+func TestWhatAnInterruptedDropHasLeftIsDropped(t *testing.T) {
+	b := open(t)
+	name := b.site(t)
+	b.run(t, "CREATE TABLE "+name+".t (a INT) ENGINE=InnoDB", "ALTER DATABASE "+name+" COMMENT ''")
+	wants(t, "dropping what is unmarked and not empty", b.Drop(b.ctx, name), tenants.ErrConflict)
+	b.exists(t, name, true, true)
+	wants(t, "ensuring what is unmarked and not empty", b.Ensure(b.ctx, name, "01op", password), tenants.ErrConflict)
+	b.run(t, "DROP TABLE "+name+".t")
+	must(t, b.Ensure(b.ctx, name, "01op", password)) // or made
+	var mark string
+	must(t, b.root.QueryRowContext(b.ctx, "SELECT schema_comment FROM information_schema.schemata WHERE schema_name = ?", name).Scan(&mark))
+	if mark != "chatiere:"+b.instance+":01op" {
+		t.Errorf("it bears the mark %q", mark)
+	}
+	b.run(t, "ALTER DATABASE "+name+" COMMENT ''")
+	must(t, b.Drop(b.ctx, name))
+	b.exists(t, name, false, false)
+
+	foreign := b.site(t)
+	b.run(t, "ALTER DATABASE "+foreign+" COMMENT 'chatiere:other:01op'")
+	wants(t, "dropping another instance's empty one", b.Drop(b.ctx, foreign), tenants.ErrConflict)
+	b.exists(t, foreign, true, true)
+}
+
+// Until a database is empty it keeps its mark: it is emptied by hand, whatever is in it.
+func TestTablesThatHoldEachOtherAndViewsAreDropped(t *testing.T) {
+	b := open(t)
+	name := b.site(t)
+	b.run(t, "CREATE TABLE "+name+".parent (a INT PRIMARY KEY) ENGINE=InnoDB",
+		"CREATE TABLE "+name+".`odd``name` (a INT, FOREIGN KEY (a) REFERENCES "+name+".parent (a)) ENGINE=InnoDB",
+		"CREATE VIEW "+name+".v AS SELECT a FROM "+name+".parent")
+	must(t, b.Empty(b.ctx, name))
+	var left int
+	must(t, b.root.QueryRowContext(b.ctx, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ?", name).Scan(&left))
+	if left != 0 {
+		t.Errorf("%d tables and views are left", left)
+	}
+	must(t, b.Drop(b.ctx, name))
+	b.exists(t, name, false, false)
+}
+
 func TestNamesAreNeverPutIntoStatementsUnchecked(t *testing.T) {
 	b := open(t)
 	good := tenants.DatabaseName("s000000000")

@@ -1,0 +1,6 @@
+package sitedb
+
+import "context"
+
+// Empty is what Drop does before it drops the database itself.
+func (s *Server) Empty(ctx context.Context, name string) error { return s.empty(ctx, "emptying", name) }

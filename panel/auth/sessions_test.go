@@ -256,6 +256,7 @@ func TestAPersonSeesTheirSessionsAndEndsOneOrAll(t *testing.T) {
 	if err != nil || len(list) != 2 || list[0].ID() != two.Session.ID() || list[0].Network != "192.0.2.0/24" || list[0].Device.String() != "firefox/linux" {
 		t.Fatalf("%+v, %v", list, err)
 	}
+	p.clock.Advance(time.Minute)
 	if _, err := p.resolve(t, one.Cookie); err != nil { // from elsewhere
 		t.Fatal(err)
 	}

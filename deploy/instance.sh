@@ -114,6 +114,8 @@ wake_sites() {
 clean() {
   local found
   if engine_answers; then
+    # The worker first: it would make sites anew while two hundred of them are being removed.
+    docker rm -fv "chatiere-$instance-worker" >/dev/null 2>&1 || true
     mapfile -t found < <(containers)
     ((${#found[@]} == 0)) || quietly "removing ${#found[@]} containers of $instance" docker rm -fv "${found[@]}"
     mapfile -t found < <(docker network ls -q --filter "label=chatiere.instance=$instance")

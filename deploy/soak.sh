@@ -51,6 +51,7 @@ take_away() {
 # clean_mounted: the root is a file system of its own, so that it is emptied and then unmounted.
 clean_mounted() {
   local kept=$root found
+  docker rm -fv "chatiere-$instance-worker" >/dev/null 2>&1 || true # first, or it would make sites anew
   mapfile -t found < <(containers)
   ((${#found[@]} == 0)) || quietly "removing ${#found[@]} containers of $instance" docker rm -fv "${found[@]}"
   if mountpoint -q "$kept"; then umount "$kept"; fi

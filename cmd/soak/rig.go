@@ -246,18 +246,5 @@ func (r *rig) awaitWell(ctx context.Context, role string, within time.Duration) 
 
 // inFlight returns the operations that some worker holds, by the database: those of a dead one as well.
 func (r *rig) inFlight(ctx context.Context) ([]string, error) {
-	rows, err := r.db.QueryContext(ctx, "SELECT id FROM operations WHERE lease_until IS NOT NULL")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	var out []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		out = append(out, id)
-	}
-	return out, rows.Err()
+	return r.ids(ctx, "SELECT id FROM operations WHERE lease_until IS NOT NULL")
 }

@@ -1,8 +1,10 @@
 // Package spoolfile reads files that a less trusted process has written, without being led elsewhere: no links, no pipes
-// that never end, no more than was agreed on. It knows nothing of what stands in them.
+// that never end, no more than was agreed on. Of what stands in them it knows that it is JSON, one value a line.
 package spoolfile
 
 import (
+	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -40,4 +42,30 @@ func Read(path string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	return data, nil
+}
+
+// errUnsound is a value that can be read, but not be true.
+var errUnsound = errors.New("values that cannot be")
+
+// Lines reads one JSON value a line, of at most longest bytes. It stops at the first that cannot be read or that sound
+// refuses, and returns those before it with the error, which names the line.
+func Lines[T any](from io.Reader, longest int, sound func(T) bool) ([]T, error) {
+	var out []T
+	lines := bufio.NewScanner(from)
+	lines.Buffer(make([]byte, 0, 512), longest)
+	for lines.Scan() {
+		var value T
+		err := json.Unmarshal(lines.Bytes(), &value)
+		if err == nil && !sound(value) {
+			err = errUnsound
+		}
+		if err != nil {
+			return out, fmt.Errorf("line %d: %w", len(out)+1, err)
+		}
+		out = append(out, value)
+	}
+	if err := lines.Err(); err != nil {
+		return out, fmt.Errorf("line %d: %w", len(out)+1, err)
+	}
+	return out, nil
 }

@@ -1,10 +1,8 @@
 package traffic
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +16,9 @@ import (
 
 // maxFile bounds what is read into memory: fifty times a file of 1,000 sites.
 const maxFile = 16 << 20
+
+// maxLine bounds one record.
+const maxLine = 1 << 20
 
 // Ingest hands the records of each file in dir, oldest first, to take, and deletes the file once take
 // has returned nil. If the process dies in between, the same records come again with the same Batch:
@@ -102,22 +103,12 @@ func readFile(path, name string) ([]Record, error) {
 // Parse reads the lines of one file. What it accepts can be stored: a record that cannot would come back for ever, and
 // hold up those behind it.
 func Parse(data []byte, batch string) ([]Record, error) {
-	var out []Record
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var r Record
-		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-			return nil, fmt.Errorf("%w: %s, line %d: %w", ErrDamaged, batch, len(out)+1, err)
-		}
-		if !r.sound() {
-			return nil, fmt.Errorf("%w: %s, line %d: no site, or times or counts that cannot be", ErrDamaged, batch, len(out)+1)
-		}
-		r.Batch = batch
-		out = append(out, r)
+	out, err := spoolfile.Lines(bytes.NewReader(data), maxLine, Record.sound)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s, %w", ErrDamaged, batch, err)
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, batch, err)
+	for i := range out {
+		out[i].Batch = batch
 	}
 	return out, nil
 }

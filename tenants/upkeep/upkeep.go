@@ -93,10 +93,10 @@ func (u *Upkeep) Probe(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listing live sites: %w", err)
 	}
+	sites = only(sites, func(s tenants.Site) bool { return s.State == tenants.StateReady })
 	now, suspects := u.Now(), u.takeSuspects()
 	over := func(s tenants.Site) time.Duration { return now.Sub(s.Probe.At) - age(s, suspects[s.ID]) + ProbeEvery }
 	share := max(abreast, len(sites)/int(probeAge/ProbeEvery)+1)
-	sites = only(sites, func(s tenants.Site) bool { return s.State == tenants.StateReady })
 	slices.SortStableFunc(sites, func(a, b tenants.Site) int { return cmp.Compare(over(b), over(a)) })
 	var due []tenants.Site
 	for _, s := range sites {

@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -150,6 +149,9 @@ func Files(dir string) ([]string, error) {
 // spoolfile.ErrUnfit.
 func ReadFile(path string) ([]Entry, error) {
 	data, err := spoolfile.Read(path, maxBytes)
+	if errors.Is(err, spoolfile.ErrUnfit) {
+		return nil, fmt.Errorf("%w: %w", ErrLine, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -159,21 +161,9 @@ func ReadFile(path string) ([]Entry, error) {
 // Read reads entries, one a line; what it accepts can be stored and shown. Entries before a bad line are returned with
 // the error.
 func Read(from io.Reader) ([]Entry, error) {
-	var entries []Entry
-	lines := bufio.NewScanner(from)
-	lines.Buffer(make([]byte, 0, 512), maxLine)
-	for lines.Scan() {
-		var e Entry
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			return entries, fmt.Errorf("%w %d: %w", ErrLine, len(entries)+1, err)
-		}
-		if !e.sound() {
-			return entries, fmt.Errorf("%w %d", ErrLine, len(entries)+1)
-		}
-		entries = append(entries, e)
+	entries, err := spoolfile.Lines(from, maxLine, Entry.sound)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrLine, err)
 	}
-	if err := lines.Err(); err != nil {
-		return entries, fmt.Errorf("%w %d: %w", ErrLine, len(entries)+1, err)
-	}
-	return entries, nil
+	return entries, err
 }

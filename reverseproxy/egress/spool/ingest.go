@@ -15,8 +15,6 @@ const (
 	badSuffix = ".bad"
 	// maxBad bounds the files that are set aside; the newest stay.
 	maxBad = 20
-	// maxFile is far above what one window of all sites takes.
-	maxFile = 64 << 20
 )
 
 // Ingest hands each finished file to take, oldest first, under its name, and
@@ -33,7 +31,7 @@ func Ingest(ctx context.Context, dir string, take func(batch string, entries []E
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(faults, err)...)
 		}
-		entries, err := readPlain(path)
+		entries, err := ReadFile(path)
 		if errors.Is(err, ErrLine) {
 			faults = append(faults, err, os.Rename(path, path+badSuffix))
 			continue
@@ -49,18 +47,6 @@ func Ingest(ctx context.Context, dir string, take func(batch string, entries []E
 		}
 	}
 	return errors.Join(faults...)
-}
-
-// readPlain reads a regular file of a sensible size.
-func readPlain(path string) ([]Entry, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("%w: %s is no spool file", ErrLine, filepath.Base(path))
-	}
-	return ReadFile(path)
 }
 
 // Bad lists the files that were set aside, and removes the oldest of too many.

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -15,6 +14,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"chatiere/reverseproxy/spoolfile"
 )
 
 const (
@@ -181,19 +182,14 @@ func Ingest(ctx context.Context, dir string, take func([]Entry) error) error {
 }
 
 func readFile(path string) ([]Entry, error) {
-	info, err := os.Lstat(path)
+	data, err := spoolfile.Read(path, maxFile)
+	if errors.Is(err, spoolfile.ErrUnfit) {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("%w: %s: %d bytes", ErrDamaged, filepath.Base(path), info.Size())
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	entries, err := Read(file)
+	entries, err := Read(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
@@ -208,21 +204,9 @@ var (
 
 // Read reads entries, one a line; with the first bad line all of them are refused.
 func Read(from io.Reader) ([]Entry, error) {
-	var entries []Entry
-	lines := bufio.NewScanner(from)
-	lines.Buffer(make([]byte, 0, 512), maxLine)
-	for lines.Scan() {
-		var e Entry
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			return nil, fmt.Errorf("%w: line %d: %w", ErrDamaged, len(entries)+1, err)
-		}
-		if !e.valid() {
-			return nil, fmt.Errorf("%w: line %d", ErrDamaged, len(entries)+1)
-		}
-		entries = append(entries, e)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%w: line %d: %w", ErrDamaged, len(entries)+1, err)
+	entries, err := spoolfile.Lines(from, maxLine, Entry.valid)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return entries, nil
 }

@@ -1,0 +1,183 @@
+package provisiontest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"chatiere/tenants"
+	"chatiere/tenants/provision"
+)
+
+// engine is a container engine in memory; what a test does not use is not there.
+type engine struct {
+	tenants.Engine
+	w *World
+}
+
+func (e engine) Create(_ context.Context, spec tenants.ContainerSpec) error {
+	e.w.mu.Lock()
+	defer e.w.mu.Unlock()
+	if _, taken := e.w.containers[spec.Name]; taken {
+		return nil
+	}
+	if e.w.GoneImages[spec.Image] {
+		return tenants.ErrNotFound
+	}
+	e.w.containers[spec.Name] = &tenants.Container{
+		Name: spec.Name, ImageID: spec.Image, Labels: maps.Clone(spec.Labels), State: "created",
+	}
+	return nil
+}
+
+func (e engine) set(name, state string) error {
+	e.w.mu.Lock()
+	defer e.w.mu.Unlock()
+	c := e.w.containers[name]
+	if c == nil {
+		return fmt.Errorf("container %s: %w", name, tenants.ErrNotFound)
+	}
+	c.State = state
+	return nil
+}
+
+// Start binds the directories of the container's sockets; one that runs keeps those it has.
+func (e engine) Start(ctx context.Context, name string) error {
+	c, err := e.Inspect(ctx, name)
+	if err != nil || c.Running() {
+		return err
+	}
+	id := c.Labels[tenants.LabelSite]
+	e.w.mu.Lock()
+	if e.w.HalfStarted[name] {
+		e.w.mu.Unlock()
+		return tenants.ErrConflict
+	}
+	_, there := e.w.things["sockets:"+id]
+	e.w.bound[name] = e.w.made[id]
+	e.w.mu.Unlock()
+	if !there {
+		return errors.New("bind source path does not exist")
+	}
+	return e.set(name, "running")
+}
+func (e engine) Stop(_ context.Context, name string, _ time.Duration) error {
+	if err := e.set(name, "exited"); err != nil && !errors.Is(err, tenants.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+func (e engine) Remove(_ context.Context, name string) error {
+	e.w.mu.Lock()
+	defer e.w.mu.Unlock()
+	delete(e.w.containers, name)
+	delete(e.w.HalfStarted, name)
+	return nil
+}
+func (e engine) Rename(_ context.Context, name, to string) error {
+	e.w.mu.Lock()
+	defer e.w.mu.Unlock()
+	c := e.w.containers[name]
+	if c == nil {
+		return tenants.ErrNotFound
+	}
+	if e.w.containers[to] != nil {
+		return tenants.ErrConflict
+	}
+	delete(e.w.containers, name)
+	c.Name, e.w.containers[to], e.w.bound[to] = to, c, e.w.bound[name]
+	return nil
+}
+
+// Differences compares the image, and what ChangeContainer changed.
+func (e engine) Differences(_ context.Context, name string, spec tenants.ContainerSpec) ([]string, error) {
+	e.w.mu.Lock()
+	defer e.w.mu.Unlock()
+	c := e.w.containers[name]
+	if c == nil || e.w.GoneImages[spec.Image] {
+		return nil, tenants.ErrNotFound
+	}
+	if c.ImageID != spec.Image {
+		return []string{"Image"}, nil
+	}
+	return slices.Clone(e.w.changed[c]), nil
+}
+
+// ChangeContainer changes a site's container by hand.
+func (w *World) ChangeContainer(siteID string, what ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.changed[w.containers[provision.ContainerName("test", siteID)]] = what
+}
+
+// Container returns a container by name, nil when there is none.
+func (w *World) Container(name string) *tenants.Container {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c := w.containers[name]; c != nil {
+		copied := *c
+		return &copied
+	}
+	return nil
+}
+
+func (e engine) Inspect(_ context.Context, name string) (tenants.Container, error) {
+	e.w.mu.Lock()
+	defer e.w.mu.Unlock()
+	c := e.w.containers[name]
+	if c == nil {
+		return tenants.Container{}, tenants.ErrNotFound
+	}
+	return *c, nil
+}
+func (e engine) List(context.Context, map[string]string) ([]tenants.Container, error) {
+	e.w.mu.Lock()
+	defer e.w.mu.Unlock()
+	var out []tenants.Container
+	for _, c := range e.w.containers {
+		out = append(out, *c)
+	}
+	return out, nil
+}
+func (e engine) Exec(_ context.Context, name string, x tenants.Exec) (tenants.ExecResult, error) {
+	e.w.mu.Lock()
+	defer e.w.mu.Unlock()
+	c := e.w.containers[name]
+	if c == nil || !c.Running() {
+		return tenants.ExecResult{}, tenants.ErrConflict
+	}
+	switch hook := x.Command[0]; {
+	case e.w.FailHook[hook]:
+		return tenants.ExecResult{ExitCode: 1, Stderr: "no"}, nil
+	case hook == "install":
+		e.w.installed[name] = true
+	case hook == "installed" && !e.w.installed[name]:
+		return tenants.ExecResult{ExitCode: 1}, nil
+	}
+	return tenants.ExecResult{}, nil
+}
+
+// StopContainer stops a site's container behind the worker's back.
+func (w *World) StopContainer(siteID string) {
+	_ = engine{w: w}.set(provision.ContainerName("test", siteID), "exited")
+}
+
+// StartContainer starts it behind the worker's back.
+func (w *World) StartContainer(siteID string) {
+	_ = engine{w: w}.Start(context.Background(), provision.ContainerName("test", siteID))
+}
+
+// RemoveContainer removes it behind the worker's back.
+func (w *World) RemoveContainer(siteID string) {
+	_ = engine{w: w}.Remove(context.Background(), provision.ContainerName("test", siteID))
+}
+
+// StrayContainer puts a container there that no record knows.
+func (w *World) StrayContainer(name, siteID string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.containers[name] = &tenants.Container{Name: name, ImageID: "sha256:wordpress1", State: "running", Labels: map[string]string{tenants.LabelSite: siteID}}
+}

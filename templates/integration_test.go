@@ -186,8 +186,35 @@ func TestTheHooksTellTheTruth(t *testing.T) {
 	if err != nil || !strings.Contains(busy, `"busy":true`) {
 		t.Errorf("a second cron beside a running one: got %s, %v", busy, err)
 	}
-	if cron := s.mustHook(t, "cron"); !regexp.MustCompile(`^\{"ran":\d+\}$`).MatchString(cron) {
-		t.Errorf("cron: got %s", cron)
+}
+
+func TestScheduledTasksRunWhenTheyAreDueAndNotBefore(t *testing.T) {
+	s := newSite(t, "Pendule")
+	s.mustHook(t, "install")
+	plan := func(at time.Time) {
+		const event = `a:1:{s:4:"ring";a:1:{s:32:"40cd750bba9870f18aada2478b24840a";a:2:{s:8:"schedule";b:0;s:4:"args";a:0:{}}}}`
+		s.platform.sql(t, fmt.Sprintf(`UPDATE %s.wp_options SET option_value = 'a:2:{i:%d;%ss:7:"version";i:2;}' WHERE option_name = 'cron'`,
+			s.values.Database, at.Unix(), event))
+	}
+	ran := func() (n int) {
+		out := s.mustHook(t, "cron")
+		if _, err := fmt.Sscanf(out, `{"ran":%d}`, &n); err != nil {
+			t.Fatalf("cron: got %s", out)
+		}
+		return n
+	}
+	plan(time.Now().Add(time.Hour))
+	if n := ran(); n != 0 {
+		t.Errorf("%d events ran an hour too early", n)
+	}
+	plan(time.Now().Add(-time.Second))
+	if n := ran(); n == 0 {
+		t.Error("what is due did not run")
+	}
+	s.platform.sql(t, "UPDATE "+s.values.Database+".wp_options SET option_value = 'a:1:{s:7:\"version\";i:2;}' WHERE option_name = 'cron'")
+	ran()
+	if plan := s.platform.sql(t, "SELECT option_value FROM "+s.values.Database+".wp_options WHERE option_name = 'cron'"); !strings.Contains(plan, "wp_update_plugins") {
+		t.Errorf("a site that had lost its plan has none again: %s", plan)
 	}
 }
 

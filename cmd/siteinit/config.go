@@ -24,7 +24,6 @@ var errConfig = errors.New("configuration of siteinit")
 type config struct {
 	Processes    []process `json:"processes"`
 	StaleSockets []string  `json:"stale_sockets"`
-	Health       probe     `json:"health"`
 	GraceSeconds int       `json:"grace_seconds"` // 0: eight
 }
 
@@ -32,11 +31,6 @@ type process struct {
 	Name    string   `json:"name"`
 	Command []string `json:"command"`
 	Stop    string   `json:"stop_signal"` // e.g. "QUIT"; nothing: TERM
-}
-
-type probe struct {
-	Socket string `json:"socket"`
-	Path   string `json:"path"`
 }
 
 func readConfig(path string) (config, error) {

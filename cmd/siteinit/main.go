@@ -1,8 +1,8 @@
 // Command siteinit is the first process of a site's container. It starts the
 // site's programs and reaps what they leave, answers DNS with one loopback
-// address per name, carries connections to those addresses to the gateway, and
-// answers the health probe; called as sendmail, it is that command. It imports nothing of the rest of the module and
-// knows nothing of templates, sites or rules. Start at run.
+// address per name, and carries connections to those addresses to the gateway;
+// called as sendmail, it is that command. It imports nothing of the rest of the
+// module and knows nothing of templates, sites or rules. Start at run.
 package main
 
 import (
@@ -19,7 +19,6 @@ import (
 
 const usage = `siteinit                                      start what /etc/siteinit.json says
 siteinit run -- command args…                 names and way out for one command
-siteinit health                               ask the site's health address; exit 0 or 1
 siteinit forward [-each n] [-grace 10s] <listen> <dial> [-- command args…]
                                               addresses: unix:/path, tcp:host:port
 
@@ -63,8 +62,6 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 		return serve(ctx, rest, env, stdout, stderr)
 	case "run":
 		return runOne(ctx, rest, env, stdout, stderr)
-	case "health":
-		return health(ctx, rest, stderr)
 	case "forward":
 		return forwardVerb(ctx, rest, stdout, stderr)
 	}

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -213,37 +212,6 @@ func TestFaultyConfigurationsAreSaid(t *testing.T) {
 	}
 }
 
-func TestHealthAsksTheSite(t *testing.T) {
-	b := newBox(t, `{"processes":[],"health":{"socket":"DIR/http.sock","path":"/__health"}}`)
-	var status atomic.Int64
-	exitCode := func() int {
-		b.start(t, "health", "-config", b.path("config"))
-		_ = b.cmd.Wait()
-		return b.cmd.ProcessState.ExitCode()
-	}
-	if code := exitCode(); code != 1 || !strings.Contains(b.log.String(), "no such file") {
-		t.Errorf("without server: %d, %s", code, b.log)
-	}
-	listener, err := net.Listen("unix", b.path("http.sock"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/__health" {
-			t.Errorf("asked for %s", r.URL.Path)
-		}
-		w.WriteHeader(int(status.Load()))
-	})}
-	go func() { _ = server.Serve(listener) }()
-	defer func() { _ = server.Close() }()
-	for _, c := range []struct{ status, code int }{{200, 0}, {302, 0}, {404, 1}, {500, 1}} {
-		status.Store(int64(c.status))
-		if code := exitCode(); code != c.code {
-			t.Errorf("status %d: exit %d", c.status, code)
-		}
-	}
-}
-
 func TestRunGivesOneCommandTheNames(t *testing.T) {
 	b := newBox(t, "")
 	b.gateway(t)
@@ -298,7 +266,7 @@ func TestForwardAloneAndBesideACommand(t *testing.T) {
 
 func TestWrongUseIsExplained(t *testing.T) {
 	for _, args := range [][]string{{"dance"}, {"forward", "unix:/x"}, {"forward", "x", "y"}, {"forward", "unix:/x", "y"},
-		{"forward", "unix:/x", "tcp:a:1", "--"}, {"run"}, {"-nope"}, {"health", "x"}} {
+		{"forward", "unix:/x", "tcp:a:1", "--"}, {"run"}, {"-nope"}, {"health"}} {
 		b := newBox(t, "")
 		b.start(t, args...)
 		b.ends(t, 2)

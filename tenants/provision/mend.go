@@ -3,7 +3,6 @@ package provision
 import (
 	"context"
 	"errors"
-	"time"
 
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
@@ -12,7 +11,6 @@ import (
 // mend asks for a repair of a ready site where its container, its sockets or its way out are not as they must be.
 func (r *Reconciler) mend(ctx context.Context, s tenants.Site, t *trace, runs, deep bool) error {
 	if !runs || t.container.Name != r.containerName(s.ID) {
-		delete(r.ill, s.ID)
 		return r.ask(ctx, s, Wish{}, KindSiteRepair, repairPause)
 	}
 	out, err := r.Egress.Published(ctx, s.ID)
@@ -29,7 +27,7 @@ func (r *Reconciler) mend(ctx context.Context, s tenants.Site, t *trace, runs, d
 	if !fit {
 		return r.ask(ctx, s, Wish{}, KindSiteRepair, replacePause)
 	}
-	return r.heal(ctx, s, t.container)
+	return r.heal(ctx, s)
 }
 
 // fit reports whether a running container is as it must be. One whose replacement failed lately is compared in
@@ -56,20 +54,14 @@ func (r *Reconciler) fit(ctx context.Context, s tenants.Site, t *trace, deep boo
 	return len(what) == 0, err
 }
 
-// heal asks for a restart, once, of a container that has been unhealthy for a while.
-func (r *Reconciler) heal(ctx context.Context, s tenants.Site, c *tenants.Container) error {
-	if c.Health != "unhealthy" {
-		delete(r.ill, s.ID)
+// heal asks for a restart, once, of a container that has not answered for a while.
+func (r *Reconciler) heal(ctx context.Context, s tenants.Site) error {
+	since := r.Silent(s.ID)
+	if since.IsZero() {
 		return nil
 	}
-	if r.ill == nil {
-		r.ill = map[string]time.Time{}
-	}
-	if r.ill[s.ID].IsZero() {
-		r.ill[s.ID] = r.Now()
-	}
 	r.find(s.ID, tenants.FindingSiteIll, tenants.LevelTrouble)
-	if r.Now().Sub(r.ill[s.ID]) < illness {
+	if r.Now().Sub(since) < illness {
 		return nil
 	}
 	recent, err := r.Queue.Operations(ctx, operations.Filter{SiteID: s.ID, Limit: 1})

@@ -98,6 +98,8 @@ type Template interface {
 	Hook(s tenants.Site, name string) (Hook, bool, error)
 	// ReadyPath is what a probe asks for, and Expect what the answer's status must be.
 	ReadyPath() (path string, expect int)
+	// CronEvery is how often the hook "cron" wants to run; 0: never.
+	CronEvery() time.Duration
 	// DiskNeed is how many bytes a fresh site takes, at most.
 	DiskNeed() int64
 }

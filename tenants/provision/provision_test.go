@@ -45,7 +45,8 @@ func newHouse(t *testing.T) *house {
 }
 
 func (h *house) reconciler() *provision.Reconciler {
-	return &provision.Reconciler{Plans: h.plans, Queue: h.records, Registry: h.registry, Sight: h.world.Sight(), Nudge: func() {}}
+	return &provision.Reconciler{Plans: h.plans, Queue: h.records, Registry: h.registry, Sight: h.world.Sight(), Nudge: func() {},
+		Silent: func(string) time.Time { return time.Time{} }}
 }
 
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }

@@ -22,13 +22,15 @@ type Reconciler struct {
 	Sight    Sight
 	Nudge    func()
 	Findings Findings // nil: what it finds is only logged
+	// Silent tells since when a site's container, not its application, has not answered; zero: it answers, or nobody
+	// asked yet.
+	Silent func(siteID string) time.Time
 
 	mu       sync.Mutex // one round, or one look at some sites, at a time
 	reported map[string]bool
 	rounds   int
-	found    []tenants.Finding    // in this round or look
-	ill      map[string]time.Time // sites whose container is unhealthy, since when
-	refused  map[string]bool      // sites whose last repair failed not long ago
+	found    []tenants.Finding // in this round or look
+	refused  map[string]bool   // sites whose last repair failed not long ago
 }
 
 // Findings is where the reconciler says what it cannot mend.
@@ -47,7 +49,7 @@ const (
 	repairPause = 10 * time.Minute
 	// replacePause is the same for one that runs, and was only to be replaced: each try costs its visitors some seconds.
 	replacePause = 24 * time.Hour
-	// illness is how long a container may be unhealthy before it is started anew, relapse after how long that is tried again.
+	// illness is how long a container may be silent before it is started anew, relapse after how long that is tried again.
 	illness = 2 * time.Minute
 	relapse = time.Hour
 	// deepRounds: in each round every so many-th site's container is compared in full; what was changed by hand is seen

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 	"testing/synctest"
 
 	"chatiere/tenants"
@@ -343,6 +344,39 @@ func TestAContainerChangedByHandIsReplacedByOneAsItMustBe(t *testing.T) {
 	if op := h.repaired(t, r, s); op.ID != "" {
 		t.Errorf("repaired again: %+v", op)
 	}
+}
+
+func TestASiteThatStaysSilentIsStartedAnewOnce(t *testing.T) {
+	h, r, _ := listening(t)
+	s := h.provisioned(t)
+	var told []tenants.Finding
+	r.Findings = tell(func(seen []tenants.Finding) { told = seen })
+	silence := time.Duration(0)
+	r.Silent = func(string) time.Time { return time.Now().Add(-silence) }
+	for _, step := range []struct {
+		silence  time.Duration
+		repaired bool
+	}{{time.Minute, false}, {3 * time.Minute, true}, {3 * time.Minute, false}} {
+		silence = step.silence
+		op := h.repaired(t, r, s)
+		if repaired := op.ID != ""; repaired != step.repaired || repaired && op.State != operations.Done {
+			t.Errorf("silent for %s: %+v, want a repair: %t", step.silence, op, step.repaired)
+		}
+		if len(told) != 1 || told[0].Code != tenants.FindingSiteIll || told[0].Subject != s.ID {
+			t.Errorf("silent for %s: told %+v", step.silence, told)
+		}
+	}
+	r.Silent = func(string) time.Time { return time.Time{} }
+	if op := h.repaired(t, r, s); op.ID != "" || len(told) != 0 {
+		t.Errorf("it answers again: %+v, told %+v", op, told)
+	}
+}
+
+type tell func([]tenants.Finding)
+
+func (f tell) Replace(_ context.Context, _ tenants.FindingScope, seen []tenants.Finding) error {
+	f(seen)
+	return nil
 }
 
 func TestABrokenImageNeverReplacesAWorkingContainer(t *testing.T) {

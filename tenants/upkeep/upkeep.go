@@ -64,11 +64,15 @@ type Upkeep struct {
 	Hooks     Hooks
 	Bin       Bin
 	ReadyPath func(s tenants.Site) (path string, status int, err error)
+	// CronEvery is how often the site's template wants its scheduled tasks run; 0: it has none.
+	CronEvery func(s tenants.Site) (time.Duration, error)
 	Now       func() time.Time
 	Log       *slog.Logger
 
 	mu       sync.Mutex
-	suspects map[string]bool // by site
+	suspects map[string]bool  // by site
+	pulses   map[string]pulse // by site
+	tasks    map[string]*task // by site
 }
 
 // Abreast bounds how many sites are looked at at a time: probes and cron wake PHP processes, and servers are small.
@@ -124,6 +128,10 @@ func age(s tenants.Site, suspect bool) time.Duration {
 func (u *Upkeep) Suspect(ids ...string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.suspect(ids...)
+}
+
+func (u *Upkeep) suspect(ids ...string) {
 	if u.suspects == nil {
 		u.suspects = map[string]bool{}
 	}
@@ -176,13 +184,6 @@ func (u *Upkeep) look(ctx context.Context, s tenants.Site) tenants.Probe {
 		p.Health, p.Detail = tenants.HealthDown, err.Error()
 	}
 	return p
-}
-
-// Cron runs the applications' scheduled tasks, so that no visitor has to.
-func (u *Upkeep) Cron(ctx context.Context) error {
-	return u.each(ctx, tenants.StateReady, func(ctx context.Context, s tenants.Site) error {
-		return u.Hooks.RunHook(ctx, s, "cron")
-	})
 }
 
 // Measure notes how many bytes each site takes, files and database together.

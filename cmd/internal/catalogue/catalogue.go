@@ -210,5 +210,8 @@ func (r recipe) ReadyPath() (string, int) {
 	return r.template.Probes.Ready.Path, r.template.Probes.Ready.Status
 }
 
+// CronEvery returns how often the scheduled tasks want to run.
+func (r recipe) CronEvery() time.Duration { return time.Duration(r.template.Hooks["cron"].Every) }
+
 // DiskNeed returns the room a fresh site is sure to need, in bytes.
 func (r recipe) DiskNeed() int64 { return freshSite }

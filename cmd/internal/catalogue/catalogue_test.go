@@ -123,6 +123,9 @@ func TestARecipeTellsHooksProbeAndRoom(t *testing.T) {
 	if path, status := recipe.ReadyPath(); !strings.HasPrefix(path, "/") || status != 200 {
 		t.Errorf("probe %s %d", path, status)
 	}
+	if every := recipe.CronEvery(); every != 5*time.Minute {
+		t.Errorf("tasks every %s", every)
+	}
 	if need := recipe.DiskNeed(); need < 100<<20 {
 		t.Errorf("a fresh site needs %d bytes", need)
 	}

@@ -40,10 +40,24 @@ func (b *Board) list(jobs []Job) {
 	}
 }
 
+// said returns with what the job's last run failed.
+func (b *Board) said(job string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := b.find(job); i >= 0 {
+		return b.jobs[i].Error
+	}
+	return ""
+}
+
+func (b *Board) find(job string) int {
+	return slices.IndexFunc(b.jobs, func(o Outcome) bool { return o.Job == job })
+}
+
 func (b *Board) write(job string, started time.Time, took time.Duration, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	i := slices.IndexFunc(b.jobs, func(o Outcome) bool { return o.Job == job })
+	i := b.find(job)
 	if i < 0 {
 		return
 	}

@@ -64,7 +64,11 @@ func run(ctx context.Context, log *slog.Logger, board *Board, j Job) {
 		}
 	}()
 	if err = j.Run(ctx); err != nil && ctx.Err() != context.Canceled {
-		log.Error("scheduled job failed", "job", j.Name, "error", err)
+		level := slog.LevelError
+		if board.said(j.Name) == err.Error() {
+			level = slog.LevelDebug // a job that runs every few seconds says the same thing once; the board keeps it
+		}
+		log.Log(ctx, level, "scheduled job failed", "job", j.Name, "error", err)
 	}
 }
 

@@ -1,12 +1,15 @@
 package schedule_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"chatiere/cmd/internal/schedule"
@@ -90,4 +93,29 @@ func TestTheBoardTellsHowEachJobWent(t *testing.T) {
 	if o := of["waits"]; !o.Started.IsZero() || o.Error != "" {
 		t.Errorf("a job that only the end of the process stopped: %+v", o)
 	}
+}
+
+func TestWhatAJobFailsWithIsLoggedWhenItChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		said := []string{"no room", "no room", "no key", "no room", "", "no room", "no room"}
+		var out bytes.Buffer
+		schedule.Run(ctx, slog.New(slog.NewTextHandler(&out, nil)), new(schedule.Board), schedule.Job{Name: "fails", Every: time.Second, Run: func(context.Context) error {
+			if len(said) == 1 {
+				time.AfterFunc(0, cancel)
+			}
+			word := ""
+			if len(said) > 0 {
+				word, said = said[0], said[1:]
+			}
+			if word == "" {
+				return nil
+			}
+			return errors.New(word)
+		}})
+		if rooms, keys := strings.Count(out.String(), "no room"), strings.Count(out.String(), "no key"); rooms != 3 || keys != 1 {
+			t.Errorf("logged %d and %d times, want 3 and 1: %s", rooms, keys, &out)
+		}
+	})
 }

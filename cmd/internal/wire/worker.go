@@ -144,6 +144,7 @@ func (w *Worker) plan(context.Context) error {
 	}
 	w.reconciler = &provision.Reconciler{
 		Plans: w.plans, Queue: w.store, Registry: w.registry, Sight: w.sight(), Nudge: w.runner.Nudge, Findings: w.findings,
+		Silent: func(siteID string) time.Time { return w.upkeep.Silent(siteID) },
 	}
 	w.desk = &provision.Desk{
 		Records: w.store, Queue: w.store, Registry: w.registry, Catalogue: w.catalogue, Hosts: hosts(c), Now: w.now,
@@ -195,6 +196,13 @@ func (w *Worker) newUpkeep() *upkeep.Upkeep {
 			path, status := t.ReadyPath()
 			return path, status, nil
 		},
+		CronEvery: func(s tenants.Site) (time.Duration, error) {
+			t, err := w.catalogue.Template(s.Template, s.Version)
+			if err != nil {
+				return 0, err
+			}
+			return t.CronEvery(), nil
+		},
 	}
 }
 
@@ -238,6 +246,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	parts.Go(func() { end(silence(ctx, w.enginePing)) })
 	parts.Go(func() { w.runner.Run(ctx) })
 	parts.Go(func() { w.repeat(ctx) })
+	parts.Go(func() { w.upkeep.RunCron(ctx) })
 	parts.Go(func() { w.stirred.run(ctx, w.lookAtSites) })
 	parts.Go(func() { w.renewLists(ctx) })
 	w.ready.Store(true)

@@ -45,3 +45,4 @@ func (template) Hook(_ tenants.Site, name string) (provision.Hook, bool, error) 
 }
 func (template) ReadyPath() (string, int) { return "/", http.StatusOK }
 func (template) DiskNeed() int64          { return 1 << 20 }
+func (template) CronEvery() time.Duration { return 5 * time.Minute }

@@ -55,6 +55,7 @@ func functions(lang string, words *Catalogue, f *formats, static *assets.Set) te
 		"finding":         words.finding,
 		"advice":          words.advice,
 		"someone":         words.someone,
+		"detail":          words.detail,
 		"list":            func(v ...any) []any { return v },
 	}
 }

@@ -144,6 +144,14 @@ func whole(a any) (int64, bool) {
 	return 0, false
 }
 
+// detail puts into words what was noted beside an act; what has none is shown as it stands: addresses, ids, counts.
+func (c *Catalogue) detail(noted string) string {
+	if t, ok := c.texts["detail."+strings.ReplaceAll(noted, " ", "-")]; ok {
+		return t.Other
+	}
+	return noted
+}
+
 // someone is whoever asked or decided, in the middle of a sentence.
 func (c *Catalogue) someone(name string) (string, error) {
 	if name == OnServer {

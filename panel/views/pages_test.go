@@ -82,6 +82,16 @@ func TestValuesWithoutWordsGetThoseOfTheRest(t *testing.T) {
 		[]string{"Travail sur amap", "La raison est dans le journal du serveur.", "noté"}, nil)
 }
 
+func TestWhatIsNotedBesideAnActIsToldInWordsWhereThereAreSome(t *testing.T) {
+	journal := func(noted string) string {
+		return render(t, "fr", views.Journal{Base: viewstest.Admin("/journal"), Whole: true, Rows: []views.JournalRow{
+			{ID: 1, At: viewstest.Now, Who: "Léa", Kind: views.ActorPerson, Act: views.AuditSessionOpen, Detail: noted},
+		}})
+	}
+	expect(t, journal("second factor"), []string{"<small>avec le second facteur</small>"}, []string{"second factor"})
+	expect(t, journal("8f2c <b>"), []string{"<small>8f2c &lt;b&gt;</small>"}, nil)
+}
+
 func TestTakenHostIsExplainedAndAFreeOneProposed(t *testing.T) {
 	p := views.NewSite{Base: viewstest.Admin("/sites/new"), Associations: []views.Choice{{Value: "amap", Label: "Amap"}},
 		Templates: []views.TemplateChoice{{Value: "wordpress", Name: "WordPress"}}, Name: views.Field{Value: "Amap"},

@@ -17,6 +17,7 @@ func journals() []Story {
 			{ID: 4, At: Now.Add(-time.Minute), Who: "Léa Martin (Script de l’accueil)", Kind: views.ActorToken, Act: views.AuditSiteDelete, Association: "Amap du Puy", Slug: "amap-du-puy", SiteID: "s2c4h6r8aa", Address: "192.0.2.7"},
 			{ID: 3, At: Now.Add(-time.Hour), Who: "local", Kind: views.ActorLocal, Act: views.AuditBreakGlassIssue},
 			{ID: 2, At: Now.AddDate(0, 0, -1), Who: "chatiere", Kind: views.ActorSystem, Act: "egress.invented", Detail: "a detail"},
+			{ID: 6, At: Now.AddDate(0, 0, -1), Who: "Jean Dupont", Kind: views.ActorPerson, Act: views.AuditSessionOpen, Detail: "second factor"},
 			{ID: 1, At: Now.AddDate(0, 0, -2), Who: "Jean Dupont", Kind: views.ActorPerson, Act: views.AuditAssociationCreate, Association: "Amap du Puy", Slug: "amap-du-puy"},
 		},
 	}
@@ -25,7 +26,7 @@ func journals() []Story {
 	manager := whole
 	manager.Base, manager.Path, manager.Name, manager.Back = Manager("/associations/amap-du-puy/journal"), "/associations/amap-du-puy/journal", "Amap du Puy", "/associations/amap-du-puy"
 	manager.Whole, manager.Associations, manager.Later = false, nil, true
-	manager.Rows = []views.JournalRow{whole.Rows[4]}
+	manager.Rows = []views.JournalRow{whole.Rows[5]}
 	empty := manager
 	empty.Rows, empty.Next, empty.Later, empty.Acts, empty.People = nil, "", false, nil, nil
 	return []Story{{"journal", whole}, {"journal-narrowed", narrowed}, {"journal-manager", manager}, {"journal-empty", empty}}

@@ -3,6 +3,7 @@ package relay_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -43,6 +44,8 @@ type smarthost struct {
 	mu     sync.Mutex
 	mails  []mail
 	answer func(step, argument string) error // nil: everything is taken
+	proof  *tls.Config                       // nil: no TLS
+	secure bool                              // TLS from the first byte, rather than after STARTTLS
 	server *smtp.Server
 	shut   func()
 }
@@ -61,8 +64,14 @@ func (h *smarthost) open(t *testing.T, address string) {
 		t.Fatal(err)
 	}
 	h.port = l.Addr().(*net.TCPAddr).Port
+	if h.secure {
+		l = tls.NewListener(l, h.proof)
+	}
 	h.server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &visit{host: h}, nil }))
 	h.server.Domain, h.server.ErrorLog = "smarthost.test", quiet{}
+	if !h.secure {
+		h.server.TLSConfig = h.proof
+	}
 	done := make(chan struct{})
 	server := h.server
 	go func() { defer close(done); _ = server.Serve(l) }()

@@ -74,6 +74,9 @@ var described = map[string]endpoint{
 	"GET /sites/:id/egress/tries": {says: "What a site tried to reach, the last first.", answers: api.List[api.Try]{}, query: []openapi.Parameter{
 		whole("days", "How many days back; 7 unless told.", 1, 30),
 	}},
+	"GET /sites/:id/mail": {says: "What became of a site's mail, the last first.", answers: api.SiteMail{}, query: []openapi.Parameter{
+		whole("limit", "How many mails at most; 100 unless told.", 1, 1000),
+	}},
 
 	"GET /operations": {says: "Operations, newest first.", answers: api.List[api.Operation]{}, query: []openapi.Parameter{
 		ofAssociation, text("site", "Operations of one site alone.", 10), flag("live", "Those that have not ended alone."),

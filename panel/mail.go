@@ -1,17 +1,22 @@
 package panel
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 
+	"chatiere/panel/api"
 	"chatiere/panel/middleware"
 	"chatiere/panel/views"
 	"chatiere/tenants"
 )
 
-// mailsShown is how many mails a site's page tells of.
-const mailsShown = 10
+const (
+	// mailsShown is how many mails a site's page tells of, mailsTold how many a program is told of that names no number.
+	mailsShown = 10
+	mailsTold  = 100
+)
 
 // siteMail is what became of a site's mail, for those who may know. A page without it is better than none.
 func (s *Server) siteMail(c *fiber.Ctx, x tenants.Site, a tenants.Association) *views.Mailbox {
@@ -46,4 +51,41 @@ func (s *Server) mailbox(f tenants.MailFigures, list []tenants.Mail, now time.Ti
 		box.Mails = append(box.Mails, row)
 	}
 	return box
+}
+
+// apiMail tells what became of a site's mail (?limit=, 1 to 1000).
+func (s *Server) apiMail(c *fiber.Ctx) error {
+	x, _, err := s.findSite(c, tenants.ActSiteMail)
+	if err != nil {
+		return err
+	}
+	limit := mailsTold
+	if text := c.Query("limit"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > 1000 {
+			return tenants.Faults{{Field: "limit", Code: "malformed"}}
+		}
+	}
+	list, err := s.o.Records.Mails(c.UserContext(), x.ID, limit)
+	if err != nil {
+		return err
+	}
+	f, err := s.o.Records.MailFigures(c.UserContext(), x.ID, s.now())
+	if err != nil {
+		return err
+	}
+	out := api.SiteMail{
+		Open: s.o.MailHourly > 0, Sent: f.Sent, Bounced: f.Bounced, Refused: f.Refused, Waiting: f.Waiting,
+		Hourly: s.o.MailHourly, Hour: f.Hour, Items: make([]api.Mail, 0, len(list)),
+	}
+	for _, m := range list {
+		row := api.Mail{
+			ID: m.ID, To: m.To, State: string(m.State), Cause: m.Cause, Code: m.Code, Said: m.Said, Count: m.Count,
+			Accepted: m.Accepted, Changed: m.Changed,
+		}
+		if !m.Next.IsZero() {
+			row.Next = &m.Next
+		}
+		out.Items = append(out.Items, row)
+	}
+	return c.JSON(out)
 }

@@ -1,9 +1,12 @@
 package panel_test
 
 import (
+	"net/http"
+	"reflect"
 	"testing"
 	"time"
 
+	"chatiere/panel/api"
 	"chatiere/tenants"
 )
 
@@ -29,4 +32,34 @@ func TestASitesMailIsToldToThoseWhoMayKnow(t *testing.T) {
 	lacks(t, w.do(w.signIn(ali), ask{path: "/sites/" + x.ID}), "a.example", "Courriel")
 	w.records.figures.Hour, w.records.mails = 60, nil
 	contains(t, w.do(w.signIn(lea), ask{path: "/sites/" + x.ID}), "Encore 140 destinataires possibles", "Aucun message ces derniers jours")
+}
+
+func TestProgramsAreToldOfASitesMail(t *testing.T) {
+	w := newWorld(t)
+	w.towns()
+	x := w.site("lilas", tenants.StateReady)
+	now := w.clock.Now()
+	w.records.mails = map[string][]tenants.Mail{x.ID: {
+		{ID: "m1", To: "g…@a.example", State: tenants.MailDeferred, Cause: "refused", Code: 450, Said: "greylisted", Count: 2, Accepted: now, Changed: now, Next: now.Add(time.Minute)},
+		{ID: "m2", State: tenants.MailRefused, Cause: "full", Count: 7, Accepted: now, Changed: now},
+	}}
+	w.records.figures = tenants.MailFigures{Sent: 212, Waiting: 1, Bounced: 4, Refused: 7, Hour: 200}
+	path := "/api/v1/sites/" + x.ID + "/mail"
+	got := decoded[api.SiteMail](t, w.do(who{local: true}, ask{path: path}))
+	next := now.Add(time.Minute)
+	want := api.SiteMail{Open: true, Sent: 212, Waiting: 1, Bounced: 4, Refused: 7, Hourly: got.Hourly, Hour: 200, Items: []api.Mail{
+		{ID: "m1", To: "g…@a.example", State: "deferred", Cause: "refused", Code: 450, Said: "greylisted", Count: 2, Accepted: now, Changed: now, Next: &next},
+		{ID: "m2", State: "refused", Cause: "full", Count: 7, Accepted: now, Changed: now},
+	}}
+	if !reflect.DeepEqual(got, want) || got.Hourly == 0 {
+		t.Errorf("told %+v\nwant %+v", got, want)
+	}
+	if got := decoded[api.SiteMail](t, w.do(who{local: true}, ask{path: path + "?limit=1"})); len(got.Items) != 1 {
+		t.Errorf("asked for one, told %+v", got.Items)
+	}
+	for _, limit := range []string{"0", "1001", "x"} {
+		if r := w.do(who{local: true}, ask{path: path + "?limit=" + limit}); r.status != http.StatusUnprocessableEntity {
+			t.Errorf("limit %s: %d", limit, r.status)
+		}
+	}
 }

@@ -147,6 +147,7 @@ func (s *Server) endpoints() []route {
 		{"GET", p + "/egress/access", s.apiAccessList, both, cookieOrToken, read},
 		{"GET", p + "/sites/:id/egress", s.apiEgress, both, cookieOrToken, read},
 		{"GET", p + "/sites/:id/egress/tries", s.apiTries, both, cookieOrToken, read},
+		{"GET", p + "/sites/:id/mail", s.apiMail, both, cookieOrToken, read},
 		{"POST", p + "/sites/:id/egress/access", s.apiAccessAsk, both, cookieOrToken, change},
 		{"POST", p + "/sites/:id/egress/access/:access/grant", s.apiAccessGrant, both, cookieOrToken, change},
 		{"POST", p + "/sites/:id/egress/access/:access/refuse", s.apiAccessRefuse, both, cookieOrToken, change},

@@ -157,6 +157,8 @@ var table = []struct {
 	{"GET /api/v1/sites/:id/egress", foreign, "200 403 404 404 404 401 404 404 200 200"},
 	{"GET /api/v1/sites/:id/egress/tries", own, "200 403 200 403 404 401 200 200 200 200"},
 	{"GET /api/v1/sites/:id/egress/tries", foreign, "200 403 404 404 404 401 404 404 200 200"},
+	{"GET /api/v1/sites/:id/mail", own, "200 403 200 403 404 401 200 200 200 200"},
+	{"GET /api/v1/sites/:id/mail", foreign, "200 403 404 404 404 401 404 404 200 200"},
 	{"POST /api/v1/sites/:id/egress/access", own, "201 403 201 403 404 401 403 201 201 201"},
 	{"POST /api/v1/sites/:id/egress/access", foreign, "201 403 404 404 404 401 404 404 201 201"},
 	{"POST /api/v1/sites/:id/egress/access/:access/grant", own, "200 403 403 403 404 401 403 403 200 200"},

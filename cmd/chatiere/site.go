@@ -14,7 +14,7 @@ import (
 
 func (p *program) siteCommand() *cobra.Command {
 	group := &cobra.Command{Use: "site", Short: "Sites", Args: usage(cobra.NoArgs)}
-	group.AddCommand(p.siteCreate(), p.siteList(), p.siteShow(),
+	group.AddCommand(p.siteCreate(), p.siteList(), p.siteShow(), p.siteMail(),
 		p.siteChange("suspend", "Close a site to visitors and stop it; its data stays"),
 		p.siteChange("resume", "Open a suspended site again"),
 		p.siteChange("delete", "Put a site into the bin, from which it can be restored for 30 days"),
@@ -139,4 +139,28 @@ func (p *program) siteShow() *cobra.Command {
 			return p.table(s, "SITE\t", rows)
 		}),
 	}
+}
+
+func (p *program) siteMail() *cobra.Command {
+	var limit int
+	cmd := &cobra.Command{
+		Use: "mail ID", Short: "List what became of a site's mail, the last first", Args: usage(cobra.ExactArgs(1)),
+		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+			var m api.SiteMail
+			if err := c.Get(ctx, api.Item(api.PathSites, args[0], "mail")+"?limit="+strconv.Itoa(limit), &m); err != nil {
+				return err
+			}
+			var rows [][]string
+			for _, r := range m.Items {
+				next := ""
+				if r.Next != nil {
+					next = when(*r.Next)
+				}
+				rows = append(rows, []string{when(r.Accepted), r.To, r.State, r.Cause, strconv.Itoa(r.Count), next, r.Said})
+			}
+			return p.table(m, "ACCEPTED\tTO\tSTATE\tCAUSE\tCOUNT\tNEXT TRY\tTHE SERVER SAID", rows)
+		}),
+	}
+	cmd.Flags().IntVar(&limit, "limit", 100, "how many at most, 1 to 1000")
+	return cmd
 }

@@ -58,6 +58,10 @@ var verbs = []verb{
 	{"site delete s1", "POST /api/v1/sites/s1/delete", "", queued, []string{"operation 01OP: queued"}},
 	{"site restore s1", "POST /api/v1/sites/s1/restore", "", queued, []string{"operation 01OP: queued"}},
 	{"site purge s1", "POST /api/v1/sites/s1/purge", "", queued, []string{"operation 01OP: queued"}},
+	{"site mail s1 --limit 2", "GET /api/v1/sites/s1/mail?limit=2", "", api.SiteMail{Items: []api.Mail{
+		{To: "l…@a.example", State: "deferred", Cause: "refused", Count: 2, Accepted: noon, Next: &noon, Said: "4.2.0 greylisted"}, {State: "refused", Cause: "full", Count: 7, Accepted: noon}}},
+		[]string{"ACCEPTED TO STATE CAUSE COUNT NEXT TRY THE SERVER SAID", "2026-11-22 12:00:00 l…@a.example deferred refused 2 2026-11-22 12:00:00 4.2.0 greylisted",
+			"2026-11-22 12:00:00 refused full 7"}},
 	{"egress show s1", "GET /api/v1/sites/s1/egress", "", api.Egress{Allowed: []api.Reachable{{Name: "*.wordpress.org", Ports: []int{80, 443}, From: "template"}}},
 		[]string{"NAME PORTS FROM", "*.wordpress.org 80,443 template"}},
 	{"egress tries s1 --days 3", "GET /api/v1/sites/s1/egress/tries?days=3", "", api.List[api.Try]{Items: []api.Try{

@@ -211,6 +211,22 @@ func TestASiteChangedByHandIsPutBackAndABrokenImageReplacesNothing(t *testing.T)
 		is(t, "its limit to be as before", "{{.HostConfig.Memory}}", limit)
 		answers(t)
 	})
+	t.Run("hanging", func(t *testing.T) {
+		signal := func(name string) string {
+			return `for p in /proc/[0-9]*; do read -r comm <"$p/comm" && [ "$comm" = nginx ] && kill -` + name + ` "${p#/proc/}"; done; true`
+		}
+		health := func(within time.Duration, want string) {
+			eventually(t, within, "the page to say "+want, func() (bool, string) {
+				var now api.Site
+				err := i.panel.Get(t.Context(), api.Item(api.PathSites, s.ID), &now)
+				return err == nil && now.Health == want, fmt.Sprint(now.Health, err)
+			})
+		}
+		run(t, "docker", "exec", name, "sh", "-c", signal("STOP"))
+		health(noticed, "down")
+		run(t, "docker", "exec", name, "sh", "-c", signal("CONT"))
+		health(back, "up")
+	})
 	t.Run("stopped", func(t *testing.T) {
 		run(t, "docker", "stop", "-t", "1", name)
 		is(t, "it to run", "{{.State.Status}}", "running")

@@ -8,8 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 	"testing/synctest"
+	"time"
 
 	"chatiere/tenants"
 	"chatiere/tenants/findings"

@@ -43,7 +43,9 @@ func (u *Upkeep) RunCron(ctx context.Context) {
 			u.Log.ErrorContext(ctx, "scheduled tasks of sites wait", "error", err)
 		}
 		for _, s := range due {
+			done := make(chan struct{})
 			running.Go(func() {
+				defer close(done)
 				select {
 				case slots <- struct{}{}:
 					err := u.Hooks.RunHook(ctx, s, "cron")
@@ -53,6 +55,11 @@ func (u *Upkeep) RunCron(ctx context.Context) {
 					u.ran(ctx, s, ctx.Err())
 				}
 			})
+			select {
+			case <-done:
+			case <-time.After(stagger):
+			case <-ctx.Done():
+			}
 		}
 		select {
 		case <-tick.C:

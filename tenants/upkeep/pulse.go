@@ -13,7 +13,7 @@ const (
 	// PulseEvery is how often Pulse should be called: each call takes its share of the sites.
 	PulseEvery = 5 * time.Second
 	// pulseAge is how old a ready site's last pulse may be, so that within 30 s it is known who has fallen silent.
-	pulseAge = 20 * time.Second
+	pulseAge = 15 * time.Second
 	// pulseTime bounds one question: a web server that works answers this one in a millisecond.
 	pulseTime = 4 * time.Second
 	// pulsePath is answered by every image of the catalogue without its application (templates/catalog/README.md).
@@ -26,8 +26,8 @@ type pulse struct {
 }
 
 // Pulse asks ready sites whether their web server answers at all. That wakes no application, so it can be asked often, and
-// takes a hundredth of what the engine's own health check would: that starts a process in each container. A site that falls
-// silent becomes a suspect, whose next probe tells people.
+// takes a hundredth of what the engine's own health check would: that starts a process in each container. Who is silent is
+// noted as down; who answers again becomes a suspect, whose next probe tells whether all is well.
 func (u *Upkeep) Pulse(ctx context.Context) error {
 	sites, err := u.Records.LiveSites(ctx)
 	if err != nil {
@@ -62,20 +62,30 @@ func (u *Upkeep) take(ctx context.Context, s tenants.Site) error {
 	if ctx.Err() != nil { // cut short by our own end: that says nothing of the site
 		return ctx.Err()
 	}
-	answers := err == nil && status == http.StatusOK
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	last := u.pulses[s.ID]
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("%s answered %d %s", pulsePath, status, http.StatusText(status))
+	}
 	now := pulse{at: u.Now()}
-	if !answers {
-		if now.silent = last.silent; now.silent.IsZero() {
+	u.mu.Lock()
+	last := u.pulses[s.ID]
+	if err != nil {
+		now.silent = last.silent
+		if now.silent.IsZero() {
 			now.silent = now.at
-			u.suspect(s.ID)
-			u.Log.Warn("a site's container does not answer", "site", s.ID, "host", s.Host, "status", status, "error", err)
 		}
 	}
 	u.pulses[s.ID] = now
-	return nil
+	if err == nil && !last.silent.IsZero() {
+		u.suspect(s.ID) // whether it is well again, its next probe tells
+	}
+	u.mu.Unlock()
+	if err == nil {
+		return nil
+	}
+	if last.silent.IsZero() {
+		u.Log.WarnContext(ctx, "a site's container does not answer", "site", s.ID, "host", s.Host, "error", err)
+	}
+	return u.Records.SaveProbe(ctx, s.ID, tenants.Probe{At: now.at.UTC(), Health: tenants.HealthDown, Detail: err.Error()})
 }
 
 // Silent tells since when a ready site's container has not answered; zero: it answers, or was not asked yet.

@@ -3,6 +3,7 @@ package upkeep_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -10,13 +11,11 @@ import (
 	"chatiere/tenants"
 )
 
-func TestASilentSiteIsKnownProbedAndForgottenWhenItAnswers(t *testing.T) {
+func TestASilentSiteIsKnownAndNotedAsDownUntilItAnswers(t *testing.T) {
 	now := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
 	well := tenants.Probe{At: now.Add(-10 * time.Second), Health: tenants.HealthUp}
 	f, u := setUp(now, tenants.Site{ID: "s1", State: tenants.StateReady, Probe: well}, tenants.Site{ID: "s2", State: tenants.StateReady, Probe: well},
 		tenants.Site{ID: "off", State: tenants.StateSuspended, Probe: well})
-	f.silent["s1"] = errors.New("connection refused")
-	f.down["s1"] = f.silent["s1"]
 	for _, step := range []struct {
 		after time.Duration
 		since time.Duration // of the silence; -1: it answers
@@ -42,12 +41,9 @@ func TestASilentSiteIsKnownProbedAndForgottenWhenItAnswers(t *testing.T) {
 	if slices.Contains(f.pulses, "off") {
 		t.Error("a suspended site was asked")
 	}
-	u.Now = func() time.Time { return now }
-	if err := u.Probe(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if p := f.probes["s1"]; p.Health != tenants.HealthDown || len(f.probes) != 1 {
-		t.Errorf("probes %+v; want the silent one's alone, long before its turn", f.probes)
+	want := map[string]tenants.Probe{"s1": {At: now.Add(80 * time.Second), Health: tenants.HealthDown, Detail: "refused"}}
+	if !reflect.DeepEqual(f.probes, want) {
+		t.Errorf("noted %+v, want %+v", f.probes, want)
 	}
 	f.sites = f.sites[1:]
 	if err := u.Pulse(t.Context()); err != nil || !u.Silent("s1").IsZero() {
@@ -55,7 +51,33 @@ func TestASilentSiteIsKnownProbedAndForgottenWhenItAnswers(t *testing.T) {
 	}
 }
 
-func TestEachSiteIsAskedOnceInTwentySeconds(t *testing.T) {
+func TestASiteThatAnswersAgainIsProbedAtOnce(t *testing.T) {
+	now := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
+	fresh := tenants.Probe{At: now, Health: tenants.HealthUp}
+	f, u := setUp(now, tenants.Site{ID: "s1", State: tenants.StateReady, Probe: fresh}, tenants.Site{ID: "s2", State: tenants.StateReady, Probe: fresh})
+	f.silent["s1"] = errors.New("refused")
+	pulse := func(after time.Duration) {
+		t.Helper()
+		u.Now = func() time.Time { return now.Add(after) }
+		if err := u.Pulse(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pulse(0)
+	f.sites[0].Probe = f.probes["s1"]
+	f.sites[0].Probe.At = now.Add(10 * time.Second) // noted down not long ago
+	delete(f.silent, "s1")
+	delete(f.probes, "s1")
+	pulse(20 * time.Second)
+	if err := u.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p := f.probes["s1"]; p.Health != tenants.HealthUp || len(f.probes) != 1 {
+		t.Errorf("noted %+v, want the one that was silent, as well again", f.probes)
+	}
+}
+
+func TestEachSiteIsAskedOnceInFifteenSeconds(t *testing.T) {
 	now := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
 	var sites []tenants.Site
 	for i := range 40 {
@@ -63,7 +85,7 @@ func TestEachSiteIsAskedOnceInTwentySeconds(t *testing.T) {
 	}
 	f, u := setUp(now, sites...)
 	asked := map[string]int{}
-	for i := range 9 {
+	for i := range 7 {
 		f.pulses = nil
 		u.Now = func() time.Time { return now.Add(time.Duration(i) * 5 * time.Second) }
 		if err := u.Pulse(t.Context()); err != nil {
@@ -72,7 +94,7 @@ func TestEachSiteIsAskedOnceInTwentySeconds(t *testing.T) {
 		if i == 0 {
 			continue // a new worker asks everybody
 		}
-		if n := len(f.pulses); n == 0 || n > 30 {
+		if n := len(f.pulses); n == 0 || n > 35 {
 			t.Errorf("round %d asked %d of 40; want a share", i, n)
 		}
 		for _, id := range f.pulses {
@@ -81,7 +103,7 @@ func TestEachSiteIsAskedOnceInTwentySeconds(t *testing.T) {
 	}
 	for _, s := range sites {
 		if asked[s.ID] != 2 {
-			t.Errorf("%s was asked %d times in 40 s", s.ID, asked[s.ID])
+			t.Errorf("%s was asked %d times in 30 s", s.ID, asked[s.ID])
 		}
 	}
 }

@@ -75,8 +75,13 @@ type Upkeep struct {
 	tasks    map[string]*task // by site
 }
 
-// Abreast bounds how many sites are looked at at a time: probes and cron wake PHP processes, and servers are small.
-const abreast = 4
+const (
+	// abreast bounds how many sites are looked at at a time: probes and cron wake PHP processes, and servers are small.
+	abreast = 4
+	// stagger is how long the next site waits for the one before: those that are well take their turns one by one and
+	// leave the processors to visitors, those that hang overlap.
+	stagger = 250 * time.Millisecond
+)
 
 const (
 	// ProbeEvery is how often Probe should be called: each call takes its share of the sites, so that five hundred are not
@@ -272,7 +277,7 @@ func only(sites []tenants.Site, keep func(tenants.Site) bool) []tenants.Site {
 	return out
 }
 
-// all calls fn for each of the sites, a few at a time.
+// all calls fn for each of the sites, one by one as long as they are quick, else a few at a time.
 func (u *Upkeep) all(ctx context.Context, sites []tenants.Site, fn func(context.Context, tenants.Site) error) error {
 	var (
 		mu     sync.Mutex
@@ -282,14 +287,19 @@ func (u *Upkeep) all(ctx context.Context, sites []tenants.Site, fn func(context.
 	)
 	for _, s := range sites {
 		slots <- struct{}{}
+		done := make(chan struct{})
 		wg.Go(func() {
-			defer func() { <-slots }()
+			defer func() { <-slots; close(done) }()
 			if err := fn(ctx, s); err != nil {
 				mu.Lock()
 				faults = append(faults, fmt.Errorf("site %s: %w", s.ID, err))
 				mu.Unlock()
 			}
 		})
+		select {
+		case <-done:
+		case <-time.After(stagger):
+		}
 	}
 	wg.Wait()
 	return errors.Join(faults...)

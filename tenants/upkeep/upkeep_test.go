@@ -10,7 +10,9 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"chatiere/tenants"
@@ -186,6 +188,41 @@ func TestASuspectThatIsNotReachedKeepsItsTurn(t *testing.T) {
 				f.sites[i].Probe = p
 			}
 		}
+	}
+}
+
+// slow answers after a while, and remembers how many asked at once.
+type slow struct {
+	took      time.Duration
+	now, most atomic.Int32
+}
+
+func (p *slow) Get(context.Context, tenants.Site, string) (int, error) {
+	if n := p.now.Add(1); n > p.most.Load() {
+		p.most.Store(n)
+	}
+	defer p.now.Add(-1)
+	time.Sleep(p.took)
+	return 200, nil
+}
+
+func TestSitesTakeTheirTurnsOneByOneUnlessTheyAreSlow(t *testing.T) {
+	for took, want := range map[time.Duration]int32{100 * time.Millisecond: 1, 5 * time.Second: 4} {
+		synctest.Test(t, func(t *testing.T) {
+			var sites []tenants.Site
+			for i := range 60 {
+				sites = append(sites, tenants.Site{ID: fmt.Sprint("s", i), State: tenants.StateReady})
+			}
+			_, u := setUp(time.Now(), sites...)
+			p := &slow{took: took}
+			u.Private = p
+			if err := u.Probe(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := p.most.Load(); got != want {
+				t.Errorf("answers that take %s: %d at once, want %d", took, got, want)
+			}
+		})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -58,7 +59,7 @@ func New(static *assets.Set, now func() time.Time) (*Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		l, err := parse(functions(lang, words, formats, static))
+		l, err := parse(words, functions(lang, words, formats, static))
 		if err != nil {
 			return nil, fmt.Errorf("parsing templates: %w", err)
 		}
@@ -71,8 +72,8 @@ func New(static *assets.Set, now func() time.Time) (*Set, error) {
 // Languages lists the languages, the default one first.
 func Languages() []string { return []string{French, English} }
 
-func parse(funcs template.FuncMap) (language, error) {
-	parts, err := template.New("parts").Funcs(funcs).Option("missingkey=error").ParseFS(files, "templates/parts/*.tmpl")
+func parse(words *Catalogue, funcs template.FuncMap) (language, error) {
+	parts, err := read(template.New("parts").Funcs(funcs).Option("missingkey=error"), words, "templates/parts/*.tmpl")
 	if err != nil {
 		return language{}, err
 	}
@@ -83,15 +84,46 @@ func parse(funcs template.FuncMap) (language, error) {
 	l := language{parts: parts, pages: map[string]*template.Template{}}
 	for _, name := range names {
 		page, err := parts.Clone()
-		if err != nil {
-			return language{}, err
+		if err == nil {
+			page, err = read(page, words, name)
 		}
-		if _, err := page.ParseFS(files, name); err != nil {
+		if err != nil {
 			return language{}, err
 		}
 		l.pages[strings.TrimSuffix(path.Base(name), ".tmpl")] = page
 	}
 	return l, nil
+}
+
+// fixed finds words that are the same on every page: {{T "key"}}.
+var fixed = regexp.MustCompile(`\{\{T "([a-z0-9._-]+)"\}\}`)
+
+// read parses files into t. Words that depend on nothing are put in here, once: a list of two hundred sites says the same
+// few for each of them, and calling a function from a template costs more than all else on such a page.
+func read(t *template.Template, words *Catalogue, pattern string) (*template.Template, error) {
+	names, err := fs.Glob(files, pattern)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		source, err := files.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		var faults []error
+		text := fixed.ReplaceAllStringFunc(string(source), func(found string) string {
+			said, err := words.Say(fixed.FindStringSubmatch(found)[1])
+			faults = append(faults, err)
+			return template.HTMLEscapeString(said)
+		})
+		if err := errors.Join(faults...); err != nil {
+			return nil, fmt.Errorf("template %s: %w", name, err)
+		}
+		if _, err := t.New(path.Base(name)).Parse(text); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
 }
 
 // Render draws a page. Nothing is written when drawing fails.

@@ -88,8 +88,9 @@ const (
 	// woken at once.
 	ProbeEvery = 5 * time.Second
 	// How old a site's last probe may be: of one that was well, of one that was not, and of one whose visitors meet errors.
-	// A probe wakes PHP, which then stays in memory for ten seconds: what nobody asks for is looked at rarely.
-	calmAge    = time.Minute
+	// A probe wakes PHP, which then stays in memory for ten seconds: what nobody asks for is looked at rarely, beside its
+	// pulse.
+	calmAge    = 2 * time.Minute
 	probeAge   = 30 * time.Second
 	suspectAge = 10 * time.Second
 	// probeTime bounds one probe: many sites that hang must not keep the others from being looked at.

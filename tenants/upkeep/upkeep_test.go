@@ -137,7 +137,7 @@ func TestHowSoonASiteIsLookedAtAgainDependsOnHowItWas(t *testing.T) {
 	seen := func(id string, h tenants.Health, ago time.Duration) tenants.Site {
 		return tenants.Site{ID: id, State: tenants.StateReady, Probe: tenants.Probe{At: now.Add(-ago), Health: h}}
 	}
-	f, u := setUp(now, seen("fresh", "", 1<<40), seen("well", tenants.HealthUp, 54*time.Second), seen("well-due", tenants.HealthUp, 55*time.Second),
+	f, u := setUp(now, seen("fresh", "", 1<<40), seen("well", tenants.HealthUp, 114*time.Second), seen("well-due", tenants.HealthUp, 115*time.Second),
 		seen("down", tenants.HealthDown, 24*time.Second), seen("down-due", tenants.HealthDown, 25*time.Second),
 		seen("suspect", tenants.HealthUp, 4*time.Second), seen("suspect-due", tenants.HealthUp, 5*time.Second))
 	u.Suspect("suspect", "suspect-due", "unknown")

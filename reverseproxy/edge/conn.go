@@ -16,8 +16,9 @@ const (
 	maxGather = 256 << 10
 	// maxHeld bounds what waits for the rest of its response.
 	maxHeld = 2 * recordSize
-	// heldFor is how long it waits at most. Handlers flush before they wait for anything, so that this
-	// passes only where a client's window is closed or a handler is slow.
+	// heldFor is how long it waits at most where several responses share a connection: one whose client
+	// takes no more must not hold up the others. Handlers flush before they wait for anything, so that one
+	// alone needs no such limit, and a timer for each costs more than it looks.
 	heldFor = time.Millisecond
 )
 
@@ -43,6 +44,7 @@ type rawConn struct {
 	mu        sync.Mutex
 	gathering int     // Writes in progress above, which may overlap
 	held      int     // responses of which more is about to come
+	shared    bool    // several responses may be in progress: HTTP/2
 	pending   *[]byte // nil unless something waits
 	late      *time.Timer
 	armed     bool
@@ -113,7 +115,9 @@ func (c *rawConn) maybeFlush() error {
 	case c.gathering > 0 && n <= maxGather:
 		return nil
 	case c.held > 0 && n <= maxHeld:
-		c.arm()
+		if c.shared {
+			c.arm()
+		}
 		return nil
 	}
 	return c.flush()

@@ -166,7 +166,7 @@ func (s *Server) serveSecure(ctx context.Context, raw *rawConn, h1 *handoff) {
 		h1.give(conn)
 		return
 	}
-	conn.frames = new(frames)
+	conn.frames, raw.shared = new(frames), true
 	s.h2.serve(withConn(context.WithoutCancel(ctx), conn), conn)
 	_ = raw.Close() // it is closed already, unless the preface was wrong
 }

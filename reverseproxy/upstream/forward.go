@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"time"
 )
 
@@ -149,6 +150,8 @@ func (x *exchange) await(c *conn) error {
 		if err := c.readWithin(prompt); err != nil {
 			return err
 		}
+		// Whoever looks at once finds nothing yet, and sleeps and is woken for it: other requests go first.
+		runtime.Gosched()
 		_, err := c.br.Peek(1)
 		if err == nil && c.holds(headEnd) {
 			return nil

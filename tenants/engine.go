@@ -23,8 +23,9 @@ type Engine interface {
 	// Differences names, in the engine's own words, what of a container is not as the specification asks; none for one
 	// that Create would make just so. Labels are not compared.
 	Differences(ctx context.Context, name string, spec ContainerSpec) ([]string, error)
-	// List returns all containers, running or not, that bear every given label ("" as value: any value).
-	List(ctx context.Context, labels map[string]string) ([]Container, error)
+	// List returns all containers, running or not, that bear every given label ("" as value: any value), by one question
+	// however many there are.
+	List(ctx context.Context, labels map[string]string) ([]Glimpse, error)
 	// Exec runs a command in a running container and waits for it. The command is ended in the container when the
 	// time is over, since a cancelled request does not end it.
 	Exec(ctx context.Context, name string, e Exec) (ExecResult, error)
@@ -78,13 +79,17 @@ type Container struct {
 	Pid          int
 }
 
-// Glimpse is what one list tells of a container.
+// Glimpse is what a list tells of a container; the fields are as in [Container].
 type Glimpse struct {
 	ID, Name string
+	ImageID  string
 	Labels   map[string]string
-	State    string // as in Container
-	Health   string // as in Container
+	State    string
+	Health   string
 }
+
+// Running reports whether the container's first process runs.
+func (g Glimpse) Running() bool { return g.State == "running" }
 
 // OldSuffix ends the name of a container that waits for its successor to prove itself.
 const OldSuffix = "-old"

@@ -11,6 +11,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"chatiere/panel/assets"
@@ -145,9 +146,22 @@ func (s *Set) RenderPart(w io.Writer, lang string, part Part) error {
 	return err
 }
 
+// sheets are what pages are drawn on before they go out. Growing a new one for each would be half of what a long page
+// allocates.
+var sheets = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxSheet is the size from which one is not kept.
+const maxSheet = 1 << 20
+
 func draw(w io.Writer, t *template.Template, name string, data any) error {
-	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, name, data); err != nil {
+	b := sheets.Get().(*bytes.Buffer)
+	defer func() {
+		if b.Cap() <= maxSheet {
+			b.Reset()
+			sheets.Put(b)
+		}
+	}()
+	if err := t.ExecuteTemplate(b, name, data); err != nil {
 		return fmt.Errorf("drawing %s: %w", name, err)
 	}
 	_, err := b.WriteTo(w)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/filters"
 
 	"chatiere/tenants"
 )
@@ -132,31 +131,4 @@ func (e *Engine) Inspect(ctx context.Context, name string) (tenants.Container, e
 		return tenants.Container{}, translate("inspecting container "+name, err)
 	}
 	return seen(raw), nil
-}
-
-// List returns all containers, running or not, that bear every given label ("" as value: any value).
-func (e *Engine) List(ctx context.Context, labels map[string]string) ([]tenants.Container, error) {
-	wanted := filters.NewArgs()
-	for label, value := range labels {
-		if value != "" {
-			label += "=" + value
-		}
-		wanted.Add("label", label)
-	}
-	found, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: wanted})
-	if err != nil {
-		return nil, translate("listing containers", err)
-	}
-	out := make([]tenants.Container, 0, len(found))
-	for _, f := range found {
-		c, err := e.Inspect(ctx, f.ID) // the list leaves out health, exit code and restarts
-		if errors.Is(err, tenants.ErrNotFound) {
-			continue // gone in between
-		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, c)
-	}
-	return out, nil
 }

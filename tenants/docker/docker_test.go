@@ -215,8 +215,9 @@ func TestListingIsByEveryLabel(t *testing.T) {
 		}
 	}
 	got, err := e.List(ctx, map[string]string{tenants.LabelInstance: instance, tenants.LabelSite: "s2"})
-	if err != nil || len(got) != 1 || !got[0].Running() || got[0].Pid == 0 || got[0].Name != b.Name {
-		t.Errorf("got %+v (%v)", got, err)
+	is, inspected := e.Inspect(ctx, b.Name)
+	if err != nil || inspected != nil || len(got) != 1 || !got[0].Running() || got[0].Name != b.Name || got[0].ID != is.ID || got[0].ImageID != is.ImageID || is.ImageID == "" {
+		t.Errorf("got %+v (%v), inspected %+v (%v)", got, err, is, inspected)
 	}
 }
 

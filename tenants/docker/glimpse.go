@@ -18,17 +18,23 @@ import (
 	"chatiere/tenants"
 )
 
-// Glimpses returns every container of our instance, by one question however many there are.
-func (e *Engine) Glimpses(ctx context.Context) ([]tenants.Glimpse, error) {
-	found, err := e.api.ContainerList(ctx, container.ListOptions{
-		All: true, Filters: filters.NewArgs(filters.Arg("label", tenants.LabelInstance+"="+e.instance)),
-	})
+// List returns all containers, running or not, that bear every given label ("" as value: any value), by one question
+// however many there are.
+func (e *Engine) List(ctx context.Context, labels map[string]string) ([]tenants.Glimpse, error) {
+	wanted := filters.NewArgs()
+	for label, value := range labels {
+		if value != "" {
+			label += "=" + value
+		}
+		wanted.Add("label", label)
+	}
+	found, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: wanted})
 	if err != nil {
 		return nil, translate("listing containers", err)
 	}
 	out := make([]tenants.Glimpse, 0, len(found))
 	for _, f := range found {
-		g := tenants.Glimpse{ID: f.ID, Labels: f.Labels, State: f.State, Health: healthIn(f.Status)}
+		g := tenants.Glimpse{ID: f.ID, ImageID: f.ImageID, Labels: f.Labels, State: f.State, Health: healthIn(f.Status)}
 		if len(f.Names) > 0 {
 			g.Name = strings.TrimPrefix(f.Names[0], "/")
 		}

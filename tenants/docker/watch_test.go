@@ -113,11 +113,11 @@ func TestAPartIsMadeAgainJustAsItWasWithItsNetwork(t *testing.T) {
 	must(t, e.Remove(ctx, name))
 }
 
-func TestGlimpsesAndEventsTellWhatHappens(t *testing.T) {
+func TestListAndEventsTellWhatHappens(t *testing.T) {
 	ctx, e, instance := engine(t)
 	begun := time.Now().Add(-time.Second)
 	spec := running(t, ctx, e, instance)
-	seen, err := e.Glimpses(ctx)
+	seen, err := e.List(ctx, map[string]string{tenants.LabelInstance: instance})
 	if err != nil || len(seen) != 1 || seen[0].Name != spec.Name || seen[0].State != "running" || seen[0].Labels[tenants.LabelSite] != "s1" {
 		t.Errorf("seen is %+v (%v)", seen, err)
 	}

@@ -12,7 +12,7 @@ import (
 
 // trace is what lies there for one site id.
 type trace struct {
-	container *tenants.Container
+	container *tenants.Glimpse
 	waiting   bool // an older container waits beside it
 	database  *FoundDatabase
 	egress    bool
@@ -76,7 +76,7 @@ func (r *Reconciler) look(ctx context.Context) (*sighting, error) {
 }
 
 // containers notes them by site. A one-shot container, or an older one, may lie beside the site's own.
-func (s *sighting) containers(found []tenants.Container, name func(siteID string) string) {
+func (s *sighting) containers(found []tenants.Glimpse, name func(siteID string) string) {
 	for i, c := range found {
 		id := c.Labels[tenants.LabelSite]
 		t := s.of(id)

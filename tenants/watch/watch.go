@@ -22,7 +22,7 @@ import (
 // Engine is what the watch needs of the container engine. Recipes are opaque: the engine's own words for how a container
 // was made.
 type Engine interface {
-	Glimpses(ctx context.Context) ([]tenants.Glimpse, error)
+	List(ctx context.Context, labels map[string]string) ([]tenants.Glimpse, error)
 	// Events tells what happens from an instant on, until ctx ends or the stream breaks.
 	Events(ctx context.Context, since time.Time, tell func(tenants.Event)) error
 	Inspect(ctx context.Context, name string) (tenants.Container, error)
@@ -175,7 +175,7 @@ func (w *Watch) Look(ctx context.Context) {
 	if first {
 		w.prepare()
 	}
-	seen, err := w.Engine.Glimpses(ctx)
+	seen, err := w.Engine.List(ctx, map[string]string{tenants.LabelInstance: w.Instance})
 	if err != nil {
 		w.Log.DebugContext(ctx, "the watch sees nothing", "error", err)
 		return

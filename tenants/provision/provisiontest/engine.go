@@ -133,12 +133,12 @@ func (e engine) Inspect(_ context.Context, name string) (tenants.Container, erro
 	}
 	return *c, nil
 }
-func (e engine) List(context.Context, map[string]string) ([]tenants.Container, error) {
+func (e engine) List(context.Context, map[string]string) ([]tenants.Glimpse, error) {
 	e.w.mu.Lock()
 	defer e.w.mu.Unlock()
-	var out []tenants.Container
+	var out []tenants.Glimpse
 	for _, c := range e.w.containers {
-		out = append(out, *c)
+		out = append(out, tenants.Glimpse{ID: c.ID, Name: c.Name, ImageID: c.ImageID, Labels: c.Labels, State: c.State, Health: c.Health})
 	}
 	return out, nil
 }

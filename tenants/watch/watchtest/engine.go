@@ -101,8 +101,8 @@ func (e *Engine) find(name string) (*Container, error) {
 	return nil, fmt.Errorf("container %s: %w", name, tenants.ErrNotFound)
 }
 
-// Glimpses implements watch.Engine.
-func (e *Engine) Glimpses(context.Context) ([]tenants.Glimpse, error) {
+// List implements watch.Engine: all are of one instance.
+func (e *Engine) List(context.Context, map[string]string) ([]tenants.Glimpse, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var out []tenants.Glimpse

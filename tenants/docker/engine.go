@@ -85,8 +85,9 @@ func translate(doing string, err error) error {
 // noRoom is all that the daemon says of ENOSPC: it answers 500, with the system's words for it.
 const noRoom = "no space left on device"
 
-// halfStarted is what a daemon says, with a 500 and no more, of a container whose start its predecessor was ended in.
-var halfStarted = regexp.MustCompile(`task [0-9a-f]{64}: already exists`)
+// halfStarted is what a daemon says, with a 500 and no more, of a container whose start its predecessor was ended in:
+// the first where containerd has its process, the second where it has the container and will not let go of it.
+var halfStarted = regexp.MustCompile(`task [0-9a-f]{64}: already exists|: id already in use$`)
 
 func sentinelOf(err error) error {
 	var network net.Error

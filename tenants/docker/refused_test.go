@@ -25,12 +25,18 @@ func TestASocketThatMayNotBeOpenedIsRefusedAndOneThatIsNotThereUnavailable(t *te
 }
 
 func TestAHalfStartedContainerIsToldAsConflict(t *testing.T) {
-	said := errors.New("Error response from daemon: task 8b8978a6d1cd25e229bf60612a44bb0eaac85bebd10ea1348cf84bd5e98c6985: already exists")
-	if err := translate("starting", said); !errors.Is(err, tenants.ErrConflict) {
-		t.Errorf("told as %v", err)
+	for _, said := range []string{
+		"Error response from daemon: task 8b8978a6d1cd25e229bf60612a44bb0eaac85bebd10ea1348cf84bd5e98c6985: already exists",
+		"Error response from daemon: id already in use",
+	} {
+		if err := translate("starting", errors.New(said)); !errors.Is(err, tenants.ErrConflict) {
+			t.Errorf("told as %v", err)
+		}
 	}
-	if err := translate("starting", errors.New("something else already exists")); errors.Is(err, tenants.ErrConflict) {
-		t.Errorf("told as %v", err)
+	for _, said := range []string{"something else already exists", "Error response from daemon: port is already allocated"} {
+		if err := translate("starting", errors.New(said)); errors.Is(err, tenants.ErrConflict) {
+			t.Errorf("told as %v", err)
+		}
 	}
 }
 

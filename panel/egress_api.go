@@ -1,8 +1,6 @@
 package panel
 
 import (
-	"strconv"
-
 	"github.com/gofiber/fiber/v2"
 
 	"chatiere/panel/api"
@@ -43,13 +41,7 @@ func (s *Server) apiTries(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	days := triesDays
-	if text := c.Query("days"); text != "" {
-		if days, err = strconv.Atoi(text); err != nil || days < 1 || days > 30 {
-			return tenants.Faults{{Field: "days", Code: "malformed"}}
-		}
-	}
-	tried, err := s.o.Records.Tries(c.UserContext(), x.ID, s.now().AddDate(0, 0, 1-days))
+	tried, err := s.o.Records.Tries(c.UserContext(), x.ID, s.now().AddDate(0, 0, 1-c.QueryInt("days", triesDays)))
 	if err != nil {
 		return err
 	}

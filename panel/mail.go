@@ -1,7 +1,6 @@
 package panel
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -59,13 +58,7 @@ func (s *Server) apiMail(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	limit := mailsTold
-	if text := c.Query("limit"); text != "" {
-		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > 1000 {
-			return tenants.Faults{{Field: "limit", Code: "malformed"}}
-		}
-	}
-	list, err := s.o.Records.Mails(c.UserContext(), x.ID, limit)
+	list, err := s.o.Records.Mails(c.UserContext(), x.ID, c.QueryInt("limit", mailsTold))
 	if err != nil {
 		return err
 	}

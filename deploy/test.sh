@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Tests, on an instance of their own: test.sh lint|unit|fuzz|integration|e2e|screenshots|audit|all|clean.
-# TEST_HTTPS_PORT (9443), TEST_HTTP_PORT (9080) and TEST_STANDIN_PORT (9444) choose its ports. What is missing on the
-# machine is installed or is a failure: nothing is skipped. KEEP=1 leaves the instance running.
+# TEST_HTTPS_PORT (9443), TEST_HTTP_PORT (9080) and TEST_STANDIN_PORT (9444) choose its ports, TEST_INSTANCE (test) its
+# name. What is missing on the machine is installed or is a failure: nothing is skipped. KEEP=1 leaves the instance
+# running. To work on one thing: test.sh up brings the instance to this build; test.sh only e2e|integration ARGUMENT…
+# then runs go test with those arguments (test.sh only e2e -run TestName; test.sh only integration ./tenants/docker).
 # shellcheck source-path=SCRIPTDIR disable=SC2034,SC2119
 . "$(dirname "$0")/lib.sh"
 . "$repo/deploy/host.sh"
@@ -9,7 +11,7 @@
 . "$repo/deploy/instance.sh"
 
 goal='test'
-instance=test root=/var/lib/chatiere-test domain=chatiere.localhost
+instance=${TEST_INSTANCE:-test} root=/var/lib/chatiere-${TEST_INSTANCE:-test} domain=chatiere.localhost
 https_port=${TEST_HTTPS_PORT:-9443} http_port=${TEST_HTTP_PORT:-9080}
 test_https_port=$https_port test_http_port=$http_port
 standin_port=${TEST_STANDIN_PORT:-9444}
@@ -202,6 +204,19 @@ with_platform() {
   [[ -n ${KEEP:-} ]] || stage clean clean
 }
 
+# only TAG ARGUMENT… brings the instance to this build and runs some of its tests.
+only() {
+  local tag=$1
+  shift
+  platform_of_the_tests
+  surroundings
+  case $tag in
+    e2e) browser; run_e2e -timeout 30m "$@" ;;
+    integration) go test -tags integration -count 1 -timeout 20m -p 1 "$@" || fail "integration tests failed" ;;
+    *) fail "usage: test.sh only e2e|integration ARGUMENT…" ;;
+  esac
+}
+
 trap report EXIT
 case ${1:-all} in
   lint | unit | fuzz | audit) stage "$1" "$1" ;;
@@ -214,5 +229,7 @@ case ${1:-all} in
     with_platform integration e2e
     ;;
   clean) need_root; clean ;;
-  *) fail "usage: test.sh lint|unit|fuzz|integration|e2e|screenshots|audit|all|clean" ;;
+  up) stage platform platform_of_the_tests ;;
+  only) shift; only "$@" ;;
+  *) fail "usage: test.sh lint|unit|fuzz|integration|e2e|screenshots|audit|all|clean|up|only" ;;
 esac

@@ -3,11 +3,9 @@ package templates
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"path"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -21,7 +19,7 @@ func Resolve(template Template, versionName string, values Values) (Spec, error)
 	if err := values.check(); err != nil {
 		return Spec{}, err
 	}
-	resolver := resolver{template: template, version: version, values: values, allow: union(template.Egress, values.Allow)}
+	resolver := resolver{template: template, version: version, values: values}
 	spec := Spec{
 		Template: template.Name,
 		Version:  version.Name,
@@ -29,7 +27,6 @@ func Resolve(template Template, versionName string, values Values) (Spec, error)
 		Database: template.Database,
 		Upgrade:  template.Upgrade,
 		Probes:   template.Probes,
-		Allow:    resolver.allow,
 	}
 	for _, refusal := range template.Refuse {
 		spec.Refuse = append(spec.Refuse, refusal.Path)
@@ -51,7 +48,6 @@ type resolver struct {
 	template  Template
 	version   Version
 	values    Values
-	allow     []Name
 	variables map[string]string
 }
 
@@ -105,8 +101,6 @@ func (r resolver) site() map[string]string {
 		"DB_PASSWORD_FILE":    path.Join(secretsDir, "db_password"),
 		"DB_SOCKET":           path.Join(databaseDir, "mysqld.sock"),
 		"DB_USER":             r.values.Database,
-		"EGRESS_NAMES":        r.egressNames(),
-		"EGRESS_PORTS":        r.egressPorts(),
 		"EGRESS_SOCKET":       path.Join(gateDir, "egress.sock"),
 		"HTTP_SOCKET":         path.Join(httpDir, r.template.socket()),
 		"LANG":                r.values.Language,
@@ -128,34 +122,6 @@ func (t Template) socket() string {
 		}
 	}
 	return "http.sock"
-}
-
-func (r resolver) egressNames() string {
-	names := []string{r.values.Host}
-	for _, name := range r.allow {
-		names = append(names, name.Name)
-	}
-	slices.Sort(names)
-	return strings.Join(slices.Compact(names), ",")
-}
-
-// egressPorts are those that siteinit listens on: the allowed ones and the site's own.
-func (r resolver) egressPorts() string {
-	ports := []int{443}
-	if own, err := url.Parse(r.values.URL); err == nil {
-		if port, err := strconv.Atoi(own.Port()); err == nil {
-			ports = append(ports, port)
-		}
-	}
-	for _, name := range r.allow {
-		ports = append(ports, name.Ports...)
-	}
-	slices.Sort(ports)
-	words := make([]string, 0, len(ports))
-	for _, port := range slices.Compact(ports) {
-		words = append(words, strconv.Itoa(port))
-	}
-	return strings.Join(words, ",")
 }
 
 func (r resolver) environment(c Container) []string {

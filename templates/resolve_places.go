@@ -3,7 +3,6 @@ package templates
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -50,20 +49,4 @@ func (r resolver) limits(own Limits) Limits {
 		Pids:   cmp.Or(wanted.Pids, own.Pids),
 		CPUs:   cmp.Or(wanted.CPUs, own.CPUs),
 	}
-}
-
-// union merges two lists of names, and the ports of a name that is in both.
-func union(lists ...[]Name) []Name {
-	ports := map[string][]int{}
-	for _, list := range lists {
-		for _, name := range list {
-			ports[name.Name] = append(ports[name.Name], name.Ports...)
-		}
-	}
-	merged := make([]Name, 0, len(ports))
-	for _, name := range slices.Sorted(maps.Keys(ports)) {
-		slices.Sort(ports[name])
-		merged = append(merged, Name{Name: name, Ports: slices.Compact(ports[name])})
-	}
-	return merged
 }

@@ -17,8 +17,6 @@ type Spec struct {
 	Probes Probes
 	// Refuse are the patterns of paths that the proxy answers with 404.
 	Refuse []string
-	// Allow are the names that the gateway lets the site reach.
-	Allow []Name
 }
 
 // ContainerSpec is one container, with nothing left to decide.

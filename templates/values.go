@@ -28,9 +28,7 @@ type Values struct {
 	Images map[string]string
 	// Limits replace those of the template where they aren't zero.
 	Limits Limits
-	// Allow are names granted to this site besides the template's.
-	Allow []Name
-	First First
+	First  First
 }
 
 // First is what only hooks are told, for the installation.

@@ -19,7 +19,7 @@ const (
 // is a secret: secrets are files, of which only the path is told.
 var siteVariables = []string{
 	"ADMIN_PASSWORD_FILE", "DATA_DIR", "DB_NAME", "DB_PASSWORD_FILE", "DB_SOCKET", "DB_USER",
-	"EGRESS_NAMES", "EGRESS_PORTS", "EGRESS_SOCKET", "HTTP_SOCKET", "LANG", "SECRET_KEY_FILE",
+	"EGRESS_SOCKET", "HTTP_SOCKET", "LANG", "SECRET_KEY_FILE",
 	"SITE_HOST", "SITE_ID", "SITE_UID", "SITE_URL", "SMTP_SOCKET", "TZ",
 }
 

@@ -56,8 +56,8 @@ func newBox(t *testing.T, config string) *box {
 		t.Fatal(err)
 	}
 	b.environ = []string{
-		"EGRESS_SOCKET=" + b.path("egress.sock"), "SMTP_SOCKET=" + b.path("smtp.sock"), "EGRESS_PORTS=" + strings.TrimPrefix(b.mail, "127.0.0.1:") + "," + b.port + ",x",
-		"SITE_HOST=asso.chatiere.localhost",
+		"EGRESS_SOCKET=" + b.path("egress.sock"), "SMTP_SOCKET=" + b.path("smtp.sock"), "SITE_HOST=asso.chatiere.localhost",
+		"SITE_URL=https://asso.chatiere.localhost:" + b.port,
 	}
 	return b
 }

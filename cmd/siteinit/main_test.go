@@ -45,7 +45,6 @@ func TestASiteFindsNamesAndItsMailPort(t *testing.T) {
 	b.gateway(t)
 	b.start(t, b.flags()...)
 	b.says(t, "running")
-	b.says(t, "reading EGRESS_PORTS")
 	at, err := b.lookup("api.wordpress.org")
 	if err != nil || len(at) != 1 || !strings.HasPrefix(at[0].String(), "127.66.") {
 		t.Fatalf("%v, %v", at, err)

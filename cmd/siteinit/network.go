@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,14 +20,12 @@ import (
 const (
 	maxTunnels = 256 // the gateway's own limit per site is lower
 	maxMails   = 16
+	httpsPort  = 443
 	maxPorts   = 64 // listened on for the way out; as many as one name of a list may have
 	// everywhere is 127.66.0.0/16 and the rest of loopback: there is no other
 	// network, and a listener for each name and port would cost more.
 	everywhere = "0.0.0.0"
 )
-
-// defaultPorts are listened on when the environment names none.
-var defaultPorts = []int{80, 443, 465, 587, 993}
 
 // network is the site's resolver, way out and mail port.
 type network struct {
@@ -78,7 +75,7 @@ func (n *network) openResolver(ctx context.Context) {
 
 func (n *network) openEgress(ctx context.Context) {
 	if n.env("EGRESS_SOCKET") != "" {
-		n.listen(ctx, n.ports())
+		n.listen(ctx, []int{ownPort(n.env("SITE_URL"))})
 	}
 }
 
@@ -140,40 +137,19 @@ func (n *network) reporter() func(error) {
 	}
 }
 
-// ports reads the environment's list and adds the port of the site's own
-// address, so that the site reaches itself whatever the list says. The mail
-// port has its own listener.
-func (n *network) ports() []int {
-	var ports []int
-	for text := range strings.SplitSeq(n.env("EGRESS_PORTS"), ",") {
-		if text = strings.TrimSpace(text); text == "" {
-			continue
-		}
-		port, err := strconv.ParseUint(text, 10, 16)
-		if err != nil || port == 0 {
-			n.log.Error("reading EGRESS_PORTS: expected ports such as 80,443", "found", text)
-			continue
-		}
-		ports = append(ports, int(port))
-	}
-	if len(ports) == 0 {
-		ports = slices.Clone(defaultPorts)
-	}
-	ports = append(ports, ownPort(n.env("SITE_URL"))...)
-	slices.Sort(ports)
-	return slices.Compact(ports)
-}
-
-func ownPort(address string) []int {
+// ownPort is the port of the site's own address. It is listened on from the
+// start, since libraries connect to a name below .localhost without asking for
+// it; every other port is listened on when its name is asked for.
+func ownPort(address string) int {
 	site, err := url.Parse(address)
-	if err != nil || site.Port() == "" {
-		return nil
+	if err != nil {
+		return httpsPort
 	}
 	port, err := strconv.ParseUint(site.Port(), 10, 16)
 	if err != nil || port == 0 {
-		return nil
+		return httpsPort
 	}
-	return []int{int(port)}
+	return int(port)
 }
 
 // ownLoopbackName is the site's name if libraries take it for loopback without

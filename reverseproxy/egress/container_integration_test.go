@@ -25,7 +25,7 @@ import (
 // siteinit and a process that does nothing.
 type container struct{ id string }
 
-func startContainer(t *testing.T, h *house, ports string, authority string) *container {
+func startContainer(t *testing.T, h *house, authority string) *container {
 	t.Helper()
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "siteinit")
@@ -54,7 +54,7 @@ func startContainer(t *testing.T, h *house, ports string, authority string) *con
 		"--volume", authority+":/etc/ca.pem:ro",
 		"--volume", filepath.Join(h.options.RunDir, siteA, "gate")+":/run/chatiere/gate",
 		"--env", "EGRESS_SOCKET=/run/chatiere/gate/egress.sock", "--env", "SMTP_SOCKET=/run/chatiere/gate/smtp.sock",
-		"--env", "EGRESS_PORTS="+ports, "--env", "SITE_HOST="+hostA, "--env", "SITE_URL=https://"+hostA+":8443",
+		"--env", "SITE_HOST="+hostA, "--env", "SITE_URL=https://"+hostA+":8443",
 		"--entrypoint", "/usr/local/bin/siteinit", image())
 	c := &container{id: strings.TrimSpace(id)}
 	t.Cleanup(func() {
@@ -156,7 +156,7 @@ func TestASiteReachesAllowedNamesAndNothingElse(t *testing.T) {
 	ports := []int{int(port)}
 	h.open(t, egress.Allow{Name: "stand-in.example", Ports: ports}, egress.Allow{Name: "inside.example", Ports: ports},
 		egress.Allow{Name: "metadata.example", Ports: []int{80}})
-	c := startContainer(t, h, "80,443,"+strconv.Itoa(int(port)), ca.path)
+	c := startContainer(t, h, ca.path)
 
 	t.Run("allowed name, TLS intact", func(t *testing.T) {
 		out, err := c.try(get("stand-in.example", port)...)

@@ -170,7 +170,6 @@ func (r recipe) resolve(s tenants.Site) (templates.Spec, error) {
 	return templates.Resolve(r.template, r.version, templates.Values{
 		SiteID: s.ID, UID: s.UID, Host: s.Host, URL: r.settings.URL(s.Host), Database: s.Database(), Language: locale,
 		TimeZone: timeZone, Paths: templates.PathsUnder(r.settings.Root, s.ID), Images: images, Limits: r.settings.Limits,
-		Allow: r.settings.Allow,
 	})
 }
 

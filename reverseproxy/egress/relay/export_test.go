@@ -23,7 +23,7 @@ func (o Origin) Rewrite(message string) (string, error) {
 	if o.Refuse {
 		rules.foreign = Refuse
 	}
-	reader := bufio.NewReader(newLineReader(strings.NewReader(message)))
+	reader := bufio.NewReader(newLineReader(strings.NewReader(message), 0))
 	h, rest, err := readHead(reader)
 	if err != nil {
 		return "", err
@@ -32,16 +32,12 @@ func (o Origin) Rewrite(message string) (string, error) {
 		return "", err
 	}
 	var out strings.Builder
-	if err := h.write(&out); err != nil {
-		return "", err
-	}
-	out.Write(rest)
-	_, err = io.Copy(&out, reader)
+	err = (&recoder{from: reader, to: &lineWriter{to: &out}}).message(h, rest)
 	return out.String(), err
 }
 
 // Lines lets the tests read lines directly.
-func Lines(from io.Reader) io.Reader { return newLineReader(from) }
+func Lines(from io.Reader) io.Reader { return newLineReader(from, longest) }
 
 // Masked lets the tests mask a server's words.
 func Masked(said string) string { return masked(said) }

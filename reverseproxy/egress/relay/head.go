@@ -124,11 +124,18 @@ func made(name, value string) field {
 
 // write puts the fields and the empty line.
 func (h head) write(to io.Writer) error {
-	for _, f := range h {
-		if _, err := io.WriteString(to, f.raw); err != nil {
-			return err
-		}
+	if err := h.writeFields(to); err != nil {
+		return err
 	}
 	_, err := io.WriteString(to, "\r\n")
 	return err
+}
+
+func (h head) writeFields(to io.Writer) error {
+	for _, f := range h {
+		if _, err := io.WriteString(to, folded(f)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

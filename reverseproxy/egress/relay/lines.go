@@ -10,20 +10,39 @@ import (
 // longest is how many bytes a line of mail may have without its end (RFC 5321).
 const longest = 998
 
-// lineReader makes every line end with CRLF and none longer than SMTP allows: a
-// bare CR or LF may end a line for one server and not for the next, which is how
-// commands are smuggled into messages. Longer lines are broken, and go on after
-// a space, which is how Postfix does it. NUL, which no line may hold, is dropped.
+// lineReader makes every line end with CRLF: a bare CR or LF may end a line for
+// one server and not for the next, which is how commands are smuggled into
+// messages. NUL, which no line may hold, is dropped. If it has a limit, longer
+// lines are broken and go on after a space, which is how Postfix does it.
 type lineReader struct {
 	from *bufio.Reader
+	max  int  // bytes in a line; 0: no limit
 	cr   bool // the last byte was a CR, whose line is ended already
 	at   int  // bytes in this line
 	out  []byte
 	err  error
 }
 
-func newLineReader(from io.Reader) *lineReader {
-	return &lineReader{from: bufio.NewReaderSize(from, 16<<10)}
+func newLineReader(from io.Reader, maxBytes int) *lineReader {
+	return &lineReader{from: bufio.NewReaderSize(from, 16<<10), max: maxBytes}
+}
+
+// lineWriter breaks what [recoder] could not encode.
+type lineWriter struct {
+	to io.Writer
+	r  lineReader
+}
+
+// Write breaks lines that are too long. p need not end with a line.
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.r.max, w.r.out = longest, w.r.out[:0:cap(w.r.out)]
+	for _, c := range p {
+		w.r.take(c)
+	}
+	if _, err := w.to.Write(w.r.out); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // Read gives whole lines or parts of them.
@@ -65,7 +84,7 @@ func (r *lineReader) take(c byte) {
 		r.end()
 	case c == 0:
 	default:
-		if r.at >= longest-utf8.UTFMax && (utf8.RuneStart(c) || r.at >= longest) {
+		if r.max > 0 && r.at >= r.max-utf8.UTFMax && (utf8.RuneStart(c) || r.at >= r.max) {
 			r.end()
 			r.out = append(r.out, ' ')
 			r.at = 1

@@ -29,7 +29,7 @@ type Site struct {
 }
 
 // longestLine bounds what a site may send without a line end, in bytes. It is
-// far above what SMTP allows: [lineReader] breaks what is too long.
+// far above what SMTP allows: [recoder] encodes what is too long.
 const longestLine = 1 << 20
 
 // Serve takes the site's mail until ctx ends or the listener is closed.
@@ -115,7 +115,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 
 // Data takes the message. It returns nil only when the message is durable.
 func (s *session) Data(from io.Reader) error {
-	lines := newLineReader(from)
+	lines := newLineReader(from, 0)
 	m, err := s.keep(lines)
 	switch {
 	case errors.Is(lines.err, smtp.ErrDataTooLarge):
@@ -149,13 +149,7 @@ func (s *session) keep(lines *lineReader) (m queue.Message, err error) {
 		return m, err
 	}
 	defer func() { err = errors.Join(err, draft.Abort()) }() // nothing after Commit
-	if err := h.write(draft); err != nil {
-		return m, err
-	}
-	if _, err := draft.Write(rest); err != nil {
-		return m, err
-	}
-	if _, err := io.Copy(draft, reader); err != nil {
+	if err := (&recoder{from: reader, to: &lineWriter{to: draft}}).message(h, rest); err != nil {
 		return m, err
 	}
 	return draft.Commit()

@@ -9,7 +9,7 @@
 . "$repo/deploy/instance.sh"
 
 goal='bench'
-instance=bench root=/var/lib/chatiere-bench domain=chatiere.localhost
+instance=bench root=/var/lib/chatiere-bench domain=chatiere.localhost panel_domain=lilas.localhost
 https_port=${BENCH_HTTPS_PORT:-12443} http_port=${BENCH_HTTP_PORT:-12080}
 bench_https_port=$https_port bench_http_port=$http_port
 

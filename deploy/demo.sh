@@ -7,7 +7,7 @@
 . "$repo/deploy/instance.sh"
 
 goal=demo
-instance=demo root=/var/lib/chatiere-demo domain=chatiere.localhost
+instance=demo root=/var/lib/chatiere-demo domain=chatiere.localhost panel_domain=lilas.localhost
 https_port=${DEMO_HTTPS_PORT:-8443} http_port=${DEMO_HTTP_PORT:-8080}
 demo_https_port=$https_port demo_http_port=$http_port
 out=$repo/.demo

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154,SC2119
 # One instance of the platform: its data root, its containers, its end. The caller sets instance, root, domain,
-# https_port and http_port.
+# panel_domain, https_port and http_port.
 
 compose_files=(-f "$repo/docker-compose.yml")
 
@@ -40,10 +40,16 @@ free_ports() {
 
 # prepare makes the data root with the images of this build.
 prepare() {
-  quietly "preparing $root" bin/chatiere setup --root "$root" --instance "$instance" --domain "$domain" \
+  local names=(--domain "$domain")
+  # An instance that exists keeps the names it was made with.
+  [[ -e $root/chatiere.yaml ]] || names+=(--panel-domain "$panel_domain")
+  quietly "preparing $root" bin/chatiere setup --root "$root" --instance "$instance" "${names[@]}" \
     --https-port "$https_port" --http-port "$http_port" "$@" \
     --image "chatiere=$chatiere_tag,mariadb=$mariadb_tag,keycloak=$keycloak_tag"
 }
+
+# setting NAME prints a value that setup wrote for Compose.
+setting() { sed -n "s/^$1='\(.*\)'\$/\1/p" "$root/compose.env"; }
 
 # up starts what is not running, makes again what has changed, and waits until all of it is well.
 up() {

@@ -11,7 +11,7 @@
 . "$repo/deploy/instance.sh"
 
 goal='soak'
-instance=soak root=/var/lib/chatiere-soak domain=chatiere.localhost
+instance=soak root=/var/lib/chatiere-soak domain=chatiere.localhost panel_domain=lilas.localhost
 https_port=${SOAK_HTTPS_PORT:-9643} http_port=${SOAK_HTTP_PORT:-9280}
 soak_https_port=$https_port soak_http_port=$http_port
 disk=/var/lib/chatiere-soak.img out=$repo/.artifacts/soak
@@ -99,7 +99,7 @@ second_root() {
   local second=$root/second
   rm -rf "$second"
   install -d -m 0755 "$second"
-  bin/chatiere setup --root "$second" --instance "$instance" --domain "$domain" --https-port "$https_port" --http-port "$http_port" \
+  bin/chatiere setup --root "$second" --instance "$instance" --domain "$domain" --panel-domain "$panel_domain" --https-port "$https_port" --http-port "$http_port" \
     --image "chatiere=x:1,mariadb=x:1,keycloak=x:1" >&2
   cp -a "$root/secrets/." "$second/secrets/"
   printf '\ndatabase: {socket: "%s"}\nsites_database: {socket: "%s"}\n' "$root/run/mariadb/mysqld.sock" "$root/run/mariadb-sites/mysqld.sock" \

@@ -11,7 +11,7 @@
 . "$repo/deploy/instance.sh"
 
 goal='test'
-instance=${TEST_INSTANCE:-test} root=/var/lib/chatiere-${TEST_INSTANCE:-test} domain=chatiere.localhost
+instance=${TEST_INSTANCE:-test} root=/var/lib/chatiere-${TEST_INSTANCE:-test} domain=chatiere.localhost panel_domain=lilas.localhost
 https_port=${TEST_HTTPS_PORT:-9443} http_port=${TEST_HTTP_PORT:-9080}
 test_https_port=$https_port test_http_port=$http_port
 standin_port=${TEST_STANDIN_PORT:-9444}
@@ -130,8 +130,9 @@ surroundings() {
   export CHATIERE_TEST_CONFIG=$root/chatiere.yaml CHATIERE_TEST_SUMMARY=$root/summary.json CHATIERE_TEST_HOLD=$root/hold
   export CHATIERE_TEST_PERMIT=$PLATFORM_TEST_STANDIN:$standin_port CHATIERE_TEST_ARTIFACTS=$repo/.artifacts
   export CHATIERE_TEST_MARIADB_IMAGE=$mariadb_tag CHATIERE_BASE_IMAGE=$base_image
-  export CHATIERE_TEST_KEYCLOAK_ISSUER=https://id.$domain:$https_port/realms/chatiere
-  export CHATIERE_TEST_KEYCLOAK_SOCKET=$root/run/keycloak/keycloak.sock CHATIERE_TEST_PANEL_URL=https://panel.$domain:$https_port
+  CHATIERE_TEST_KEYCLOAK_ISSUER=$(setting PLATFORM_IDENTITY_URL)/realms/chatiere
+  CHATIERE_TEST_PANEL_URL=$(setting PLATFORM_PANEL_URL)
+  export CHATIERE_TEST_KEYCLOAK_ISSUER CHATIERE_TEST_PANEL_URL CHATIERE_TEST_KEYCLOAK_SOCKET=$root/run/keycloak/keycloak.sock
   CHATIERE_TEST_OIDC_PANEL=$(<"$root/secrets/oidc_panel") CHATIERE_TEST_OIDC_WORKER=$(<"$root/secrets/oidc_worker")
   export CHATIERE_TEST_OIDC_PANEL CHATIERE_TEST_OIDC_WORKER
   mkdir -p "$repo/.artifacts"

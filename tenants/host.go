@@ -59,9 +59,11 @@ func lower(s string) string {
 	}, s)
 }
 
+// platform reports whether a site at name would share cookies or its address with the platform: it is one of the
+// platform's hosts, or above one.
 func (h Hosts) platform(name string) bool {
 	for _, p := range h.Platform {
-		if p == name {
+		if p == name || strings.HasSuffix(p, "."+name) {
 			return true
 		}
 	}

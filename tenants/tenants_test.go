@@ -23,7 +23,7 @@ func TestIDsAreFreshAndWellFormed(t *testing.T) {
 }
 
 func TestHostNamesAreNormalizedOrExplained(t *testing.T) {
-	h := tenants.Hosts{Domain: "lilas.coop", Platform: []string{"panel.lilas.coop", "tableau.lilas.coop"}}
+	h := tenants.Hosts{Domain: "lilas.coop", Platform: []string{"panel.lilas.coop", "tableau.lilas.coop", "id.equipe.lilas.coop"}}
 	for _, c := range []struct{ typed, want, code string }{
 		{"amap", "amap.lilas.coop", ""},
 		{" AMAP ", "amap.lilas.coop", ""},
@@ -54,6 +54,7 @@ func TestHostNamesAreNormalizedOrExplained(t *testing.T) {
 		{"panel", "", "reserved"},
 		{"WWW", "", "reserved"},
 		{"tableau", "", "reserved"},
+		{"equipe", "", "reserved"}, // its cookies would reach the sign-in below it
 		{"amap.example.org", "", "foreign"},
 		{"lilas.coop", "", "foreign"},
 		{"amap.evil-lilas.coop", "", "foreign"},

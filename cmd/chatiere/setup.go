@@ -20,14 +20,16 @@ func (p *program) setupCommand() *cobra.Command {
 		Long: "Makes everything below the data root that the platform needs to start. It may be repeated at any time: what is\n" +
 			"there is kept, and chatiere.yaml is never changed. Needs root. Exit codes: 0 done, 1 failed, 2 wrong usage,\n" +
 			"3 the configuration has faults or contradicts a flag.",
-		Example: "  chatiere setup --instance lilas --domain lilas.example --coop-name \"Coop des Lilas\"",
-		Args:    usage(cobra.NoArgs),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return p.setup(cmd.Context(), o) },
+		Example: "  chatiere setup --instance lilas --domain lilas-sites.example --panel-domain lilas.example \\\n" +
+			"      --coop-name \"Coop des Lilas\"",
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.setup(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Root, "root", "", "data root (default /var/lib/chatiere)")
 	f.StringVar(&o.Instance, "instance", "", "short name of this installation (default main)")
 	f.StringVar(&o.Domain, "domain", "", "domain below which sites live; needed the first time")
+	f.StringVar(&o.PanelDomain, "panel-domain", "", "domain of the panel and the sign-in; should be another registrable name than --domain (default: the same domain)")
 	f.StringVar(&o.Language, "language", "", "fr or en (default fr)")
 	f.StringVar(&o.CoopName, "coop-name", "", "name of the co-op")
 	f.StringVar(&o.Contact, "coop-contact", "", "e-mail address for people who are stuck")

@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+)
 
 // CertificateDomains returns the domains whose names one level below are ours.
 func (c Config) CertificateDomains() []string {
@@ -17,4 +21,19 @@ func (c Config) CertificateDomains() []string {
 		}
 	}
 	return domains
+}
+
+// SharedName returns the registrable name that the sites share with the panel or the sign-in, "" when browsers keep them
+// apart. Whoever may set cookies at one host of such a name may set them for all of it.
+func (c Config) SharedName() string {
+	sites, err := publicsuffix.EffectiveTLDPlusOne(c.Domain)
+	if err != nil {
+		return "" // the domain is a public suffix itself: each site has a name of its own
+	}
+	for _, host := range []string{c.Panel.Host, c.IdentityHost()} {
+		if name, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil && name == sites {
+			return name
+		}
+	}
+	return ""
 }

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -21,6 +22,24 @@ func TestTheCertificateCoversWhatThePlatformAnswersAt(t *testing.T) {
 	} {
 		if got := parse(t, c.text).CertificateDomains(); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestTheNameThatSitesShareWithThePlatform(t *testing.T) {
+	apart := "panel: {host: panel.coop.example}\nidentity: {issuer: 'https://id.coop.example/realms/chatiere'}\n"
+	for _, c := range []struct{ name, text, want string }{
+		{"all below the domain", minimal, "lilas.example"},
+		{"panel and sign-in elsewhere", minimal + apart, ""},
+		{"only the panel elsewhere", minimal + "panel: {host: panel.coop.example}\n", "lilas.example"},
+		{"sites one level deeper", "instance: lilas\ndomain: sites.coop.example\n" + apart, "coop.example"},
+		{"names below localhost", "instance: lilas\ndomain: chatiere.localhost\n" + strings.ReplaceAll(apart, ".example", ".localhost"), ""},
+		{"two names below co.uk", "instance: lilas\ndomain: lilas.co.uk\n" + strings.ReplaceAll(apart, ".example", ".co.uk"), ""},
+		{"a public suffix for the sites", "instance: lilas\ndomain: github.io\n", ""},
+		{"a foreign sign-in beside the sites", minimal + "panel: {host: panel.coop.example}\nidentity: {external: true, issuer: 'https://sso.lilas.example/realms/r', client_id: lilas}\n", "lilas.example"},
+	} {
+		if got := parse(t, c.text).SharedName(); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}
 }

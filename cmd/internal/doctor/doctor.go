@@ -44,6 +44,7 @@ type Doctor struct {
 	Resolve func(ctx context.Context, name string) ([]string, error)
 	// Local is true where names end in .localhost, which no resolver needs to know.
 	Local  bool
+	Shared string   // the registrable name that sites share with panel or sign-in; empty when they are apart
 	Permit []string // egress.permit, shown because each entry opens something inside
 	// Synchronised tells whether the kernel's clock is kept by a time service.
 	Synchronised func() bool
@@ -66,7 +67,7 @@ func (d Doctor) Examine(ctx context.Context) (api.Diagnosis, error) {
 	looks := []func(context.Context) []api.Check{
 		d.engine, d.records, d.database, d.sitesDatabase, d.identity, d.disk, d.quota, d.clock, d.certificate, d.audit,
 	}
-	looks = append(append(looks, d.names()...), d.permits, d.jobs)
+	looks = append(append(looks, d.names()...), d.siblings, d.permits, d.jobs)
 	found := make([][]api.Check, len(looks))
 	var all sync.WaitGroup
 	for i, look := range looks {
@@ -238,6 +239,15 @@ func (d Doctor) name(ctx context.Context, name string) api.Check {
 		return red("name "+name, "no address", fmt.Sprintf(advice, name))
 	}
 	return green("name "+name, fmt.Sprint(found[:min(4, len(found))]))
+}
+
+// siblings says whether browsers keep the sites apart from panel and sign-in. Together they work as well: it is a hint.
+func (d Doctor) siblings(context.Context) []api.Check {
+	if d.Shared == "" {
+		return []api.Check{green("sites apart", "panel and sign-in are on another registrable name than the sites")}
+	}
+	return []api.Check{amber("sites apart", "panel or sign-in share "+d.Shared+" with the sites, whose scripts can set cookies for all of it",
+		"Before people know the addresses by heart, give panel.host and identity.issuer names below another domain (docs/admin.md, Install).")}
 }
 
 func (d Doctor) permits(context.Context) []api.Check {

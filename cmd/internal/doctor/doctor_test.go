@@ -31,7 +31,7 @@ func TestAPlatformThatIsWellIsGreenInThisOrder(t *testing.T) {
 	}
 	want := []string{
 		"docker", "live-restore", "records", "database", "sites-database", "keycloak", "disk", "inodes", "quota", "clock", "certificate", "audit",
-		"name lilas.example", "name panel.lilas.example", "egress.permit", "jobs",
+		"name lilas.example", "name panel.lilas.example", "sites apart", "egress.permit", "jobs",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("got   %q\nwanted %q", names, want)
@@ -90,6 +90,7 @@ func TestEachCheckTurnsWithWhatItLooksAt(t *testing.T) {
 		{"a job that has not ended once", "jobs", api.CheckGreen, "1 recurring", func(_ *testing.T, d *doctor.Doctor) {
 			d.Jobs = jobs(schedule.Outcome{Job: "realm", Every: time.Hour})
 		}},
+		{"sites beside the panel", "sites apart", api.CheckAmber, "lilas.example", func(_ *testing.T, d *doctor.Doctor) { d.Shared = "lilas.example" }},
 		{"a way inside", "egress.permit", api.CheckAmber, "10.1.0.0/16", func(_ *testing.T, d *doctor.Doctor) { d.Permit = []string{"10.1.0.0/16"} }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -99,6 +99,48 @@ func TestPanelOnAnotherDomainGetsItsOwnName(t *testing.T) {
 	}
 }
 
+func TestAPanelDomainIsWrittenCertifiedAndKept(t *testing.T) {
+	o := wish(t)
+	o.PanelDomain = "coop.example"
+	var said []string
+	with := tools()
+	with.Progress = func(line string) { said = append(said, line) }
+	report, err := setup.Run(t.Context(), o, with)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(report.Config, nil)
+	if err != nil || c.PanelURL() != "https://panel.coop.example:8443" || c.Identity.Issuer != "https://id.coop.example:8443/realms/chatiere" {
+		t.Errorf("panel %s, issuer %s, %v", c.PanelURL(), c.Identity.Issuer, err)
+	}
+	block, _ := pem.Decode([]byte(read(t, c.Paths().CA())))
+	ca, err := x509.ParseCertificate(block.Bytes)
+	if err != nil || !slices.Equal(ca.PermittedDNSDomains, []string{"coop.example", "lilas.example"}) {
+		t.Errorf("the authority may sign for %v, %v", ca.PermittedDNSDomains, err)
+	}
+	if text := strings.Join(said, "\n"); strings.Contains(text, "note:") {
+		t.Errorf("it warns although the names are apart: %s", text)
+	}
+	if again := run(t, setup.Options{Root: o.Root, PanelDomain: "coop.example"}); len(again.Changed) > 0 {
+		t.Errorf("a second run wrote %v", again.Changed)
+	}
+	if _, err := setup.Run(t.Context(), setup.Options{Root: o.Root, PanelDomain: "autre.example"}, tools()); !errors.Is(err, setup.ErrDiffers) {
+		t.Errorf("another panel domain: %v", err)
+	}
+}
+
+func TestSetupNotesThatSitesShareTheNameOfThePanel(t *testing.T) {
+	var said []string
+	with := tools()
+	with.Progress = func(line string) { said = append(said, line) }
+	if _, err := setup.Run(t.Context(), wish(t), with); err != nil {
+		t.Fatal(err)
+	}
+	if text := strings.Join(said, "\n"); !strings.Contains(text, "lilas.example") || !strings.Contains(text, "--panel-domain") {
+		t.Errorf("it said %s", text)
+	}
+}
+
 func TestGivenCertificateIsBroughtToTheProxy(t *testing.T) {
 	ours := wish(t)
 	run(t, ours)

@@ -15,7 +15,7 @@ import (
 
 // fresh is what a new configuration file looks like. It holds what differs from one co-op to the next; the other keys
 // have defaults, which may improve from one release to the next only where nobody froze them.
-var fresh = template.Must(template.New("chatiere.yaml").Funcs(template.FuncMap{"quote": strconv.Quote}).Parse(
+var fresh = template.Must(template.New("chatiere.yaml").Funcs(template.FuncMap{"quote": strconv.Quote, "panelHost": panelHost}).Parse(
 	`# Chatière's configuration. "chatiere config check" says what is wrong with it, and where.
 # Keys that are left out have defaults; each can be overridden by a variable, such as CHATIERE_PUBLIC_PORT.
 # It holds no secrets: those are in the directory beside it.
@@ -35,7 +35,25 @@ coop:
 proxy:
   https: ":{{.HTTPSPort}}"
   http: ":{{.HTTPPort}}"
+{{- if .PanelDomain}}
+
+# The panel and the sign-in answer below another registrable name than the sites: scripts of a site can set cookies for
+# every host below its own.
+panel:
+  host: {{quote (panelHost .PanelDomain)}}
+identity:
+  issuer: {{quote .Issuer}}
+{{- end}}
 `))
+
+func panelHost(domain string) string { return "panel." + domain }
+
+func identityHost(domain string) string { return "id." + domain }
+
+// Issuer returns the realm's address below PanelDomain.
+func (o Options) Issuer() string {
+	return config.Config{PublicPort: o.PublicPort}.SiteURL(identityHost(o.PanelDomain)) + "/realms/chatiere"
+}
 
 // configuration writes the file if there is none, and reads it in any case.
 func (r *run) configuration() error {
@@ -49,6 +67,10 @@ func (r *run) configuration() error {
 	r.config, err = config.Load(r.paths.Config(), r.tools.Environ)
 	if err != nil {
 		return err
+	}
+	if name := r.config.SharedName(); name != "" {
+		r.tools.Progress("note: panel, sign-in and sites are all below " + name +
+			"; cookies that a site's scripts set reach all of them. --panel-domain puts the first two elsewhere")
 	}
 	return r.contradictions()
 }
@@ -95,6 +117,8 @@ func (r *run) contradictions() error {
 		{"instance", o.Instance, c.Instance},
 		{"root", o.Root, c.Root},
 		{"domain", o.Domain, c.Domain},
+		{"panel.host", below(panelHost, o.PanelDomain), c.Panel.Host},
+		{"the host of identity.issuer", below(identityHost, o.PanelDomain), c.IdentityHost()},
 		{"language", o.Language, c.Language},
 		{"coop.name", o.CoopName, c.Coop.Name},
 		{"coop.contact", o.Contact, c.Coop.Contact},
@@ -110,6 +134,14 @@ func (r *run) contradictions() error {
 		return nil
 	}
 	return fmt.Errorf("%w: in %s, %s; change it there, or leave the flag out", ErrDiffers, r.paths.Config(), strings.Join(differ, "; "))
+}
+
+// below returns a host of the domain that was asked for, "" when none was.
+func below(host func(domain string) string, domain string) string {
+	if domain == "" {
+		return ""
+	}
+	return host(domain)
 }
 
 func portText(port int) string {

@@ -22,15 +22,17 @@ var (
 
 // Options is what can be wished for on the command line. Zero values leave the choice to the file or the defaults.
 type Options struct {
-	Root       string
-	Instance   string
-	Domain     string
-	Language   string
-	CoopName   string
-	Contact    string
-	HTTPSPort  int
-	HTTPPort   int
-	PublicPort int
+	Root     string
+	Instance string
+	Domain   string
+	// PanelDomain is where panel and sign-in answer, as panel.… and id.…; empty for the sites' domain.
+	PanelDomain string
+	Language    string
+	CoopName    string
+	Contact     string
+	HTTPSPort   int
+	HTTPPort    int
+	PublicPort  int
 	// Images maps a container to the image it is made from; a container left out keeps the image it had.
 	Images map[string]string
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,10 +22,11 @@ import (
 // doctor looks from the worker's place, which alone sees engine and data root.
 func (w *Worker) doctor() doctor.Doctor {
 	c := w.config
+	names := append([]string{c.Domain}, c.PlatformHosts()...)
 	d := doctor.Doctor{
 		Root: c.Root, Mounts: doctor.AllMounts, Engine: w.engine, Database: w.store, SitesDatabase: w.databases,
-		Certificate: c.Paths().Wildcard(), Names: append([]string{c.Domain}, c.PlatformHosts()...),
-		Resolve: net.DefaultResolver.LookupHost, Local: strings.HasSuffix(c.Domain, ".localhost"), Permit: c.Egress.Permit, Now: w.now,
+		Certificate: c.Paths().Wildcard(), Names: names, Shared: c.SharedName(),
+		Resolve: net.DefaultResolver.LookupHost, Local: !slices.ContainsFunc(names, func(n string) bool { return !strings.HasSuffix(n, ".localhost") }), Permit: c.Egress.Permit, Now: w.now,
 		Synchronised: synchronised, Jobs: w.board.Outcomes, Audit: w.vault.state, Records: w.refused, Advice: records.Advice,
 	}
 	if w.keycloak != nil {

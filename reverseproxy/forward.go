@@ -16,7 +16,11 @@ const statusClientGone = 499
 func forward(t *upstream.Transport, p *pages.Pages) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)
-		err := t.Forward(w, r, x.entry.Socket)
+		var filter func(http.Header)
+		if x.entry.SharedDomain != "" {
+			filter = x.confine
+		}
+		err := t.Forward(w, r, x.entry.Socket, filter)
 		if err == nil {
 			return
 		}

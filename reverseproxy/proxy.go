@@ -44,6 +44,7 @@ func (p parts) handlers() (secure, plain http.Handler) {
 	}
 	h := forward(p.transport, p.pages)
 	h = forwarded(h)
+	h = ownCookies(p.pages, h)
 	h = refuse(p.pages, h)
 	h = stateful(p.pages, h)
 	return outer(h), outer(redirect(p.pages))

@@ -31,6 +31,7 @@ const (
 	Down                    // the site does not answer
 	Refused                 // the site was closed by its hosts
 	Busy                    // the visitor asks for too much at once
+	Cookies                 // a cookie came twice, which somebody else may have set
 	kinds
 )
 
@@ -98,6 +99,7 @@ var statuses = [kinds]struct {
 	Down:        {status: http.StatusServiceUnavailable, wait: 60},
 	Refused:     {status: http.StatusForbidden},
 	Busy:        {status: http.StatusTooManyRequests, wait: 5},
+	Cookies:     {status: http.StatusBadRequest},
 }
 
 // Serve answers with a page under its usual status. lang is the language for visitors who ask for none.

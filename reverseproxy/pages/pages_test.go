@@ -12,7 +12,7 @@ import (
 	"chatiere/reverseproxy/pages"
 )
 
-var all = []pages.Kind{pages.UnknownHost, pages.NotFound, pages.BadRequest, pages.Starting, pages.Asleep, pages.Down, pages.Refused, pages.Busy}
+var all = []pages.Kind{pages.UnknownHost, pages.NotFound, pages.BadRequest, pages.Starting, pages.Asleep, pages.Down, pages.Refused, pages.Busy, pages.Cookies}
 
 func serve(t *testing.T, contact pages.Contact, kind pages.Kind, method, accept, lang string) *httptest.ResponseRecorder {
 	t.Helper()

@@ -79,4 +79,15 @@ var texts = [kinds][len(languages)]text{
 		Lines: []string{"Your connection sends more of them than the server accepts from one address.", "Please wait a few seconds and try again."},
 		Help:  "If many of you share this connection, write to",
 	}},
+	Cookies: {{
+		Title: "Votre navigateur a été remis en ordre",
+		Lines: []string{"Il envoyait deux fois le même cookie : un autre site avait sans doute déposé le second.", "Les deux viennent d’être effacés. Revenez à l’accueil et connectez-vous de nouveau."},
+		Home:  "Revenir à l’accueil",
+		Help:  "Si cela se reproduit, écrivez à",
+	}, {
+		Title: "Your browser was tidied up",
+		Lines: []string{"It sent the same cookie twice: another site had probably left the second one.", "Both have just been deleted. Go back to the home page and sign in again."},
+		Home:  "Back to the home page",
+		Help:  "If it happens again, write to",
+	}},
 }

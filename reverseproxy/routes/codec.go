@@ -17,12 +17,12 @@ const checksumScheme = "sha256:"
 
 // file is the table as it stands on disk.
 type file struct {
-	Format     int       `json:"format"`
-	Version    int64     `json:"version"`
-	Written    time.Time `json:"written"`
-	Checksum   string    `json:"checksum"`
-	Routes     []Route   `json:"routes"`
-	PublicPort int       `json:"public_port"`
+	Format     int             `json:"format"`
+	Version    int64           `json:"version"`
+	Written    time.Time       `json:"written"`
+	Checksum   string          `json:"checksum"`
+	Routes     json.RawMessage `json:"routes"`
+	PublicPort int             `json:"public_port"`
 }
 
 // EncodeTable validates t and renders its file: routes sorted by host, one checksum over all that
@@ -31,15 +31,11 @@ func EncodeTable(t Table) ([]byte, error) {
 	if err := t.Validate(); err != nil {
 		return nil, err
 	}
-	f := file{
-		Format: Format, Version: t.Version, Written: t.Written.UTC(),
-		Routes: sorted(t.Routes), PublicPort: t.PublicPort,
-	}
-	sum, err := checksum(f)
-	if err != nil {
+	f := file{Format: Format, Version: t.Version, Written: t.Written.UTC(), PublicPort: t.PublicPort}
+	var err error
+	if f.Routes, f.Checksum, err = encodeRoutes(t); err != nil {
 		return nil, err
 	}
-	f.Checksum = sum
 	data, err := render(f, "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encoding route table: %w", err)
@@ -47,7 +43,8 @@ func EncodeTable(t Table) ([]byte, error) {
 	return data, nil
 }
 
-// DecodeTable reads what EncodeTable wrote and refuses everything else.
+// DecodeTable reads what EncodeTable wrote, of this version of the program or another: it ignores fields it does not
+// know, which the checksum covers all the same where they stand in routes. It refuses everything else.
 func DecodeTable(data []byte) (Table, error) {
 	var head struct {
 		Format int `json:"format"`
@@ -62,14 +59,14 @@ func DecodeTable(data []byte) (Table, error) {
 	if err != nil {
 		return Table{}, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	sum, err := checksum(f)
-	if err != nil {
-		return Table{}, err
-	}
-	if sum != f.Checksum {
+	sum, err := checksum(f.Routes, f.PublicPort)
+	if err != nil || sum != f.Checksum {
 		return Table{}, fmt.Errorf("%w: checksum differs", ErrDamaged)
 	}
-	t := Table{Version: f.Version, Written: f.Written, Routes: f.Routes, PublicPort: f.PublicPort}
+	t := Table{Version: f.Version, Written: f.Written, PublicPort: f.PublicPort}
+	if err := json.Unmarshal(f.Routes, &t.Routes); err != nil {
+		return Table{}, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	if err := t.Validate(); err != nil {
 		return Table{}, err
 	}
@@ -79,7 +76,6 @@ func DecodeTable(data []byte) (Table, error) {
 func parse(data []byte) (file, error) {
 	var f file
 	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
 	if err := dec.Decode(&f); err != nil {
 		return file{}, err
 	}
@@ -89,13 +85,23 @@ func parse(data []byte) (file, error) {
 	return f, nil
 }
 
+// encodeRoutes returns the compact JSON of t's routes, sorted by host, and the checksum over them.
+func encodeRoutes(t Table) (json.RawMessage, string, error) {
+	data, err := render(sorted(t.Routes), "")
+	if err != nil {
+		return nil, "", fmt.Errorf("encoding route table: %w", err)
+	}
+	sum, err := checksum(data, t.PublicPort)
+	return data, sum, err
+}
+
 // checksum covers the routes (in the order of the file) and the defaults in compact form. Version and
 // time stay out: two tables of equal content have equal checksums.
-func checksum(f file) (string, error) {
+func checksum(routes json.RawMessage, publicPort int) (string, error) {
 	content := struct {
-		Routes     []Route `json:"routes"`
-		PublicPort int     `json:"public_port"`
-	}{f.Routes, f.PublicPort}
+		Routes     json.RawMessage `json:"routes"`
+		PublicPort int             `json:"public_port"`
+	}{routes, publicPort}
 	data, err := render(content, "")
 	if err != nil {
 		return "", fmt.Errorf("encoding route table: %w", err)

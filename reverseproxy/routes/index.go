@@ -35,7 +35,7 @@ func Compile(t Table, loaded time.Time) (*Index, error) {
 		return nil, err
 	}
 	t.Routes = sorted(t.Routes)
-	sum, err := checksum(file{Routes: t.Routes, PublicPort: t.PublicPort})
+	_, sum, err := encodeRoutes(t)
 	if err != nil {
 		return nil, err
 	}

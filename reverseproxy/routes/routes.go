@@ -45,6 +45,12 @@ type Route struct {
 	Lang string `json:"lang,omitempty"`
 	// Refuse holds RE2 patterns over the cleaned, decoded path; a match is answered with 404.
 	Refuse []string `json:"refuse,omitempty"`
+	// SharedDomain is a name above Host whose other hosts belong to other people. Responses of the upstream then act on
+	// Host alone: they set no cookie for that name or one above it, and clear no cookies.
+	SharedDomain string `json:"shared_domain,omitempty"`
+	// Cookies, unless empty, are the only ones the upstream receives, each once at most: a name, or the beginning of
+	// one with "*" behind it.
+	Cookies []string `json:"cookies,omitempty"`
 }
 
 // Table is everything the proxy knows. A Table handed to Compile or EncodeTable is not kept.

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,10 +22,10 @@ func sample() routes.Table {
 	return routes.Table{
 		Version: 42, Written: written, PublicPort: 8443,
 		Routes: []routes.Route{
-			{Host: "panel.lilas.test", Site: "panel", State: routes.StateServing, Upstream: "unix:/var/lib/x/run/panel/panel.sock", Lang: "fr"},
+			{Host: "panel.lilas.test", Site: "panel", State: routes.StateServing, Upstream: "unix:/var/lib/x/run/panel/panel.sock", Lang: "fr", Cookies: []string{"__Host-chatiere*", "KC_RESTART"}},
 			{
 				Host: "demo.lilas.test", Site: "s7k2m9qx4p", State: routes.StateServing, Upstream: "unix:/var/lib/x/run/app/s7k2m9qx4p/http/http.sock", Lang: "fr",
-				Refuse: []string{`^/wp-content/uploads/.*\.php`, `<&>`},
+				Refuse: []string{`^/wp-content/uploads/.*\.php`, `<&>`}, SharedDomain: "lilas.test",
 			},
 			{Host: "asleep.lilas.test", Site: "s000000000", State: routes.StateAsleep},
 		},
@@ -59,6 +60,30 @@ func TestTableHasTheAgreedFormat(t *testing.T) {
 	}
 }
 
+func TestATableOfAnOlderVersionIsRead(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("testdata", "table-before-shared-domains.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := routes.DecodeTable(data)
+	if err != nil || len(got.Routes) != 3 || got.Routes[1].SharedDomain != "" || got.Routes[2].Cookies != nil {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestATableOfANewerVersionIsReadWithoutWhatIsUnknown(t *testing.T) {
+	const text = `{"format":1,"version":7,"written":"2026-11-22T05:00:00Z","surprise":[1],"public_port":443,` +
+		`"checksum":"sha256:f8648e18378a4b4404b740b000e997c117feaa38a952ad53419cf73677f645a0",` +
+		`"routes":[{"host":"a.test","site":"s","state":"asleep","refuse":["<&>"],"colour":"blue"}]}`
+	got, err := routes.DecodeTable([]byte(text))
+	if err != nil || len(got.Routes) != 1 || got.Routes[0].Host != "a.test" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if _, err := routes.DecodeTable([]byte(strings.Replace(text, "blue", "red", 1))); !errors.Is(err, routes.ErrDamaged) {
+		t.Errorf("a changed field of a route: %v", err)
+	}
+}
+
 func TestDamagedTableIsRefused(t *testing.T) {
 	data, err := routes.EncodeTable(sample())
 	if err != nil {
@@ -71,7 +96,7 @@ func TestDamagedTableIsRefused(t *testing.T) {
 	}
 	for _, change := range [][2]string{
 		{"demo.lilas", "evil.lilas"}, {"8443", "8444"}, {`"asleep"`, `"down"`}, {"s7k2m9qx4p/http", "s000000000/http"},
-		{`"routes"`, `"surprise":1,"routes"`}, {"sha256:", "sha256:0"},
+		{`"site"`, `"surprise":1,"site"`}, {"sha256:", "sha256:0"}, {"__Host-chatiere*", "*"}, {`"shared_domain"`, `"shared"`},
 	} {
 		changed := strings.Replace(string(data), change[0], change[1], 1)
 		if changed == string(data) {
@@ -115,6 +140,11 @@ func TestInvalidTablesAreRefusedWithTheirRoute(t *testing.T) {
 		"pattern empty":        func(r *routes.Route) { r.Refuse = []string{""} },
 		"pattern too long":     func(r *routes.Route) { r.Refuse = []string{strings.Repeat("x", 2000)} },
 		"language with quotes": func(r *routes.Route) { r.Lang = `fr"` },
+		"own name as shared":   func(r *routes.Route) { r.SharedDomain = r.Host },
+		"foreign shared":       func(r *routes.Route) { r.SharedDomain = "b.test" },
+		"every cookie":         func(r *routes.Route) { r.Cookies = []string{"*"} },
+		"cookie with equals":   func(r *routes.Route) { r.Cookies = []string{"a=b"} },
+		"too many cookies":     func(r *routes.Route) { r.Cookies = slices.Repeat([]string{"a"}, 65) },
 	} {
 		bad := valid()
 		change(&bad)

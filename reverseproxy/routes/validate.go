@@ -11,6 +11,8 @@ import (
 const (
 	maxRoutes      = 100_000
 	maxPatterns    = 256
+	maxCookies     = 64
+	maxCookieName  = 64
 	maxPattern     = 1024
 	maxSocketPath  = 107 // sun_path less its terminating zero
 	unixScheme     = "unix:"
@@ -75,7 +77,25 @@ func (r Route) validate(patterns map[string]error) error {
 	if err := r.validateUpstream(); err != nil {
 		return err
 	}
+	if err := r.validateCookies(); err != nil {
+		return err
+	}
 	return validatePatterns(r.Refuse, patterns)
+}
+
+func (r Route) validateCookies() error {
+	if r.SharedDomain != "" && !strings.HasSuffix(r.Host, "."+r.SharedDomain) {
+		return fmt.Errorf("shared_domain %.80q: expected a name above the host", r.SharedDomain)
+	}
+	if len(r.Cookies) > maxCookies {
+		return fmt.Errorf("cookies: %d names, at most %d", len(r.Cookies), maxCookies)
+	}
+	for _, name := range r.Cookies {
+		if name := strings.TrimSuffix(name, "*"); name == "" || !plain(name, maxCookieName) {
+			return fmt.Errorf("cookies: %.80q, expected letters, digits, - or _, and * at the end", name)
+		}
+	}
+	return nil
 }
 
 func (r Route) validateUpstream() error {

@@ -44,8 +44,8 @@ func recoverable(err error) bool {
 }
 
 func same(old, t Table) bool {
-	a, errA := checksum(file{Routes: sorted(old.Routes), PublicPort: old.PublicPort})
-	b, errB := checksum(file{Routes: sorted(t.Routes), PublicPort: t.PublicPort})
+	_, a, errA := encodeRoutes(old)
+	_, b, errB := encodeRoutes(t)
 	return errA == nil && errB == nil && a == b && old.Version == t.Version
 }
 

@@ -15,17 +15,18 @@ import (
 //
 // The caller has cleaned the header: hop-by-hop fields are gone, forwarding fields are its own, Host
 // is set, and Upgrade is present only if the client asked for a protocol that it may have. Request
-// trailers are dropped, as RFC 9110 §6.5.1 allows.
+// trailers are dropped, as RFC 9110 §6.5.1 allows. Unless it is nil, filter may change the header of each response,
+// also of interim ones, and the trailer, before anything of them is sent.
 //
 // A nil error means a whole response. On ErrAborted part of one was sent and the caller must cut the
 // client's connection; on any other error nothing was sent.
-func (t *Transport) Forward(w http.ResponseWriter, r *http.Request, socket string) error {
+func (t *Transport) Forward(w http.ResponseWriter, r *http.Request, socket string, filter func(http.Header)) error {
 	p := t.pool(socket)
 	if !p.enter(t.opts.MaxActive) {
 		return ErrBusy
 	}
 	defer p.leave()
-	x := exchange{transport: t, pool: p, w: w, r: r, repeatable: repeatable(r)}
+	x := exchange{transport: t, pool: p, w: w, r: r, filter: filter, repeatable: repeatable(r)}
 	again, err := x.attempt(false)
 	if again {
 		_, err = x.attempt(true)
@@ -39,6 +40,7 @@ type exchange struct {
 	pool       *pool
 	w          http.ResponseWriter
 	r          *http.Request
+	filter     func(http.Header)
 	repeatable bool
 	upgrade    string
 	guard      guard
@@ -118,6 +120,9 @@ func (x *exchange) readHead(c *conn, u *upload) (resp *http.Response, silent boo
 		c.unlimit()
 		if err != nil {
 			return nil, false, headFault(err)
+		}
+		if x.filter != nil {
+			x.filter(resp.Header)
 		}
 		switch {
 		case resp.StatusCode == http.StatusContinue:
@@ -239,6 +244,9 @@ func (x *exchange) body(c *conn, resp *http.Response) (whole bool, err error) {
 	}
 	if err := s.chunks(resp.Body); err != nil {
 		return false, err
+	}
+	if x.filter != nil {
+		x.filter(resp.Trailer)
 	}
 	for name, values := range resp.Trailer {
 		if !hopByHop(name) && name != "Content-Length" {

@@ -26,7 +26,7 @@ func (s *sites) LiveSites(context.Context) ([]tenants.Site, error) { return s.li
 func newRoutes(t *testing.T, s *sites) *publish.Routes {
 	t.Helper()
 	return &publish.Routes{
-		Path: filepath.Join(t.TempDir(), "routes.json"), PublicPort: 8443, Language: "fr", Sites: s, Now: time.Now,
+		Path: filepath.Join(t.TempDir(), "routes.json"), PublicPort: 8443, Language: "fr", Domain: "lilas.coop", Sites: s, Now: time.Now,
 		Platform: []reverseproxy.Route{{Host: "panel.lilas.coop", Site: "panel", State: reverseproxy.StateServing, Upstream: "unix:/run/panel.sock"}},
 		Socket:   func(id string) string { return "/run/app/" + id + "/http.sock" },
 		Refuse:   func(tenants.Site) ([]string, error) { return []string{"^/secret"}, nil },
@@ -44,6 +44,26 @@ func table(t *testing.T, r *publish.Routes) reverseproxy.Table {
 		t.Fatal(err)
 	}
 	return got
+}
+
+func TestSitesBelowTheDomainShareItAndOthersDoNot(t *testing.T) {
+	s := &sites{list: []tenants.Site{
+		{ID: "s000000001", Host: "amap.lilas.coop", State: tenants.StateReady},
+		{ID: "s000000002", Host: "www.amap.example", State: tenants.StateReady},
+	}}
+	r := newRoutes(t, s)
+	if err := r.Publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, route := range table(t, r).Routes {
+		want := ""
+		if route.Host == "amap.lilas.coop" {
+			want = "lilas.coop"
+		}
+		if route.SharedDomain != want {
+			t.Errorf("%s shares %q, want %q", route.Host, route.SharedDomain, want)
+		}
+	}
 }
 
 func TestTableFollowsTheRecords(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ type Routes struct {
 	Path       string // of the table
 	PublicPort int
 	Language   string
+	Domain     string // below which sites live together
 	// Platform are the routes that exist whatever the records say: the panel, Keycloak.
 	Platform []reverseproxy.Route
 	Sites    interface {
@@ -86,9 +88,13 @@ func (r *Routes) routes(sites []tenants.Site) ([]reverseproxy.Route, error) {
 		if err != nil {
 			return nil, fmt.Errorf("finding the refused paths of site %s: %w", s.ID, err)
 		}
-		out = append(out, reverseproxy.Route{
+		route := reverseproxy.Route{
 			Host: s.Host, Site: s.ID, State: state, Upstream: "unix:" + r.Socket(s.ID), Lang: r.Language, Refuse: refuse,
-		})
+		}
+		if strings.HasSuffix(s.Host, "."+r.Domain) {
+			route.SharedDomain = r.Domain // a domain of the site's own is shared with nobody
+		}
+		out = append(out, route)
 	}
 	return out, nil
 }

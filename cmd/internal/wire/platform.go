@@ -13,13 +13,16 @@ func platformRoutes(c config.Config) []reverseproxy.Route {
 	p := c.Paths()
 	routes := []reverseproxy.Route{{
 		Host: c.Panel.Host, Site: "panel", State: reverseproxy.StateServing, Upstream: "unix:" + p.PanelSocket(), Lang: c.Language,
+		Cookies: []string{"__Host-chatiere*"},
 	}}
 	if !c.Identity.External {
 		routes = append(routes, reverseproxy.Route{
 			Host: c.IdentityHost(), Site: "keycloak", State: reverseproxy.StateServing, Upstream: "unix:" + p.KeycloakSocket(),
 			Lang: c.Language,
-			// Metrics and health are for the server's own people, over the server's own sockets.
-			Refuse: []string{`^/(?:metrics|health)(?:/|$)`},
+			// Metrics, health and the administration, which has a realm of its own, are for the server's own people, over
+			// the server's own sockets.
+			Refuse:  []string{`(?i)^/(?:metrics|health|admin|realms/master)(?:/|$)`},
+			Cookies: keycloak.Cookies,
 		})
 	}
 	return routes

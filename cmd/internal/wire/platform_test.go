@@ -29,13 +29,16 @@ func TestThePlatformsRoutesLeadToItsSockets(t *testing.T) {
 		t.Fatalf("got %+v", got)
 	}
 	for _, r := range got {
+		if len(r.Cookies) == 0 || r.SharedDomain != "" {
+			t.Errorf("%s gets all cookies of its siblings: %+v", r.Host, r)
+		}
 		if (want[r.Host] != [2]string{r.Site, r.Upstream}) || r.State != reverseproxy.StateServing || r.Lang != "en" {
 			t.Errorf("got %+v", r)
 		}
 	}
 }
 
-func TestKeycloaksMetricsAreNotForVisitors(t *testing.T) {
+func TestKeycloaksMetricsAndAdministrationAreNotForVisitors(t *testing.T) {
 	routes := wire.PlatformRoutes(configure(t, ""))
 	i := slices.IndexFunc(routes, func(r reverseproxy.Route) bool { return r.Site == "keycloak" })
 	refused := func(path string) bool {
@@ -43,7 +46,10 @@ func TestKeycloaksMetricsAreNotForVisitors(t *testing.T) {
 	}
 	for path, want := range map[string]bool{
 		"/metrics": true, "/health": true, "/health/ready": true, "/realms/chatiere/.well-known/openid-configuration": false,
-		"/admin/realms/chatiere/users": false, "/realms/metrics": false, "/healthy": false,
+		"/admin/realms/chatiere/users": true, "/admin": true, "/admin/master/console/": true, "/ADMIN/": true,
+		"/realms/master": true, "/realms/master/protocol/openid-connect/token": true, "/realms/Master/account": true,
+		"/realms/metrics": false, "/healthy": false, "/administration": false, "/realms/masters": false,
+		"/realms/chatiere/protocol/openid-connect/token": false, "/realms/chatiere/account/": false, "/resources/x/login/": false,
 	} {
 		if refused(path) != want {
 			t.Errorf("%s refused: %v, want %v", path, !want, want)

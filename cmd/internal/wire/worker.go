@@ -127,8 +127,8 @@ func (w *Worker) plan(context.Context) error {
 		}},
 		Public: probe.Public{Edge: p.EdgeSocket(), Port: c.PublicPort, Roots: func() *x509.CertPool { return roots(c) }},
 		Routes: &publish.Routes{
-			Path: p.Routes(), PublicPort: c.PublicPort, Language: c.Language, Platform: platformRoutes(c), Sites: w.store,
-			Socket: p.AppSocket, Refuse: w.catalogue.Refuse, Now: w.now,
+			Path: p.Routes(), PublicPort: c.PublicPort, Language: c.Language, Domain: c.Domain, Platform: platformRoutes(c),
+			Sites: w.store, Socket: p.AppSocket, Refuse: w.catalogue.Refuse, Now: w.now,
 		},
 		Egress: w.lists,
 		Now:    w.now, Log: w.log,

@@ -45,7 +45,9 @@ func page(b *testing.B) string {
 }
 
 func thousand(socket string) []reverseproxy.Route {
-	routes := []reverseproxy.Route{serving(socket, wordpressRefusals...)}
+	site := serving(socket, wordpressRefusals...)
+	site.SharedDomain = domain
+	routes := []reverseproxy.Route{site}
 	for i := range 999 {
 		routes = append(routes, reverseproxy.Route{
 			Host: fmt.Sprintf("asso%d.%s", i, domain), Site: fmt.Sprintf("s%d", i), State: reverseproxy.StateServing,

@@ -236,7 +236,7 @@ func (w *world) site(slug string, state tenants.SiteState) tenants.Site {
 	}
 	if state == tenants.StateBinned {
 		at := w.clock.Now()
-		x.BinnedAt = &at
+		x.BinnedAt, x.BinnedFrom, x.BinnedBy = &at, tenants.StateReady, tenants.SideAssociation
 	}
 	must(w.t, w.records.CreateSite(w.t.Context(), &x))
 	return x
@@ -244,11 +244,16 @@ func (w *world) site(slug string, state tenants.SiteState) tenants.Site {
 
 // operation puts one on a fresh site into the records.
 func (w *world) operation(slug string, state operations.State) operations.Operation {
+	return w.asked(slug, provision.KindSiteProvision, tenants.SideCoop, state)
+}
+
+// asked puts an operation that a side asked for on a fresh site into the records.
+func (w *world) asked(slug, kind string, by tenants.Side, state operations.State) operations.Operation {
 	w.t.Helper()
 	x := w.site(slug, tenants.StateCreating)
-	plan, err := w.desk.Registry.Latest(provision.KindSiteProvision)
+	plan, err := w.desk.Registry.Latest(kind)
 	must(w.t, err)
-	op, err := operations.NewOperation(plan, w.clock.Now(), "site:"+x.ID, "", provision.Wish{SiteID: x.ID})
+	op, err := operations.NewOperation(plan, w.clock.Now(), "site:"+x.ID, "", provision.Wish{SiteID: x.ID, By: by})
 	must(w.t, err)
 	op.AssociationID, op.SiteID, op.CreatedBy, op.State = x.AssociationID, x.ID, "Ana", state
 	op.Detail = "/var/lib/chatiere-test is secret"

@@ -9,6 +9,7 @@ import (
 	"chatiere/panel/views"
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
+	"chatiere/tenants/provision"
 )
 
 func (s *Server) operation(c *fiber.Ctx) error {
@@ -20,8 +21,9 @@ func (s *Server) operation(c *fiber.Ctx) error {
 		Base: s.base(c), Progress: progressOf(op, s.now()), Subject: a.Name, AssocSlug: a.Slug, AskedBy: askedBy(op), AskedAt: op.CreatedAt,
 		Pivoted: s.o.PastPivot != nil && s.o.PastPivot(op),
 	}
-	page.Cancel = !over(op) && !page.Pivoted && !op.Cancel && op.State != operations.Undoing && may(c, tenants.ActOperationCancel, a.Slug)
-	page.Retry = op.State == operations.Stuck && may(c, tenants.ActOperationCancel, a.Slug)
+	reversible := provision.AuthorizeReversal(visitorOf(c).Principal, a.Slug, op) == nil
+	page.Cancel = !over(op) && !page.Pivoted && !op.Cancel && op.State != operations.Undoing && reversible
+	page.Retry = op.State == operations.Stuck && reversible
 	if op.SiteID != "" {
 		x, err := s.o.Records.Site(c.UserContext(), op.SiteID)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"chatiere/panel/auth/authtest"
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
+	"chatiere/tenants/provision"
 )
 
 func contains(t *testing.T, r reply, words ...string) {
@@ -163,7 +164,7 @@ func TestChangesLeadToTheirOperation(t *testing.T) {
 func TestOperationPagesNeverTellAMemberTheCauseInDetail(t *testing.T) {
 	w := newWorld(t)
 	w.towns()
-	op := w.operation("lilas", operations.Stuck)
+	op := w.asked("lilas", provision.KindSiteDelete, tenants.SideAssociation, operations.Stuck)
 	for _, path := range []string{"/operations/" + op.ID, "/api/v1/operations/" + op.ID} {
 		lacks(t, w.do(w.signIn(lea), ask{path: path}), "secret")
 	}

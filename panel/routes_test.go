@@ -322,7 +322,7 @@ func (w *world) aimed(method, path, on, slug string, by who, column int) ask {
 		if strings.HasSuffix(path, "/retry") {
 			state = operations.Stuck
 		}
-		a.path = strings.Replace(path, ":id", w.operation(slug, state).ID, 1)
+		a.path = strings.Replace(path, ":id", w.asked(slug, provision.KindSiteDelete, tenants.SideAssociation, state).ID, 1)
 	case strings.Contains(path, ":slug"):
 		a.path = strings.Replace(path, ":slug", slug, 1)
 	case path == "/assets/:name":

@@ -87,7 +87,7 @@ func acts(c *fiber.Ctx, x tenants.Site, a tenants.Association) views.SiteActs {
 		Suspend: ready && may(c, tenants.ActSiteSuspend, a.Slug),
 		Resume:  suspended && may(c, tenants.ActSiteResume, a.Slug),
 		Delete:  (ready || suspended) && may(c, tenants.ActSiteDelete, a.Slug),
-		Restore: binned && may(c, tenants.ActSiteRestore, a.Slug),
+		Restore: binned && provision.AuthorizeChange(visitorOf(c).Principal, tenants.ActSiteRestore, a.Slug, x) == nil,
 		Purge:   binned && may(c, tenants.ActSitePurge, a.Slug),
 	}
 }
@@ -129,8 +129,9 @@ func (s *Server) bin(c *fiber.Ctx) error {
 const binDays = int(tenants.BinPeriod / (24 * 60 * 60 * 1e9))
 
 func (s *Server) binned(c *fiber.Ctx, x tenants.Site, a tenants.Association) (views.BinnedSite, error) {
-	may := acts(c, x, a)
-	row := views.BinnedSite{ID: x.ID, Name: x.Name, Host: x.Host, Association: a.Name, Restore: may.Restore, Purge: may.Purge}
+	offered := acts(c, x, a)
+	row := views.BinnedSite{ID: x.ID, Name: x.Name, Host: x.Host, Association: a.Name, Restore: offered.Restore, Purge: offered.Purge}
+	row.ByCoop = x.BinnedBy != tenants.SideAssociation && !row.Restore && may(c, tenants.ActSiteRestore, a.Slug)
 	row.Until, _ = x.PurgeableAt()
 	if x.BinnedAt != nil {
 		row.BinnedAt = *x.BinnedAt

@@ -16,6 +16,8 @@ type Site struct {
 	AdminEmail    string
 	CreatedAt     time.Time
 	BinnedAt      *time.Time // set while the site lies in the bin
+	BinnedFrom    SiteState  // what it was before the bin, and will be after it: ready or suspended; "" outside the bin
+	BinnedBy      Side       // who put it there; "" outside the bin
 	Probe         Probe
 	DiskBytes     int64 // files and database, as last measured
 }
@@ -32,6 +34,14 @@ const (
 	StatePurged    SiteState = "purged" // nothing of it is left but this row
 	StateAborted   SiteState = "aborted"
 )
+
+// Reopens returns the state that a site in the bin comes back to.
+func (s Site) Reopens() SiteState {
+	if s.BinnedFrom == StateSuspended {
+		return StateSuspended
+	}
+	return StateReady
+}
 
 // Live reports whether the site still holds its host name and its data.
 func (s SiteState) Live() bool {

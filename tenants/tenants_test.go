@@ -126,6 +126,7 @@ func TestAuthorizeEveryActionForEveryPrincipal(t *testing.T) {
 		tenants.ActSiteDelete:        {"+2+-!-+", "+2??!-+"},
 		tenants.ActSiteRestore:       {"+2+-!-+", "+2??!-+"},
 		tenants.ActSitePurge:         {"+2--!-+", "+2??!-+"},
+		tenants.ActSiteRepair:        {"+2--!-+", "+2??!-+"},
 		tenants.ActSiteEnter:         {"+2+-!-+", "+2??!-+"},
 		tenants.ActOperationShow:     {"+2++!++", "+2??!++"},
 		tenants.ActOperationCancel:   {"+2+-!-+", "+2??!-+"},
@@ -166,6 +167,35 @@ func TestAuthorizeEveryActionForEveryPrincipal(t *testing.T) {
 	}
 	if err := tenants.Authorize(tenants.Local(), "something.new", ""); !errors.Is(err, tenants.ErrForbidden) {
 		t.Errorf("an action without a rule: %v, want ErrForbidden", err)
+	}
+}
+
+// Who may take back what somebody did: the right to the act alone does not suffice where the co-op did it.
+func TestAuthorizeReversalForEveryPrincipalAndSide(t *testing.T) {
+	manager := tenants.Principal{Kind: tenants.KindPerson, Memberships: map[string]tenants.Role{"own": tenants.RoleManager}}
+	member := tenants.Principal{Kind: tenants.KindPerson, Memberships: map[string]tenants.Role{"own": tenants.RoleMember}}
+	both, without := manager, manager
+	both.CoopAdmin, both.SecondFact, without.CoopAdmin = true, true, true
+	token := manager
+	token.Kind, token.Scopes = tenants.KindToken, []tenants.Scope{tenants.ScopeWrite}
+	order := []tenants.Principal{manager, token, without, both, member, tenants.Local(), tenants.System(), tenants.Anonymous()}
+	want := map[tenants.Action]map[tenants.Side]string{
+		tenants.ActSiteDelete:  {tenants.SideAssociation: "++++-++!", tenants.SideCoop: "--2+-++!", "": "--2+-++!"},
+		tenants.ActSiteRestore: {tenants.SideAssociation: "++++-++!", tenants.SideCoop: "--2+-++!", "": "--2+-++!"},
+		tenants.ActSiteSuspend: {tenants.SideAssociation: "--2+-++!", tenants.SideCoop: "--2+-++!", "": "--2+-++!"},
+		tenants.ActSiteRepair:  {tenants.SideAssociation: "--2+-++!", tenants.SideCoop: "--2+-++!", "": "--2+-++!"},
+		"something.new":        {tenants.SideAssociation: "--------", tenants.SideCoop: "--------", "": "--------"},
+	}
+	for act, sides := range want {
+		for side, row := range sides {
+			got := ""
+			for _, p := range order {
+				got += sign(tenants.AuthorizeReversal(p, act, "own", side))
+			}
+			if got != row {
+				t.Errorf("%s, done by %q: %s, want %s", act, side, got, row)
+			}
+		}
 	}
 }
 

@@ -206,6 +206,7 @@ type BinnedSite struct {
 	BinnedBy    string
 	Until       time.Time
 	Disk        Amount
+	ByCoop      bool // the co-op put it there, and the reader may therefore not restore it
 	Restore     bool
 	Purge       bool
 }

@@ -57,6 +57,7 @@ func (s *Store) UpdateSite(ctx context.Context, site tenants.Site) error {
 	return changed("updating site "+site.ID, s.on(ctx).Model(&siteRecord{}).Where("id = ?", site.ID).Updates(map[string]any{
 		"version": site.Version, "image_id": site.ImageID, "name": site.Name, "host": site.Host, "live_host": liveHost(site),
 		"state": string(site.State), "admin_email": site.AdminEmail, "binned_at": utc(site.BinnedAt),
+		"binned_from": string(site.BinnedFrom), "binned_by": string(site.BinnedBy),
 	}))
 }
 

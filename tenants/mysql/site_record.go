@@ -20,6 +20,8 @@ type siteRecord struct {
 	AdminEmail    string
 	CreatedAt     time.Time
 	BinnedAt      *time.Time
+	BinnedFrom    string
+	BinnedBy      string
 	ProbeAt       *time.Time
 	ProbeHealth   string
 	ProbeDetail   string
@@ -34,6 +36,7 @@ func (r siteRecord) site() tenants.Site {
 		ID: r.ID, AssociationID: r.AssociationID, Template: r.Template, Version: r.Version, ImageID: r.ImageID,
 		Name: r.Name, Host: r.Host, UID: r.UID, State: tenants.SiteState(r.State), AdminEmail: r.AdminEmail,
 		CreatedAt: r.CreatedAt, BinnedAt: r.BinnedAt, DiskBytes: r.DiskBytes,
+		BinnedFrom: tenants.SiteState(r.BinnedFrom), BinnedBy: tenants.Side(r.BinnedBy),
 		Probe: tenants.Probe{Health: tenants.Health(r.ProbeHealth), Detail: r.ProbeDetail},
 	}
 	if r.ProbeAt != nil {
@@ -47,6 +50,7 @@ func siteRecordOf(s tenants.Site) siteRecord {
 		ID: s.ID, AssociationID: s.AssociationID, Template: s.Template, Version: s.Version, ImageID: s.ImageID,
 		Name: s.Name, Host: s.Host, LiveHost: liveHost(s), UID: s.UID, State: string(s.State), AdminEmail: s.AdminEmail,
 		CreatedAt: s.CreatedAt.UTC(), BinnedAt: utc(s.BinnedAt),
+		BinnedFrom: string(s.BinnedFrom), BinnedBy: string(s.BinnedBy),
 	}
 }
 

@@ -213,6 +213,7 @@ func (d *Desk) insert(ctx context.Context, r Request, kind string, act tenants.A
 	if r.Key != "" {
 		key = string(r.Principal.Kind) + ":" + r.Principal.ID + ":" + kind + ":" + r.Key
 	}
+	w.By = r.Principal.Side()
 	op, err := operations.NewOperation(plan, d.Now().UTC(), subject, key, w)
 	if err != nil {
 		return op, err

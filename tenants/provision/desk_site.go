@@ -2,6 +2,7 @@ package provision
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -56,12 +57,12 @@ func (d *Desk) change(ctx context.Context, r Request, siteID string, c change) (
 	if err != nil {
 		return operations.Operation{}, concealed(r, err)
 	}
-	if err := tenants.Authorize(r.Principal, c.act, a.Slug); err != nil {
+	if err := AuthorizeChange(r.Principal, c.act, a.Slug, s); err != nil {
 		return operations.Operation{}, err
 	}
 	var op operations.Operation
 	err = d.Records.Transact(ctx, func(ctx context.Context) error {
-		w := Wish{AssociationID: a.ID, SiteID: s.ID, Was: s.State}
+		w := Wish{AssociationID: a.ID, SiteID: s.ID, Was: s.State, BinnedAt: s.BinnedAt}
 		var err error
 		if op, err = d.insert(ctx, r, c.kind, c.act, w, "site:"+s.ID); err != nil {
 			return err
@@ -74,9 +75,33 @@ func (d *Desk) change(ctx context.Context, r Request, siteID string, c change) (
 		if !slices.Contains(c.from, now.State) || now.State != s.State {
 			return fmt.Errorf("site %s is %s: %w", s.ID, now.State, tenants.ErrConflict)
 		}
-		return nil
+		if err := AuthorizeChange(r.Principal, c.act, a.Slug, now); err != nil {
+			return err
+		}
+		return d.recall(ctx, now)
 	})
 	return d.nudged(op, err)
+}
+
+// recall completes the record of a site that was put into the bin before records said what it was: its last deletion
+// tells. One of which nothing is known comes back suspended.
+func (d *Desk) recall(ctx context.Context, s tenants.Site) error {
+	if s.State != tenants.StateBinned || s.BinnedFrom != "" {
+		return nil
+	}
+	s.BinnedFrom = tenants.StateSuspended
+	history, err := d.Queue.Operations(ctx, operations.Filter{SiteID: s.ID})
+	if err != nil {
+		return err
+	}
+	for _, op := range history {
+		var w Wish
+		if op.Kind == KindSiteDelete && op.State == operations.Done && json.Unmarshal(op.Spec, &w) == nil && w.Was != "" {
+			s.BinnedFrom = w.Was
+			break
+		}
+	}
+	return d.Records.UpdateSite(ctx, s)
 }
 
 func (d *Desk) find(ctx context.Context, siteID string) (tenants.Site, tenants.Association, error) {
@@ -94,56 +119,4 @@ func concealed(r Request, err error) error {
 		return tenants.ErrUnauthenticated
 	}
 	return err
-}
-
-// CancelOperation asks for an operation to be undone. ErrTooLate past its pivot, or when it has ended.
-func (d *Desk) CancelOperation(ctx context.Context, r Request, id string) error {
-	op, err := d.operation(ctx, r, id, tenants.ActOperationCancel)
-	if err != nil {
-		return err
-	}
-	plan, err := d.Registry.Plan(op.Kind, op.PlanVersion)
-	if err != nil {
-		return err
-	}
-	if op.State.Ended() || plan.PastPivot(op) {
-		return fmt.Errorf("cancelling operation %s: %w", id, operations.ErrTooLate)
-	}
-	if err := d.Queue.Cancel(ctx, id); err != nil {
-		return err
-	}
-	_, err = d.nudged(op, d.Records.Audit(ctx, entry(r, tenants.ActOperationCancel, op, d.Now())))
-	return err
-}
-
-// RetryOperation sets a stuck operation going again.
-func (d *Desk) RetryOperation(ctx context.Context, r Request, id string) error {
-	op, err := d.operation(ctx, r, id, tenants.ActOperationRetry)
-	if err != nil {
-		return err
-	}
-	if op.State != operations.Stuck {
-		return fmt.Errorf("operation %s is %s: %w", id, op.State, tenants.ErrConflict)
-	}
-	if err := d.Queue.Retry(ctx, id); err != nil {
-		return err
-	}
-	_, err = d.nudged(op, d.Records.Audit(ctx, entry(r, tenants.ActOperationRetry, op, d.Now())))
-	return err
-}
-
-func (d *Desk) operation(ctx context.Context, r Request, id string, act tenants.Action) (operations.Operation, error) {
-	op, err := d.Queue.Operation(ctx, id)
-	if err != nil {
-		return op, concealed(r, err)
-	}
-	slug := ""
-	if op.AssociationID != "" {
-		a, err := d.Records.Association(ctx, op.AssociationID)
-		if err != nil {
-			return op, err
-		}
-		slug = a.Slug
-	}
-	return op, tenants.Authorize(r.Principal, act, slug)
 }

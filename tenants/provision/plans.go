@@ -49,6 +49,10 @@ type Wish struct {
 	AdminUser     string `json:"admin_user,omitempty"`
 	// Was is the site's state when the wish was made, for undoing.
 	Was tenants.SiteState `json:"was,omitempty"`
+	// BinnedAt is since when the site had been in the bin, for undoing a restore.
+	BinnedAt *time.Time `json:"binned_at,omitempty"`
+	// By is who asked; only the same side, or the co-op, may cancel or retry.
+	By tenants.Side `json:"by,omitempty"`
 	// Restart asks a repair to start the container anew although it runs.
 	Restart bool `json:"restart,omitempty"`
 }
@@ -120,20 +124,24 @@ func (p *Plans) siteResume() operations.Plan {
 }
 
 func (p *Plans) siteDelete() operations.Plan {
+	stop := p.stepStop()
+	stop.Undo = p.unlessSuspended(stop.Undo)
 	return operations.Plan{
 		Kind: KindSiteDelete, Version: 1,
 		Steps: []operations.Step{
-			p.stepClose(tenants.StateBinned, ""), p.stepStop(), p.stepWithdraw(), p.stepUnmake(),
+			p.stepClose(tenants.StateBinned, ""), stop, p.stepWithdraw(), p.stepUnmake(),
 		},
 	}
 }
 
 func (p *Plans) siteRestore() operations.Plan {
-	open := p.stepOpen()
+	start, ready, open := p.stepStart(), p.stepReady(), p.stepOpen()
+	start.Do, ready.Do = p.unlessSuspended(start.Do), p.unlessSuspended(ready.Do)
 	open.Pivot = true
 	return operations.Plan{
 		Kind: KindSiteRestore, Version: 1,
-		Steps: []operations.Step{p.stepEgress(), p.stepContainer(), p.stepStart(), p.stepReady(), open},
+		Steps:  []operations.Step{p.stepEgress(), p.stepContainer(), start, ready, open},
+		Finish: p.outOfBin,
 	}
 }
 

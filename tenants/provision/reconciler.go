@@ -187,7 +187,7 @@ func (r *Reconciler) ask(ctx context.Context, s tenants.Site, wish Wish, kind st
 		r.find(s.ID, code, level, "problem", recent[0].Problem, "operation", recent[0].ID)
 		return nil
 	}
-	wish.AssociationID, wish.SiteID, wish.Was = s.AssociationID, s.ID, s.State
+	wish.AssociationID, wish.SiteID, wish.Was, wish.By = s.AssociationID, s.ID, s.State, tenants.SideCoop
 	plan, err := r.Registry.Latest(kind)
 	if err != nil {
 		return err

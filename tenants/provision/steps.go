@@ -255,26 +255,35 @@ func (p *Plans) await(ctx context.Context, from Prober, s tenants.Site, path str
 	}
 }
 
-// stepOpen lets visitors in: the record says ready, the table follows, and the proxy is seen to answer.
+// stepOpen lets visitors in: the record says ready, the table follows, and the proxy is seen to answer. A site that was
+// suspended before it was deleted comes back suspended.
 func (p *Plans) stepOpen() operations.Step {
 	return operations.Step{
 		Name: "open",
 		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
-			s.State, s.BinnedAt = tenants.StateReady, nil
-			s.Probe = tenants.Probe{At: p.Now().UTC(), Health: tenants.HealthUp}
+			s.State, s.BinnedAt = s.Reopens(), nil
+			if s.State == tenants.StateReady {
+				s.Probe = tenants.Probe{At: p.Now().UTC(), Health: tenants.HealthUp}
+			}
 			if err := p.Records.UpdateSite(ctx, s); err != nil {
 				return err
 			}
 			return p.Routes.Publish(ctx)
 		}),
 		Verify: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			if s.State == tenants.StateSuspended {
+				return nil
+			}
 			return p.await(ctx, p.Public, s, "/", http.StatusOK)
 		}),
 		Undo: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			var w Wish
+			if err := r.Spec(&w); err != nil {
+				return err
+			}
 			s.State = stateBefore(r.Op.Kind)
 			if s.State == tenants.StateBinned {
-				now := p.Now().UTC()
-				s.BinnedAt = &now
+				s.BinnedAt = p.binnedSince(w)
 			}
 			if err := p.Records.UpdateSite(ctx, s); err != nil {
 				return err
@@ -282,6 +291,15 @@ func (p *Plans) stepOpen() operations.Step {
 			return p.Routes.Publish(ctx)
 		}),
 	}
+}
+
+// binnedSince is since when a site lay in the bin that goes back there. Wishes of older versions do not tell.
+func (p *Plans) binnedSince(w Wish) *time.Time {
+	if w.BinnedAt != nil {
+		return w.BinnedAt
+	}
+	now := p.Now().UTC()
+	return &now
 }
 
 // stateBefore is what a site was before an operation that ends by opening it.

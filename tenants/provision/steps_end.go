@@ -13,11 +13,10 @@ import (
 func (p *Plans) stepClose(to, from tenants.SiteState) operations.Step {
 	return operations.Step{
 		Name: "close",
-		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 			s.State = to
-			if to == tenants.StateBinned && s.BinnedAt == nil {
-				now := p.Now().UTC()
-				s.BinnedAt = &now
+			if err := p.intoBin(r, &s); err != nil {
+				return err
 			}
 			if err := p.Records.UpdateSite(ctx, s); err != nil {
 				return err
@@ -29,15 +28,58 @@ func (p *Plans) stepClose(to, from tenants.SiteState) operations.Step {
 			if err := r.Spec(&w); err != nil {
 				return err
 			}
-			s.State, s.BinnedAt = w.Was, nil
-			if from != "" {
+			s.State = w.Was
+			switch {
+			case from != "":
 				s.State = from
+			case s.BinnedFrom != "": // the site may have been suspended in the bin meanwhile
+				s.State = s.Reopens()
 			}
+			s.BinnedAt, s.BinnedFrom, s.BinnedBy = nil, "", ""
 			if err := p.Records.UpdateSite(ctx, s); err != nil {
 				return err
 			}
 			return p.Routes.Publish(ctx)
 		}),
+	}
+}
+
+// intoBin notes, once, when, from which state and by whom a site was put into the bin.
+func (p *Plans) intoBin(r *operations.Run, s *tenants.Site) error {
+	if s.State != tenants.StateBinned {
+		return nil
+	}
+	var w Wish
+	if err := r.Spec(&w); err != nil {
+		return err
+	}
+	if s.BinnedAt == nil {
+		now := p.Now().UTC()
+		s.BinnedAt = &now
+	}
+	if s.BinnedFrom == "" {
+		s.BinnedFrom, s.BinnedBy = w.Was, w.By
+	}
+	return nil
+}
+
+// outOfBin forgets how a site came into the bin that has been brought back. What the state is to be was read from it
+// until now.
+func (p *Plans) outOfBin(ctx context.Context, r *operations.Run) error {
+	return p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		s.BinnedFrom, s.BinnedBy = "", ""
+		return p.Records.UpdateSite(ctx, s)
+	})(ctx, r)
+}
+
+// unlessSuspended leaves an effect out on a site that was suspended when it was put into the bin: it stays so.
+func (p *Plans) unlessSuspended(fn func(context.Context, *operations.Run) error) func(context.Context, *operations.Run) error {
+	return func(ctx context.Context, r *operations.Run) error {
+		s, err := p.site(ctx, r)
+		if err != nil || s.BinnedFrom == tenants.StateSuspended {
+			return err
+		}
+		return fn(ctx, r)
 	}
 }
 

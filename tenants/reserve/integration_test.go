@@ -119,6 +119,8 @@ func (s *server) Replace(_ context.Context, _ tenants.FindingScope, seen []tenan
 	return nil
 }
 
+func (s *server) KeepSuspended(context.Context, provision.Request, string) error { return nil }
+
 func (s *server) SuspendSite(_ context.Context, _ provision.Request, id string) (operations.Operation, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -43,7 +43,15 @@ func (w *Watch) relieve(ctx context.Context, sites []tenants.Site, space Space) 
 func (w *Watch) pursue(ctx context.Context, sites []tenants.Site) error {
 	var faults []error
 	for _, s := range sites {
-		if _, ours := w.frozen[s.ID]; ours && !w.shut[s.ID] && s.State != tenants.StateSuspended && s.State != tenants.StateBinned {
+		_, ours := w.frozen[s.ID]
+		if ours && s.State == tenants.StateBinned && s.BinnedFrom != tenants.StateSuspended {
+			// It was deleted before it could be suspended; bringing it back must not set it going.
+			err := w.Desk.KeepSuspended(ctx, provision.Request{Principal: tenants.System()}, s.ID)
+			if !errors.Is(err, tenants.ErrConflict) {
+				faults = append(faults, err)
+			}
+		}
+		if ours && !w.shut[s.ID] && s.State != tenants.StateSuspended && s.State != tenants.StateBinned {
 			faults = append(faults, w.freeze(ctx, s))
 		}
 	}
@@ -129,15 +137,15 @@ const again = time.Minute
 
 // tell replaces the findings about the disk, when something is new or some time has passed.
 func (w *Watch) tell(ctx context.Context, sites []tenants.Site, space Space) error {
-	state := map[string]tenants.SiteState{}
+	now := map[string]tenants.Site{}
 	for _, s := range sites {
-		state[s.ID] = s.State
+		now[s.ID] = s
 	}
 	var seen []tenants.Finding
 	saying := ""
 	for id, f := range w.frozen {
-		w.shut[id] = w.shut[id] || state[id] == tenants.StateSuspended
-		if w.over(id, f, state[id]) {
+		w.shut[id] = w.shut[id] || now[id].State == tenants.StateSuspended
+		if w.over(id, f, now[id]) {
 			delete(w.frozen, id)
 			delete(w.shut, id)
 			delete(w.known, id) // what it has now is where its growth begins
@@ -160,11 +168,14 @@ func (w *Watch) tell(ctx context.Context, sites []tenants.Site, space Space) err
 	return err
 }
 
-// over reports whether a site is no longer frozen: resumed, in the bin, gone, or never suspended after all.
-func (w *Watch) over(id string, f tenants.Finding, now tenants.SiteState) bool {
-	switch now {
+// over reports whether a site is no longer frozen: resumed, in the bin to come back suspended, gone, or never suspended
+// after all.
+func (w *Watch) over(id string, f tenants.Finding, now tenants.Site) bool {
+	switch now.State {
 	case tenants.StateSuspended:
 		return false
+	case tenants.StateBinned:
+		return now.BinnedFrom == tenants.StateSuspended
 	case tenants.StateReady, tenants.StateCreating:
 		return w.shut[id] || w.Now().Sub(f.Since) > patience
 	}

@@ -50,6 +50,8 @@ type Records interface {
 // Desk takes the wish that a site be suspended.
 type Desk interface {
 	SuspendSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
+	// KeepSuspended makes a site in the bin come back suspended.
+	KeepSuspended(ctx context.Context, r provision.Request, siteID string) error
 }
 
 // Book is where findings are written.

@@ -98,6 +98,19 @@ func (h *house) SuspendSite(_ context.Context, r provision.Request, id string) (
 	return operations.Operation{}, nil
 }
 
+func (h *house) KeepSuspended(_ context.Context, r provision.Request, id string) error {
+	if tenants.Authorize(r.Principal, tenants.ActSiteSuspend, "lilas") != nil {
+		return tenants.ErrForbidden
+	}
+	if h.busy != nil {
+		return h.busy
+	}
+	s := h.sites[id]
+	s.BinnedFrom = tenants.StateSuspended
+	h.sites[id] = s
+	return nil
+}
+
 func (h *house) look(t *testing.T, times int) {
 	t.Helper()
 	for range times {
@@ -244,6 +257,31 @@ func TestANewWorkerGoesOnSayingWhatIsFrozen(t *testing.T) {
 	h.look(t, 2)
 	if strings.Contains(h.codes(), "site-frozen") {
 		t.Errorf("in the bin, and still said: %s", h.codes())
+	}
+}
+
+// A manager who deletes a site while the guard stops it must not get it going again by restoring it.
+func TestASiteDeletedBeforeItCouldBeSuspendedComesBackSuspended(t *testing.T) {
+	h := newHouse(t, "s1", "s2")
+	h.look(t, 6)
+	h.busy = operations.ErrBusy // the deletion is under way
+	h.grow("s1", 800*mib, 1)
+	h.look(t, 2)
+	s := h.sites["s1"]
+	s.State, s.BinnedFrom = tenants.StateBinned, tenants.StateReady
+	h.sites["s1"] = s
+	h.busy = tenants.ErrUnavailable
+	h.now = h.now.Add(2 * time.Second)
+	if err := h.watch.Look(t.Context()); !errors.Is(err, tenants.ErrUnavailable) {
+		t.Fatalf("looking without records: %v, want ErrUnavailable", err)
+	}
+	h.busy = nil
+	h.look(t, 2)
+	if got := h.sites["s1"].Reopens(); got != tenants.StateSuspended {
+		t.Errorf("the site comes back %s, want suspended", got)
+	}
+	if strings.Contains(h.codes(), "site-frozen") {
+		t.Errorf("it is in the bin and safe, and still said: %s", h.codes())
 	}
 }
 

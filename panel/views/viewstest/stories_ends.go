@@ -9,7 +9,7 @@ import (
 func ends() []Story {
 	binned := []views.BinnedSite{
 		{ID: "s7k2m9qx4p", Name: "Amap du Puy", Host: "amap-du-puy.lilas.coop", Association: "Amap du Puy", BinnedAt: Now.Add(-time.Hour), BinnedBy: "Léa Martin", Until: Now.AddDate(0, 0, 30), Disk: views.Known(3_412_000_000), Restore: true, Purge: true},
-		{ID: "s2c4h6r8aa", Name: "Chorale Mi-Sol", Host: "chorale-misol.lilas.coop", Association: "Chorale Mi-Sol", BinnedAt: Now.AddDate(0, 0, -29), BinnedBy: "Jean Dupont", Until: Now.AddDate(0, 0, 1), Restore: true},
+		{ID: "s2c4h6r8aa", Name: "Chorale Mi-Sol", Host: "chorale-misol.lilas.coop", Association: "Chorale Mi-Sol", BinnedAt: Now.AddDate(0, 0, -29), BinnedBy: "Jean Dupont", Until: Now.AddDate(0, 0, 1), ByCoop: true},
 	}
 	ask := func(act views.Act) views.Confirm {
 		return views.Confirm{Base: Admin("/sites/s7k2m9qx4p/" + string(act)), Act: act, Action: "/sites/s7k2m9qx4p/" + string(act), Back: "/sites/s7k2m9qx4p",

@@ -53,6 +53,14 @@ func (s *Store) Forget(id string) {
 	delete(s.ops, id)
 }
 
+// Put writes an operation as it is, such as one in a state that a test needs.
+func (s *Store) Put(op operations.Operation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := copied(op)
+	s.ops[op.ID] = &c
+}
+
 // Operation implements operations.Queue.
 func (s *Store) Operation(_ context.Context, id string) (operations.Operation, error) {
 	s.mu.Lock()

@@ -25,6 +25,7 @@ type Records struct {
 	sites        map[string]tenants.Site
 	nextUID      int
 	Trail        []tenants.AuditEntry
+	NoTrail      bool // appending to the trail fails
 }
 
 var _ provision.Records = (*Records)(nil)
@@ -37,7 +38,10 @@ func NewRecords(now func() time.Time) *Records {
 	}
 }
 
-type inTransaction struct{ inserted []string }
+type inTransaction struct {
+	inserted []string
+	before   []operations.Operation // what Cancel and Retry changed
+}
 
 type txKey struct{}
 
@@ -54,6 +58,9 @@ func (r *Records) Transact(ctx context.Context, fn func(context.Context) error) 
 		r.mu.Lock()
 		r.associations, r.sites, r.Trail = associations, sites, r.Trail[:trail]
 		r.mu.Unlock()
+		for _, op := range tx.before {
+			r.Put(op)
+		}
 		for _, id := range tx.inserted {
 			r.Forget(id)
 		}
@@ -68,6 +75,25 @@ func (r *Records) Insert(ctx context.Context, op operations.Operation) (operatio
 		tx.inserted = append(tx.inserted, op.ID)
 	}
 	return got, err
+}
+
+// Cancel implements operations.Queue with Transact's way back.
+func (r *Records) Cancel(ctx context.Context, id string) error {
+	r.keep(ctx, id)
+	return r.Store.Cancel(ctx, id)
+}
+
+// Retry implements operations.Queue with Transact's way back.
+func (r *Records) Retry(ctx context.Context, id string) error {
+	r.keep(ctx, id)
+	return r.Store.Retry(ctx, id)
+}
+
+func (r *Records) keep(ctx context.Context, id string) {
+	tx, inside := ctx.Value(txKey{}).(*inTransaction)
+	if op, err := r.Operation(ctx, id); inside && err == nil {
+		tx.before = append(tx.before, op)
+	}
 }
 
 // Claim implements operations.Store: what a running transaction has inserted is not seen before it is over.
@@ -197,6 +223,9 @@ func (r *Records) HostTaken(_ context.Context, host string) (bool, error) {
 func (r *Records) Audit(_ context.Context, e tenants.AuditEntry) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.NoTrail {
+		return tenants.ErrUnavailable
+	}
 	r.Trail = append(r.Trail, e)
 	return nil
 }

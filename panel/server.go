@@ -17,6 +17,7 @@ import (
 	"chatiere/panel/middleware"
 	"chatiere/panel/openapi"
 	"chatiere/panel/views"
+	"chatiere/tenants/recovery"
 )
 
 // Server is the panel.
@@ -117,8 +118,10 @@ func (s *Server) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(ctx)
 	defer owned.Wait()
 	defer stop()
-	owned.Go(func() { s.provider.Run(background) })
-	owned.Go(func() { s.sessions.Sweep(background, sweepInterval) })
+	owned.Go(func() { recovery.Keep(background, s.log, "finding the issuer", s.provider.Run) })
+	owned.Go(func() {
+		recovery.Keep(background, s.log, "sweeping sessions", func(ctx context.Context) { s.sessions.Sweep(ctx, sweepInterval) })
+	})
 
 	apps, failed, err := s.listen(&owned)
 	if err != nil {
@@ -159,6 +162,7 @@ func (s *Server) listen(owned *sync.WaitGroup) ([]*fiber.App, <-chan error, erro
 	}
 	for i, app := range apps {
 		owned.Go(func() {
+			defer recovery.Log(s.log, "serving")
 			if err := app.Listener(listeners[i]); err != nil {
 				failed <- fmt.Errorf("serving: %w", err)
 			}

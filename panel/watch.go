@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatiere/tenants/operations"
+	"chatiere/tenants/recovery"
 )
 
 // watch reads operations that somebody looks at, each once for all who do.
@@ -46,7 +47,11 @@ func (w *watch) subscribe(id string) (changes <-chan operations.Operation, leave
 	if !ok {
 		t = &topic{channels: map[chan operations.Operation]struct{}{}}
 		w.topics[id] = t
-		w.owned.Go(func() { w.poll(id, t) })
+		w.owned.Go(func() {
+			defer w.release(id, t)
+			defer recovery.Log(w.log, "watching operation "+id)
+			w.poll(id, t)
+		})
 	}
 	t.channels[ch] = struct{}{}
 	if t.latest != nil {
@@ -109,12 +114,26 @@ func (w *watch) finish(id string, t *topic, over bool) bool {
 	if !over && len(t.channels) > 0 && w.ctx.Err() == nil {
 		return false
 	}
+	w.close(id, t)
+	return true
+}
+
+// release lets those who look go when the watching has ended, whatever ended it.
+func (w *watch) release(id string, t *topic) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.topics[id] == t {
+		w.close(id, t)
+	}
+}
+
+// close ends a topic; w.mu is held.
+func (w *watch) close(id string, t *topic) {
 	for ch := range t.channels {
 		close(ch)
 		delete(t.channels, ch)
 	}
 	delete(w.topics, id)
-	return true
 }
 
 // until returns the operation when it is over or the time is, as last read.

@@ -15,6 +15,7 @@ import (
 	"chatiere/reverseproxy/certs"
 	"chatiere/reverseproxy/edge"
 	"chatiere/reverseproxy/pages"
+	"chatiere/reverseproxy/recovery"
 	"chatiere/reverseproxy/routes"
 	"chatiere/reverseproxy/traffic"
 	"chatiere/reverseproxy/upstream"
@@ -97,15 +98,17 @@ func Run(ctx context.Context, opts Options, log *slog.Logger) error {
 	// What serves requests outlives ctx until they are drained.
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
-	background.Go(func() { watcher.Run(base) })
-	background.Go(func() { source.Run(base) })
-	background.Go(func() { p.transport.Tend(base) })
+	background.Go(func() { recovery.Keep(base, log, "watching the route table", watcher.Run) })
+	background.Go(func() { recovery.Keep(base, log, "watching certificates", source.Run) })
+	background.Go(func() { recovery.Keep(base, log, "tending upstream connections", p.transport.Tend) })
 	if opts.Access != nil {
-		background.Go(func() { opts.Access.Run(base, log) })
+		background.Go(func() {
+			recovery.Keep(base, log, "writing the access log", func(ctx context.Context) { opts.Access.Run(ctx, log) })
+		})
 	}
 	if opts.Spool != "" {
 		spool := &traffic.Spool{Dir: opts.Spool, Counter: p.counter, Clock: opts.Clock, Log: log}
-		background.Go(func() { spool.Run(base) })
+		background.Go(func() { recovery.Keep(base, log, "writing traffic counts", spool.Run) })
 	}
 	if opts.Ready != nil {
 		opts.Ready(listeners.addrs())

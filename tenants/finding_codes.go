@@ -28,6 +28,8 @@ const (
 	FindingSiteNotRepaired FindingCode = "site-not-repaired"
 	// FindingSiteNotReplaced is a site that runs, but not as it was made, and that could not be put back.
 	FindingSiteNotReplaced FindingCode = "site-not-replaced"
+	// FindingSiteTemplate is a site whose template, or its version of it, is not in the catalogue.
+	FindingSiteTemplate FindingCode = "site-template"
 	// FindingSiteNameTaken is a site that cannot run because something that is none of ours bears its container's name.
 	FindingSiteNameTaken FindingCode = "site-name-taken"
 	// FindingSiteIll is a site that runs and does not answer well, restart or not.

@@ -75,7 +75,7 @@ func (n *network) openResolver(ctx context.Context) {
 
 func (n *network) openEgress(ctx context.Context) {
 	if n.env("EGRESS_SOCKET") != "" {
-		n.listen(ctx, []int{ownPort(n.env("SITE_URL"))})
+		n.listen(ctx, []int{httpsPort, ownPort(n.env("SITE_URL"))})
 	}
 }
 
@@ -137,8 +137,8 @@ func (n *network) reporter() func(error) {
 	}
 }
 
-// ownPort is the port of the site's own address. It is listened on from the
-// start, since libraries connect to a name below .localhost without asking for
+// ownPort is the port of the site's own address. It and 443, which is taken for
+// it as well, are listened on from the start, since libraries connect to a name below .localhost without asking for
 // it; every other port is listened on when its name is asked for.
 func ownPort(address string) int {
 	site, err := url.Parse(address)

@@ -88,5 +88,6 @@ const (
 	CauseDatabase      Cause = "database" // does not answer
 	CauseIdentity      Cause = "identity" // Keycloak does not answer
 	CauseEngine        Cause = "engine"   // Docker does not answer
+	CauseProgram       Cause = "program"
 	CauseOther         Cause = "other"
 )

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"chatiere/reverseproxy/recovery"
 )
 
 // NoAddress stands for the client's address on unix sockets, where there is none. It is the dummy
@@ -77,7 +79,7 @@ func (s *Server) Serve(parent context.Context, secure, plain []net.Listener) err
 	}
 	loops.Go(func() { cancel(s.secure.Serve(h1)) })
 	loops.Go(func() { cancel(s.plain.Serve(h0)) })
-	loops.Go(func() { s.tell(ctx) })
+	loops.Go(func() { recovery.Keep(ctx, s.opts.Log, "telling of refused connections", s.tell) })
 	<-ctx.Done()
 	s.drain(slices.Concat(secure, plain))
 	loops.Wait()
@@ -108,6 +110,18 @@ func (s *Server) drain(listeners []net.Listener) {
 	s.conns.Wait()
 }
 
+// serve hands a connection to whoever serves it. After a panic nobody does, and it is closed.
+func (s *Server) serve(raw *rawConn, serve func(*rawConn)) {
+	handed := false
+	defer func() {
+		if !handed {
+			_ = raw.Close()
+		}
+	}()
+	serve(raw)
+	handed = true
+}
+
 // accept runs one listener. Running out of file descriptors is waited out, since connections end.
 func (s *Server) accept(ctx context.Context, l net.Listener, serve func(*rawConn)) error {
 	const longest = time.Second
@@ -118,7 +132,10 @@ func (s *Server) accept(ctx context.Context, l net.Listener, serve func(*rawConn
 		case err == nil:
 			pause = 5 * time.Millisecond
 			if raw := s.track(conn); raw != nil {
-				s.conns.Go(func() { serve(raw) })
+				s.conns.Go(func() {
+					defer recovery.Log(s.opts.Log, "serving a connection")
+					s.serve(raw, serve)
+				})
 			}
 		case ctx.Err() != nil:
 			return context.Canceled

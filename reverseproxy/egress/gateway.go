@@ -20,6 +20,7 @@ import (
 	"chatiere/reverseproxy/egress/reach"
 	"chatiere/reverseproxy/egress/relay"
 	"chatiere/reverseproxy/egress/spool"
+	"chatiere/reverseproxy/recovery"
 )
 
 // Permit is an exception to the refusal of addresses inside; see [reach.Permit].
@@ -118,9 +119,9 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	}
 	g.checkDescriptors()
 	var wait sync.WaitGroup
-	wait.Go(func() { g.flush(ctx) })
-	wait.Go(func() { g.relay.Run(ctx) })
-	g.watch(ctx)
+	wait.Go(func() { recovery.Keep(ctx, log, "writing the spool", g.flush) })
+	wait.Go(func() { recovery.Keep(ctx, log, "sending mail", g.relay.Run) })
+	recovery.Keep(ctx, log, "watching the lists", g.watch)
 	g.closeAll()
 	wait.Wait()
 	return g.spool.Flush()

@@ -16,6 +16,7 @@ import (
 	"chatiere/reverseproxy/egress/reach"
 	"chatiere/reverseproxy/egress/relay"
 	"chatiere/reverseproxy/egress/spool"
+	"chatiere/reverseproxy/recovery"
 )
 
 const (
@@ -48,6 +49,7 @@ func (s *site) serveEgress(ctx context.Context, listener net.Listener) {
 			defer func() { <-places }()
 			defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 			defer func() { _ = conn.Close() }()
+			defer recovery.Log(s.log, "serving a site's connection")
 			s.serve(ctx, conn)
 		})
 	}

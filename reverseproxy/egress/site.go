@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"chatiere/reverseproxy/egress/spool"
+	"chatiere/reverseproxy/recovery"
 )
 
 // Names of the sockets in a site's gate directory.
@@ -90,7 +91,9 @@ func (s *site) open(g *gate) {
 		return
 	}
 	g.fault, g.socket = "", opened
-	s.wait.Go(func() { g.serve(s.ctx, opened.listener) })
+	s.wait.Go(func() {
+		recovery.Keep(s.ctx, s.log, "accepting connections of a site", func(ctx context.Context) { g.serve(ctx, opened.listener) })
+	})
 }
 
 // close ends everything that the site has open, and waits for it.

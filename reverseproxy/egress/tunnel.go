@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"chatiere/reverseproxy/recovery"
 )
 
 const bufferSize = 16 << 10
@@ -40,7 +42,7 @@ func (t *tunnel) run(opened func()) (fault error) {
 	var wait sync.WaitGroup
 	wait.Go(func() {
 		var err error
-		if fault, err = t.open(); fault == nil && t.strict {
+		if fault, err = t.guardedOpen(); fault == nil && t.strict {
 			opened()
 		}
 		t.direction(t.server, t.client, &t.sent, errors.Join(fault, err))
@@ -52,10 +54,16 @@ func (t *tunnel) run(opened func()) (fault error) {
 	return fault
 }
 
+// guardedOpen takes a panic over what the client said for a fault of the client's.
+func (t *tunnel) guardedOpen() (fault, err error) {
+	defer recovery.Error(&fault)
+	return t.open()
+}
+
 // direction carries one way, unless it is broken already.
 func (t *tunnel) direction(to, from net.Conn, count *atomic.Int64, err error) {
 	if err == nil {
-		err = t.copy(to, from, count)
+		err = t.guardedCopy(to, from, count)
 	}
 	if err == nil {
 		err = closeWrite(to)
@@ -64,6 +72,11 @@ func (t *tunnel) direction(to, from net.Conn, count *atomic.Int64, err error) {
 		_ = to.Close()
 		_ = from.Close()
 	}
+}
+
+func (t *tunnel) guardedCopy(to, from net.Conn, count *atomic.Int64) (err error) {
+	defer recovery.Error(&err)
+	return t.copy(to, from, count)
 }
 
 func (t *tunnel) copy(to, from net.Conn, count *atomic.Int64) error {

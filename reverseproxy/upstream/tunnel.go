@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"chatiere/reverseproxy/recovery"
 )
 
 // farewell is how long one direction of a tunnel may go on after the other has ended.
@@ -52,7 +54,7 @@ func (t *Transport) tunnel(w http.ResponseWriter, c *conn, resp *http.Response) 
 	j := joint{limit: t.opts.TunnelTimeout}
 	j.touch()
 	ended := make(chan struct{}, 2)
-	go j.pipe(c, client, c.br, ended)
+	go j.pipe(c, client, c.br, ended) // recovers
 	go j.pipe(client, c, buffered.Reader, ended)
 	<-ended
 	late := time.AfterFunc(farewell, func() {
@@ -86,14 +88,16 @@ func (j *joint) touch() { j.active.Store(time.Now().UnixNano()) }
 // pipe copies from one side, read through br, to the other until it ends or nothing has passed either
 // way for too long. Then it tells the other side that nothing more will come.
 func (j *joint) pipe(from, to net.Conn, br *bufio.Reader, ended chan<- struct{}) {
+	defer func() { ended <- struct{}{} }()
 	j.copy(from, to, br)
 	if half, ok := to.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite() // fails if that side has gone
 	}
-	ended <- struct{}{}
 }
 
 func (j *joint) copy(from, to net.Conn, br *bufio.Reader) {
+	var fault error
+	defer recovery.Error(&fault) // a fault of ours ends this direction, like one of the connection
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
 	for {

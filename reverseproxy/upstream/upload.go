@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"chatiere/reverseproxy/recovery"
 )
 
 // continueWait is how long a client that waits for "100 Continue" is kept waiting by an application
@@ -61,6 +63,8 @@ func (t *Transport) startUpload(c *conn, w http.ResponseWriter, r *http.Request)
 	}
 	go func() {
 		defer close(u.done)
+		defer u.endAfterPanic(c)
+		defer recovery.Error(&u.err)
 		if u.err = u.await(); u.err != nil {
 			return
 		}
@@ -72,6 +76,14 @@ func (t *Transport) startUpload(c *conn, w http.ResponseWriter, r *http.Request)
 		}
 	}()
 	return u
+}
+
+// endAfterPanic ends the exchange that a fault of ours cut short.
+func (u *upload) endAfterPanic(c *conn) {
+	if errors.Is(u.err, recovery.ErrPanic) {
+		u.gone.Store(true)
+		_ = c.Close()
+	}
 }
 
 // allow lets the body go.

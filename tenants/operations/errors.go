@@ -1,6 +1,10 @@
 package operations
 
-import "errors"
+import (
+	"errors"
+
+	"chatiere/tenants/recovery"
+)
 
 var (
 	// ErrUnknownPlan: this binary does not know the plan's version; a newer one made the operation.
@@ -28,6 +32,7 @@ const (
 	CauseExhausted     Cause = "retries_exhausted"
 	CauseTemplate      Cause = "template" // the application's own hook or probe says no
 	CauseNameTaken     Cause = "name_taken"
+	CauseProgram       Cause = "program" // a panic: a fault of ours, which no retry of the same program mends
 )
 
 // classified carries what kind of failure an error is.
@@ -60,6 +65,9 @@ func NeedsPerson(cause Cause, err error) error { return &classified{person, caus
 func Waits(cause Cause, err error) error { return &classified{waiting, cause, err} }
 
 func classify(err error) (class, Cause) {
+	if errors.Is(err, recovery.ErrPanic) {
+		return permanent, CauseProgram
+	}
 	var c *classified
 	if errors.As(err, &c) {
 		return c.class, c.cause

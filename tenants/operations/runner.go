@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"chatiere/tenants/recovery"
 )
 
 // Runner carries out operations: a few slots claim due ones and take them step by step to their end.
@@ -90,7 +92,7 @@ func (r *Runner) Run(ctx context.Context) {
 	r.prepare()
 	var slots sync.WaitGroup
 	for range r.Slots {
-		slots.Go(func() { r.slot(ctx) })
+		slots.Go(func() { recovery.Keep(ctx, r.Log, "claiming operations", r.slot) })
 	}
 	slots.Wait()
 }
@@ -100,7 +102,7 @@ func (r *Runner) slot(ctx context.Context) {
 		op, err := r.Store.Claim(ctx, r.Owner, r.Lease)
 		if err == nil {
 			r.Nudge() // perhaps more is due: wake a neighbour
-			r.work(ctx, op)
+			r.hold(ctx, op)
 			continue
 		}
 		if !errors.Is(err, ErrNotFound) && ctx.Err() == nil {
@@ -114,12 +116,22 @@ func (r *Runner) slot(ctx context.Context) {
 	}
 }
 
+// hold works on an operation. A panic outside of its plan's functions costs the operation its lease's time, and nobody else
+// anything.
+func (r *Runner) hold(ctx context.Context, op Operation) {
+	defer recovery.Log(r.Log, "carrying out operation "+op.ID)
+	r.work(ctx, op)
+}
+
 // work holds the lease of one claimed operation while its steps run.
 func (r *Runner) work(ctx context.Context, op Operation) {
 	held, lose := context.WithCancelCause(ctx)
 	defer lose(nil)
 	var keeper sync.WaitGroup
-	keeper.Go(func() { r.keep(held, op, lose) })
+	keeper.Go(func() {
+		defer recovery.Log(r.Log, "renewing the lease of operation "+op.ID)
+		r.keep(held, op, lose)
+	})
 	t := &task{Runner: r, op: op, log: r.Log.With("operation", op.ID, "kind", op.Kind, "site", op.SiteID)}
 	err := t.advance(held)
 	lose(nil)

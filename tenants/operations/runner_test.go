@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"chatiere/tenants/operations"
@@ -222,22 +224,69 @@ func TestWaitingCauseNeverUsesTriesUpAndCanBeCancelled(t *testing.T) {
 	}
 }
 
-func TestPanicOfAStepFailsThatStepAlone(t *testing.T) {
-	f := setUp(t, -1)
-	plan, _ := f.registry.Latest("test")
-	plan.Kind = "panics"
-	plan.Steps = append([]operations.Step{}, plan.Steps...)
-	plan.Steps[1].Do = func(context.Context, *operations.Run) error { panic("boom") }
-	f.registry = operations.NewRegistry(plan)
-	op, err := operations.NewOperation(plan, time.Now(), "thing:2", "", nil)
-	if err != nil {
-		t.Fatal(err)
+func TestAPanicInAPlanHoldsOrUndoesItsOperationAndNoOther(t *testing.T) {
+	boom := func(context.Context, *operations.Run) error { panic("boom") }
+	refuse := func(context.Context, *operations.Run) error {
+		return operations.Permanent(operations.CauseTemplate, errors.New("no"))
 	}
-	if _, err := f.store.Insert(t.Context(), op); err != nil {
-		t.Fatal(err)
+	for name, c := range map[string]struct {
+		change func(p *operations.Plan)
+		want   operations.State
+	}{
+		"a step before the pivot": {func(p *operations.Plan) { p.Steps[0].Do = boom }, operations.Undone},
+		"a step's own look": {func(p *operations.Plan) {
+			p.Steps[0].Observe = func(context.Context, *operations.Run) (bool, error) { panic("boom") }
+		}, operations.Undone},
+		"a step after the pivot":     {func(p *operations.Plan) { p.Steps[2].Do = boom }, operations.Stuck},
+		"what undoes a step":         {func(p *operations.Plan) { p.Steps[0].Undo, p.Steps[1].Do = boom, refuse }, operations.Stuck},
+		"what ends the operation":    {func(p *operations.Plan) { p.Finish = boom }, operations.Stuck},
+		"what ends it when undone":   {func(p *operations.Plan) { p.Revert, p.Steps[1].Do = boom, refuse }, operations.Stuck},
+		"what ends it says for ever": {func(p *operations.Plan) { p.Finish = refuse }, operations.Stuck},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := setUp(t, 1)
+			sound, _ := f.registry.Latest("test")
+			broken := sound
+			broken.Kind, broken.Steps = "broken", slices.Clone(sound.Steps)
+			c.change(&broken)
+			f.registry = operations.NewRegistry(sound, broken)
+			op, err := operations.NewOperation(broken, time.Now(), "thing:2", "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.store.Insert(t.Context(), op); err != nil {
+				t.Fatal(err)
+			}
+			start(t, f.runner())
+			got := f.until(t, op.ID, string(c.want), state(c.want))
+			if name != "what ends it says for ever" && c.want == operations.Stuck && got.Problem != string(operations.CauseProgram) {
+				t.Errorf("held for %q: %s", got.Problem, got.Detail)
+			}
+			f.until(t, f.insert(t).ID, "done", state(operations.Done))
+		})
 	}
-	start(t, f.runner())
-	f.until(t, op.ID, "retried after a panic", func(op operations.Operation) bool { return op.Steps[1].Attempt >= 1 })
+}
+
+func TestAnOutcomeThatFailsIsTriedAgainAfterAPauseUntilItIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := setUp(t, -1)
+		plan, _ := f.registry.Latest("test")
+		var tries []time.Time
+		plan.Finish = func(context.Context, *operations.Run) error {
+			if tries = append(tries, time.Now()); len(tries) < 3 {
+				return errors.New("not yet")
+			}
+			return nil
+		}
+		f.registry = operations.NewRegistry(plan)
+		op := f.insert(t)
+		stop := start(t, f.runner())
+		f.until(t, op.ID, "done", state(operations.Done))
+		stop()
+		if len(tries) != 3 || tries[1].Sub(tries[0]) < 5*time.Second || tries[2].Sub(tries[1]) < 5*time.Second {
+			t.Errorf("tried at %v: a failing outcome must not be tried in a loop", tries)
+		}
+	})
 }
 
 func TestFencedRunnerStopsWithoutWriting(t *testing.T) {

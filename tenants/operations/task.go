@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"runtime/debug"
 	"time"
+
+	"chatiere/tenants/recovery"
 )
 
 // task is one claimed operation in a slot.
@@ -76,22 +77,33 @@ func (t *task) forward(ctx context.Context) (undo bool, err error) {
 			return t.failed(ctx, i, pivot, rec, err)
 		}
 	}
-	if err := t.Store.End(ctx, t.op.ID, t.op.Lease.Fence, Done, t.outcome(t.plan.Finish)); err != nil {
-		return false, err
-	}
-	t.op.State = Done
-	t.log.Info("operation done")
-	return false, nil
+	return false, t.end(ctx, Done, t.plan.Finish)
 }
 
-func (t *task) outcome(fn func(context.Context, *Run) error) func(context.Context) error {
-	return func(ctx context.Context) error {
-		if fn == nil {
-			return nil
+// end writes the final state with the plan's outcome. An outcome that no retry can bring about holds the operation for a
+// person.
+func (t *task) end(ctx context.Context, state State, outcome func(context.Context, *Run) error) error {
+	err := t.Store.End(ctx, t.op.ID, t.op.Lease.Fence, state, func(ctx context.Context) error {
+		if err := guard(ctx, t.run, outcome); err != nil {
+			return &outcomeError{err}
 		}
-		return fn(ctx, t.run)
+		return nil
+	})
+	if kind, cause := classify(err); err != nil && kind != transient && ctx.Err() == nil {
+		return t.turn(ctx, Stuck, cause, err)
 	}
+	if err == nil {
+		t.op.State = state
+		t.log.Info("operation ended", "state", state, "cause", t.op.Problem)
+	}
+	return err
 }
+
+// outcomeError marks an error of a plan's Finish or Revert: unlike one of the database it may well come again at once.
+type outcomeError struct{ err error }
+
+func (e *outcomeError) Error() string { return "writing the outcome: " + e.err.Error() }
+func (e *outcomeError) Unwrap() error { return e.err }
 
 // do runs one step from where its predecessor may have left it.
 func (t *task) do(ctx context.Context, step Step, rec *StepRecord) error {
@@ -186,7 +198,7 @@ func (t *task) backward(ctx context.Context) error {
 			if ctx.Err() != nil || errors.Is(err, ErrFenced) {
 				return err
 			}
-			if kind, cause := classify(err); kind == person {
+			if kind, cause := classify(err); kind == person || cause == CauseProgram {
 				return t.turn(ctx, Stuck, cause, err)
 			}
 			rec.Attempt++
@@ -195,12 +207,7 @@ func (t *task) backward(ctx context.Context) error {
 			return t.postpone(ctx, Undoing, rec, backoff(rec.Attempt), Cause(t.op.Problem), err)
 		}
 	}
-	if err := t.Store.End(ctx, t.op.ID, t.op.Lease.Fence, Undone, t.outcome(t.plan.Revert)); err != nil {
-		return err
-	}
-	t.op.State = Undone
-	t.log.Info("operation undone", "cause", t.op.Problem)
-	return nil
+	return t.end(ctx, Undone, t.plan.Revert)
 }
 
 func (t *task) undo(ctx context.Context, step Step, rec *StepRecord) error {
@@ -248,6 +255,9 @@ func (t *task) giveBack(ctx context.Context, cause error) {
 	defer cancel()
 	t.log.Warn("giving an operation back", "error", cause)
 	delay := firstDelay
+	if errors.As(cause, new(*outcomeError)) {
+		delay = waitDelay
+	}
 	if err := t.Store.Postpone(ctx, t.op.ID, t.op.Lease.Fence, delay, t.op.Problem, cause.Error()); err != nil {
 		t.log.Warn("giving a lease back failed; it will run out", "error", err)
 	}
@@ -261,22 +271,16 @@ func backoff(attempt int) time.Duration {
 	return d - d/8 + rand.N(d/4)
 }
 
+// guard runs one function of a plan; a panic in it is its error, so that the other operations go on.
 func guard(ctx context.Context, run *Run, fn func(context.Context, *Run) error) (err error) {
 	if fn == nil {
 		return nil
 	}
-	defer caught(&err)
+	defer recovery.Error(&err)
 	return fn(ctx, run)
 }
 
 func guard2(ctx context.Context, run *Run, fn func(context.Context, *Run) (bool, error)) (there bool, err error) {
-	defer caught(&err)
+	defer recovery.Error(&err)
 	return fn(ctx, run)
-}
-
-// caught turns a step's panic into its error: one broken step must not take the other operations down.
-func caught(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-	}
 }

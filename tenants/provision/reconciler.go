@@ -9,6 +9,7 @@ import (
 
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
+	"chatiere/tenants/recovery"
 )
 
 // Reconciler compares what there is with what the records say, and repairs by operations, which take their turn behind
@@ -41,6 +42,7 @@ type Findings interface {
 // Codes are the findings that the reconciler opens and ends, all about sites.
 var Codes = []tenants.FindingCode{
 	tenants.FindingSiteLost, tenants.FindingSiteNotRepaired, tenants.FindingSiteNotReplaced, tenants.FindingSiteNameTaken,
+	tenants.FindingSiteTemplate,
 	tenants.FindingSiteIll, tenants.FindingSiteUnknown,
 }
 
@@ -74,11 +76,11 @@ func (r *Reconciler) Reconcile(ctx context.Context) error {
 	}
 	faults := there.faults
 	for i, s := range sites {
-		faults = append(faults, r.settle(ctx, s, there, (i+r.rounds)%deepRounds == 0))
+		faults = append(faults, r.guarded(func() error { return r.settle(ctx, s, there, (i+r.rounds)%deepRounds == 0) }))
 		delete(there.traces, s.ID)
 	}
 	for _, id := range there.ids() {
-		faults = append(faults, r.stray(ctx, id, there.traces[id]))
+		faults = append(faults, r.guarded(func() error { return r.stray(ctx, id, there.traces[id]) }))
 	}
 	// Groups last: Keycloak may be slow to say that it is not there.
 	faults = append(faults, r.say(ctx, nil), r.Routes.Publish(ctx), r.groups(ctx))
@@ -99,7 +101,7 @@ func (r *Reconciler) Look(ctx context.Context, ids []string) error {
 			continue
 		}
 		if err == nil {
-			err = r.lookAt(ctx, s)
+			err = r.guarded(func() error { return r.lookAt(ctx, s) })
 		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("looking at site %s: %w", id, err))
@@ -108,6 +110,12 @@ func (r *Reconciler) Look(ctx context.Context, ids []string) error {
 		looked = append(looked, id)
 	}
 	return errors.Join(append(faults, r.say(ctx, looked))...)
+}
+
+// guarded calls fn about one site; a panic is its error, so that the other sites are looked after.
+func (r *Reconciler) guarded(fn func() error) (err error) {
+	defer recovery.Error(&err)
+	return fn()
 }
 
 func (r *Reconciler) lookAt(ctx context.Context, s tenants.Site) error {
@@ -144,6 +152,10 @@ func (r *Reconciler) find(subject string, code tenants.FindingCode, level tenant
 func (r *Reconciler) settle(ctx context.Context, s tenants.Site, there *sighting, deep bool) error {
 	if s.State == tenants.StateCreating {
 		return nil // its operation is at work on it
+	}
+	if _, err := r.Templates.Template(s.Template, s.Version); errors.Is(err, tenants.ErrNotFound) {
+		r.find(s.ID, tenants.FindingSiteTemplate, tenants.LevelTrouble, "template", s.Template, "version", s.Version)
+		return nil // no repair could make its container
 	}
 	data, sockets, err := r.Disk.Has(ctx, s)
 	if err != nil {

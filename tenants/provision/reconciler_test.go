@@ -3,6 +3,7 @@ package provision_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -17,6 +18,7 @@ import (
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
 	"chatiere/tenants/provision/provisiontest"
+	"chatiere/tenants/recovery"
 )
 
 // listening is a house whose reconciler's words are kept.
@@ -435,5 +437,57 @@ func TestAStrangerUnderASitesNameIsToldAndNotTouched(t *testing.T) {
 	}
 	if open, _ := book.Findings(t.Context(), tenants.FindingFilter{}); len(open) != 0 {
 		t.Errorf("still open are %+v", open)
+	}
+}
+
+func TestASiteWhoseTemplateIsGoneIsToldAndLeftAlone(t *testing.T) {
+	h, r, _ := listening(t)
+	book := &findingstest.Records{}
+	r.Findings = &findings.Book{Records: book, Now: h.plans.Now, Log: slog.New(slog.DiscardHandler)}
+	s := h.provisioned(t)
+	h.world.RemoveContainer(s.ID)
+	s.Version = "0.9"
+	if err := h.records.UpdateSite(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Reconcile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	open, _ := book.Findings(t.Context(), tenants.FindingFilter{Subject: s.ID})
+	if len(open) != 1 || open[0].Code != tenants.FindingSiteTemplate || open[0].Args["version"] != "0.9" {
+		t.Errorf("open are %+v", open)
+	}
+}
+
+// panicky panics over one site.
+type panicky struct {
+	provision.Disk
+	id string
+}
+
+func (p panicky) Has(ctx context.Context, s tenants.Site) (data, sockets bool, err error) {
+	if s.ID == p.id {
+		panic("boom")
+	}
+	return p.Disk.Has(ctx, s)
+}
+
+func TestAPanicOverOneSiteKeepsNoOtherFromItsRepair(t *testing.T) {
+	h, r, _ := listening(t)
+	first := h.provisioned(t)
+	wish := h.wish()
+	wish.Host = "second"
+	stop := h.run(t, nil)
+	op, err := h.desk.CreateSite(t.Context(), h.admin, wish)
+	op = h.want(t, operations.Done, op, err)
+	stop()
+	r.Plans.Disk = panicky{r.Plans.Disk, first.ID}
+	h.world.RemoveContainer(first.ID)
+	h.world.RemoveContainer(op.SiteID)
+	if err := r.Reconcile(t.Context()); !errors.Is(err, recovery.ErrPanic) {
+		t.Errorf("the round answered %v", err)
+	}
+	if op := h.newest(t, op.SiteID, provision.KindSiteRepair); op.ID == "" {
+		t.Error("the second site is not repaired")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
+	"chatiere/tenants/recovery"
 )
 
 // abreast bounds how many sites are measured at a time: the disk is busy already.
@@ -92,6 +93,7 @@ func (w *Watch) worst(ctx context.Context, sites []tenants.Site, space Space) (g
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
+			defer recovery.Log(w.Log, "measuring a site")
 			// An error leaves a lower bound, which is better than nothing: a site may try to be hard to measure.
 			taken, err := w.Disk.Taken(ctx, s)
 			if err != nil {

@@ -48,7 +48,7 @@ func (u *Upkeep) RunCron(ctx context.Context) {
 				defer close(done)
 				select {
 				case slots <- struct{}{}:
-					err := u.Hooks.RunHook(ctx, s, "cron")
+					err := guarded(ctx, s, func(ctx context.Context, s tenants.Site) error { return u.Hooks.RunHook(ctx, s, "cron") })
 					<-slots
 					u.ran(ctx, s, err)
 				case <-ctx.Done():

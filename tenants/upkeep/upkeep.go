@@ -17,6 +17,7 @@ import (
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
+	"chatiere/tenants/recovery"
 )
 
 // Records is what upkeep reads and notes.
@@ -278,6 +279,12 @@ func only(sites []tenants.Site, keep func(tenants.Site) bool) []tenants.Site {
 	return out
 }
 
+// guarded calls fn; a panic is its error, so that one site's trouble is not everybody's.
+func guarded(ctx context.Context, s tenants.Site, fn func(context.Context, tenants.Site) error) (err error) {
+	defer recovery.Error(&err)
+	return fn(ctx, s)
+}
+
 // all calls fn for each of the sites, one by one as long as they are quick, else a few at a time.
 func (u *Upkeep) all(ctx context.Context, sites []tenants.Site, fn func(context.Context, tenants.Site) error) error {
 	var (
@@ -291,7 +298,7 @@ func (u *Upkeep) all(ctx context.Context, sites []tenants.Site, fn func(context.
 		done := make(chan struct{})
 		wg.Go(func() {
 			defer func() { <-slots; close(done) }()
-			if err := fn(ctx, s); err != nil {
+			if err := guarded(ctx, s, fn); err != nil {
 				mu.Lock()
 				faults = append(faults, fmt.Errorf("site %s: %w", s.ID, err))
 				mu.Unlock()

@@ -18,6 +18,7 @@ import (
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
+	"chatiere/tenants/recovery"
 	"chatiere/tenants/upkeep"
 )
 
@@ -34,6 +35,7 @@ type fakes struct {
 	silent  map[string]error
 	hangs   map[string]bool
 	purged  []string
+	panics  string // a site over which it panics
 	down    map[string]error
 }
 
@@ -67,8 +69,13 @@ func (f *fakes) SaveAdmins(_ context.Context, subjects []string) error {
 func (f *fakes) Admins(context.Context) ([]string, error) {
 	return []string{"lea"}, f.down["/coop/admins"]
 }
-func (f *fakes) Usage(_ context.Context, id string) (int64, error) { return 1000, f.down[id] }
-func (f *fakes) Size(context.Context, string) (int64, error)       { return 24, nil }
+func (f *fakes) Usage(_ context.Context, id string) (int64, error) {
+	if f.panics == id {
+		panic("boom")
+	}
+	return 1000, f.down[id]
+}
+func (f *fakes) Size(context.Context, string) (int64, error) { return 24, nil }
 func (f *fakes) Members(_ context.Context, slug string) ([]tenants.Member, error) {
 	return []tenants.Member{{Subject: "of-" + slug}}, f.down[slug]
 }
@@ -232,6 +239,14 @@ func TestOneSitesTroubleKeepsNobodyFromTheirTurn(t *testing.T) {
 	f.down["s1"] = errors.New("no")
 	if err := u.Measure(t.Context()); err == nil || !reflect.DeepEqual(f.disk, map[string]int64{"s2": 1024, "s3": 1024}) {
 		t.Errorf("measured %v with error %v; want files and database of the two that answer", f.disk, err)
+	}
+}
+
+func TestAPanicOverOneSiteKeepsNobodyFromTheirTurn(t *testing.T) {
+	f, u := setUp(time.Now(), tenants.Site{ID: "s1", State: tenants.StateReady}, tenants.Site{ID: "s2", State: tenants.StateReady})
+	f.panics = "s1"
+	if err := u.Measure(t.Context()); !errors.Is(err, recovery.ErrPanic) || !reflect.DeepEqual(f.disk, map[string]int64{"s2": 1024}) {
+		t.Errorf("measured %v with error %v", f.disk, err)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"chatiere/tenants"
+	"chatiere/tenants/recovery"
 )
 
 // Engine is what the watch needs of the container engine. Recipes are opaque: the engine's own words for how a container
@@ -85,7 +86,7 @@ const (
 // Run watches until ctx ends and waits for the repairs under way.
 func (w *Watch) Run(ctx context.Context) {
 	w.prepare()
-	w.work.Go(func() { w.listen(ctx) })
+	w.work.Go(func() { recovery.Keep(ctx, w.Log, "listening to the engine", w.listen) })
 	defer w.work.Wait()
 	next := time.NewTimer(0)
 	defer next.Stop()
@@ -253,12 +254,17 @@ func (w *Watch) judge(ctx context.Context, parts map[string][]tenants.Glimpse) {
 			continue
 		}
 		w.work.Go(func() {
+			defer recovery.Log(w.Log, "looking at "+role)
+			defer func() { // also after a panic: the next look comes in any case
+				w.mu.Lock()
+				m.busy = false
+				w.mu.Unlock()
+			}()
 			p := &part{Watch: w, role: role, memory: m, there: parts[role]}
 			p.look(ctx)
 			w.mu.Lock()
 			w.keep(m, p.found)
 			m.shown = p.display()
-			m.busy = false
 			again := m.suspect
 			w.mu.Unlock()
 			w.say(ctx)

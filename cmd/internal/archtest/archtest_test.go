@@ -102,7 +102,7 @@ func TestRoomsImportDownwardsOnly(t *testing.T) {
 		"migrations":         {"migrations"},
 		"cmd/siteinit":       {"cmd/siteinit"},
 		"tenants":            {"tenants"},
-		"tenants/operations": {"tenants/operations"},
+		"tenants/operations": {"tenants/operations", "tenants/recovery"},
 		"tenants/provision":  {"tenants"},
 		"panel/api":          {"panel/api"},
 		"panel/views":        {"panel/views", "panel/assets"},

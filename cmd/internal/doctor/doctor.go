@@ -17,6 +17,7 @@ import (
 	"chatiere/cmd/internal/schedule"
 	"chatiere/panel/api"
 	"chatiere/tenants"
+	"chatiere/tenants/recovery"
 )
 
 // Doctor holds what is looked at.
@@ -74,11 +75,23 @@ func (d Doctor) Examine(ctx context.Context) (api.Diagnosis, error) {
 		all.Go(func() {
 			bounded, cancel := context.WithTimeout(ctx, each)
 			defer cancel()
-			found[i] = look(bounded)
+			found[i] = guarded(bounded, look)
 		})
 	}
 	all.Wait()
 	return api.Diagnosis{Checks: slices.Concat(found...)}, ctx.Err()
+}
+
+// guarded makes one check; a panic in it is a red line.
+func guarded(ctx context.Context, look func(context.Context) []api.Check) (found []api.Check) {
+	var err error
+	defer func() {
+		if err != nil {
+			found = []api.Check{red("doctor", "a check failed by a fault of its own: "+err.Error(), "Report it to those who write Chatière.")}
+		}
+	}()
+	defer recovery.Error(&err)
+	return look(ctx)
 }
 
 func green(name, found string) api.Check {

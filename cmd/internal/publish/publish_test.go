@@ -117,6 +117,35 @@ func TestSameRecordsLeaveTheTableAloneAndChangedOnesRaiseItsVersion(t *testing.T
 	}
 }
 
+func TestASiteWhoseTemplateIsGoneHoldsUpNoOtherAndOpensNothing(t *testing.T) {
+	s := &sites{list: []tenants.Site{{ID: "s000000001", Host: "a.lilas.coop", Template: "wordpress", State: tenants.StateReady}}}
+	r := newRoutes(t, s)
+	r.Refuse = func(s tenants.Site) ([]string, error) {
+		if s.Template == "gone" {
+			return nil, tenants.ErrNotFound
+		}
+		return []string{"^/secret"}, nil
+	}
+	if err := r.Publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.list[0].Template = "gone"
+	s.list = append(s.list,
+		tenants.Site{ID: "s000000002", Host: "b.lilas.coop", Template: "gone", State: tenants.StateReady},
+		tenants.Site{ID: "s000000003", Host: "c.lilas.coop", Template: "wordpress", State: tenants.StateReady})
+	if err := r.Publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, route := range table(t, r).Routes {
+		got[route.Host] = string(route.State) + " " + strings.Join(route.Refuse, " ")
+	}
+	want := map[string]string{"panel.lilas.coop": "serving ", "a.lilas.coop": "serving ^/secret", "b.lilas.coop": "down ", "c.lilas.coop": "serving ^/secret"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestDamagedTableIsReplacedAndUnreadableRecordsLeaveItAlone(t *testing.T) {
 	s := &sites{}
 	r := newRoutes(t, s)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,15 +44,13 @@ func (r *Routes) Publish(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listing sites for the route table: %w", err)
 	}
-	routes, err := r.routes(sites)
-	if err != nil {
-		return err
-	}
 	old, err := r.inForce()
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		old = reverseproxy.Table{} // a damaged table is replaced, like a missing one
 	}
-	next := reverseproxy.Table{Version: old.Version + 1, Written: r.Now().UTC(), PublicPort: r.PublicPort, Routes: routes}
+	next := reverseproxy.Table{
+		Version: old.Version + 1, Written: r.Now().UTC(), PublicPort: r.PublicPort, Routes: r.routes(sites, old),
+	}
 	if err == nil && sameRoutes(old, next) {
 		return nil
 	}
@@ -77,7 +76,9 @@ func sameRoutes(old, next reverseproxy.Table) bool {
 	return err == nil && decoded.PublicPort == old.PublicPort && reflect.DeepEqual(decoded.Routes, old.Routes)
 }
 
-func (r *Routes) routes(sites []tenants.Site) ([]reverseproxy.Route, error) {
+// routes derives the table. A site whose template cannot be resolved keeps the refusals that are in force, and without any
+// it is down: it must not hold up the others' routes, nor be open where its template would refuse.
+func (r *Routes) routes(sites []tenants.Site, old reverseproxy.Table) []reverseproxy.Route {
 	out := append([]reverseproxy.Route(nil), r.Platform...)
 	for _, s := range sites {
 		state, routed := routeState(s.State)
@@ -86,7 +87,13 @@ func (r *Routes) routes(sites []tenants.Site) ([]reverseproxy.Route, error) {
 		}
 		refuse, err := r.Refuse(s)
 		if err != nil {
-			return nil, fmt.Errorf("finding the refused paths of site %s: %w", s.ID, err)
+			i := slices.IndexFunc(old.Routes, func(o reverseproxy.Route) bool { return o.Site == s.ID && len(o.Refuse) > 0 })
+			switch {
+			case i >= 0:
+				refuse = old.Routes[i].Refuse
+			case state == reverseproxy.StateServing:
+				state = reverseproxy.StateDown
+			}
 		}
 		route := reverseproxy.Route{
 			Host: s.Host, Site: s.ID, State: state, Upstream: "unix:" + r.Socket(s.ID), Lang: r.Language, Refuse: refuse,
@@ -96,7 +103,7 @@ func (r *Routes) routes(sites []tenants.Site) ([]reverseproxy.Route, error) {
 		}
 		out = append(out, route)
 	}
-	return out, nil
+	return out
 }
 
 // routeState says what visitors of a site in a state meet; a site that is still being made has no route, since an

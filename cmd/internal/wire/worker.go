@@ -29,6 +29,7 @@ import (
 	"chatiere/tenants/operations"
 	"chatiere/tenants/probe"
 	"chatiere/tenants/provision"
+	"chatiere/tenants/recovery"
 	"chatiere/tenants/reserve"
 	"chatiere/tenants/sitedb"
 	"chatiere/tenants/upkeep"
@@ -224,11 +225,17 @@ func (w *Worker) Run(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	var parts sync.WaitGroup
-	parts.Go(func() { w.serve(ctx, listener) }) // first: the doctor tells what we wait for
+	keep := func(what string, part func(context.Context)) {
+		parts.Go(func() { recovery.Keep(ctx, w.log, what, part) })
+	}
+	parts.Go(func() { // first: the doctor tells what we wait for
+		defer recovery.Log(w.log, "serving the panel")
+		w.serve(ctx, listener)
+	})
 	// The watch before all that waits for the database: it may be the one that is gone. On a data root that was never
 	// worked on it waits: a second worker started there by mistake must not look after the first one's containers.
 	var watching sync.Once
-	watch := func() { watching.Do(func() { parts.Go(func() { w.watch.Run(ctx) }) }) }
+	watch := func() { watching.Do(func() { keep("watching the platform", w.watch.Run) }) }
 	if w.worked() {
 		watch()
 	}
@@ -243,12 +250,12 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	watch()
 	w.end, w.runner.Store = end, guarded{w.store, w.guard, end, w.disk}
-	parts.Go(func() { end(silence(ctx, w.enginePing)) })
-	parts.Go(func() { w.runner.Run(ctx) })
-	parts.Go(func() { w.repeat(ctx) })
-	parts.Go(func() { w.upkeep.RunCron(ctx) })
-	parts.Go(func() { w.stirred.run(ctx, w.lookAtSites) })
-	parts.Go(func() { w.renewLists(ctx) })
+	keep("pinging the engine", func(ctx context.Context) { end(silence(ctx, w.enginePing)) })
+	keep("carrying operations out", w.runner.Run)
+	keep("running recurring jobs", w.repeat)
+	keep("running scheduled tasks", w.upkeep.RunCron)
+	keep("looking at sites with events", func(ctx context.Context) { w.stirred.run(ctx, w.lookAtSites) })
+	keep("renewing egress lists", w.renewLists)
 	w.ready.Store(true)
 	w.log.Info("worker ready")
 	parts.Wait()

@@ -10,6 +10,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"chatiere/reverseproxy/egress/relay/queue"
+	"chatiere/reverseproxy/recovery"
 )
 
 // delivery is how one try went.
@@ -96,6 +97,8 @@ func (r *Relay) conclude(m queue.Message) {
 // stumble would hold up all others.
 func (r *Relay) try(ctx context.Context, m queue.Message, open []int) (results []outcome, fault error) {
 	results = make([]outcome, len(open))
+	fill(results, outcome{state: queue.Deferred, cause: CauseSmarthost}) // should it panic
+	defer recovery.Log(r.log, "sending mail")
 	client, err := r.Smarthost.connect(ctx, r.Domain)
 	if err != nil {
 		fill(results, judge(err, CauseSmarthost))

@@ -17,6 +17,7 @@ import (
 
 	"chatiere/reverseproxy/egress/relay/queue"
 	"chatiere/reverseproxy/egress/relay/report"
+	"chatiere/reverseproxy/recovery"
 )
 
 var (
@@ -136,7 +137,7 @@ func (r *Relay) Run(ctx context.Context) {
 	}
 	var wait sync.WaitGroup
 	if r.Smarthost != nil {
-		wait.Go(func() { r.schedule(ctx) })
+		wait.Go(func() { recovery.Keep(ctx, r.log, "choosing mail to send", r.schedule) })
 	}
 	tick := time.NewTicker(r.Flush)
 	defer tick.Stop()

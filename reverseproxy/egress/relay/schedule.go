@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatiere/reverseproxy/egress/relay/queue"
+	"chatiere/reverseproxy/recovery"
 )
 
 const (
@@ -24,7 +25,12 @@ func (r *Relay) schedule(ctx context.Context) {
 	for ctx.Err() == nil {
 		for _, m := range s.choose() {
 			s.busy[m.ID] = m.Site
-			wait.Go(func() { s.done <- r.deliver(ctx, m) })
+			wait.Go(func() {
+				d := delivery{mail: m.ID, fault: recovery.ErrPanic} // unless it comes back
+				defer func() { s.done <- d }()
+				defer recovery.Log(r.log, "delivering mail")
+				d = r.deliver(ctx, m)
+			})
 		}
 		s.rest(ctx)
 	}

@@ -112,13 +112,17 @@ func or[T comparable](value, otherwise T) T {
 // contradictions compares what was asked for with an existing file, and names every difference.
 func (r *run) contradictions() error {
 	o, c := r.options, r.config
+	identity := c.IdentityHost()
+	if c.Identity.External {
+		identity = below(identityHost, o.PanelDomain) // somebody else's sign-in is where they want it
+	}
 	var differ []string
 	for _, w := range []struct{ key, asked, has string }{
 		{"instance", o.Instance, c.Instance},
 		{"root", o.Root, c.Root},
 		{"domain", o.Domain, c.Domain},
 		{"panel.host", below(panelHost, o.PanelDomain), c.Panel.Host},
-		{"the host of identity.issuer", below(identityHost, o.PanelDomain), c.IdentityHost()},
+		{"the host of identity.issuer", below(identityHost, o.PanelDomain), identity},
 		{"language", o.Language, c.Language},
 		{"coop.name", o.CoopName, c.Coop.Name},
 		{"coop.contact", o.Contact, c.Coop.Contact},

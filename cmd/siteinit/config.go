@@ -24,6 +24,7 @@ var errConfig = errors.New("configuration of siteinit")
 type config struct {
 	Processes    []process `json:"processes"`
 	StaleSockets []string  `json:"stale_sockets"`
+	AccessSocket string    `json:"access_socket"` // where nginx asks about .htaccess; nothing: nowhere
 	GraceSeconds int       `json:"grace_seconds"` // 0: eight
 }
 

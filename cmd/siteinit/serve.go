@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 
 	"chatiere/cmd/siteinit/internal/forward"
 	"chatiere/cmd/siteinit/internal/supervise"
@@ -60,6 +61,14 @@ func serve(ctx context.Context, args []string, env func(string) string, stdout, 
 		if err := forward.RemoveStale(socket); err != nil {
 			log.Error("preparing start", "error", err)
 		}
+	}
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	defer stop()
+	if err := openAccess(serving, c.AccessSocket, log, &wait); err != nil {
+		log.Error("listening", "address", c.AccessSocket, "error", err)
+		return exitFailed // no file could be served
 	}
 	return supervised(ctx, s, env, supervise.Options{
 		Processes: processes, Grace: c.grace(), Stdout: stdout, Stderr: stderr, Log: log,

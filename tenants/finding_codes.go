@@ -40,6 +40,8 @@ const (
 	FindingImageMissing FindingCode = "image-missing"
 	// FindingSiteFrozen is a site that was stopped and suspended because it was filling the disk.
 	FindingSiteFrozen FindingCode = "site-frozen"
+	// FindingAccessRules is a site whose files ask for access rules that its web server cannot follow.
+	FindingAccessRules FindingCode = "access-rules"
 	// FindingReserve is a disk on which less is free than the reserve.
 	FindingReserve FindingCode = "disk-reserve"
 

@@ -3,6 +3,7 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -31,6 +32,17 @@ type Private struct {
 
 // Get returns the status of path. Redirects are not followed: where a site sends people is an answer in itself.
 func (p Private) Get(ctx context.Context, s tenants.Site, path string) (int, error) {
+	return p.ask(ctx, s, path, io.Discard)
+}
+
+// Read returns the status of path, and the beginning of its body.
+func (p Private) Read(ctx context.Context, s tenants.Site, path string) (int, []byte, error) {
+	var body bytes.Buffer
+	status, err := p.ask(ctx, s, path, &body)
+	return status, body.Bytes(), err
+}
+
+func (p Private) ask(ctx context.Context, s tenants.Site, path string, body io.Writer) (int, error) {
 	client := newClient(&http.Transport{
 		DisableKeepAlives: true,
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return p.Dial(ctx, s.ID) },
@@ -43,7 +55,7 @@ func (p Private) Get(ctx context.Context, s tenants.Site, path string) (int, err
 	req.Header.Set("X-Forwarded-Host", authority(s.Host, p.Port))
 	req.Header.Set("X-Forwarded-For", "127.0.0.1")
 	req.Header.Set("X-Real-IP", "127.0.0.1")
-	return status(client, req)
+	return status(client, req, body)
 }
 
 // Public asks through the proxy's inner TLS socket, with the site's name as server name and as Host.
@@ -69,7 +81,7 @@ func (p Public) Get(ctx context.Context, s tenants.Site, path string) (int, erro
 	if err != nil {
 		return 0, err
 	}
-	return status(client, req)
+	return status(client, req, io.Discard)
 }
 
 func newClient(t *http.Transport) *http.Client {
@@ -95,13 +107,13 @@ func request(ctx context.Context, url string) (*http.Request, error) {
 	return req, nil
 }
 
-func status(client *http.Client, req *http.Request) (int, error) {
+func status(client *http.Client, req *http.Request, body io.Writer) (int, error) {
 	res, err := client.Do(req)
 	if err != nil {
 		return 0, fmt.Errorf("probing: %w", err)
 	}
 	defer res.Body.Close()
-	if _, err := io.Copy(io.Discard, io.LimitReader(res.Body, readLimit)); err != nil {
+	if _, err := io.Copy(body, io.LimitReader(res.Body, readLimit)); err != nil {
 		return 0, fmt.Errorf("reading a probe's answer: %w", err)
 	}
 	return res.StatusCode, nil

@@ -35,6 +35,9 @@ func TestPrivateAsksAsTheProxyWould(t *testing.T) {
 	if err != nil || got != http.StatusFound {
 		t.Errorf("got %d, %v; want the redirect itself", got, err)
 	}
+	if status, body, err := p.Read(t.Context(), tenants.Site{ID: "s1", Host: "amap.lilas.coop"}, "/ready"); err != nil || status != http.StatusFound || len(body) == 0 {
+		t.Errorf("reading: got %d %q, %v", status, body, err)
+	}
 	srv.Close()
 	if _, err := p.Get(t.Context(), tenants.Site{ID: "s1", Host: "amap.lilas.coop"}, "/ready"); err == nil {
 		t.Error("a dead socket gave no error")

@@ -64,6 +64,8 @@ type Upkeep struct {
 	Directory Directory
 	Hooks     Hooks
 	Bin       Bin
+	Sites     Reader
+	Findings  Findings
 	ReadyPath func(s tenants.Site) (path string, status int, err error)
 	// CronEvery is how often the site's template wants its scheduled tasks run; 0: it has none.
 	CronEvery func(s tenants.Site) (time.Duration, error)
@@ -71,9 +73,10 @@ type Upkeep struct {
 	Log       *slog.Logger
 
 	mu       sync.Mutex
-	suspects map[string]bool  // by site
-	pulses   map[string]pulse // by site
-	tasks    map[string]*task // by site
+	suspects map[string]bool   // by site
+	pulses   map[string]pulse  // by site
+	tasks    map[string]*task  // by site
+	access   map[string]string // files whose rules cannot be followed, by site
 }
 
 const (

@@ -123,10 +123,8 @@ func (w *Worker) plan(context.Context) error {
 	w.plans = &provision.Plans{
 		Instance: c.Instance, Language: c.Language, Records: w.store, Databases: w.databases, Disk: w.disk,
 		Groups: w.groups(), Engine: w.engine, Templates: w.catalogue,
-		Private: probe.Private{Port: c.PublicPort, Dial: func(ctx context.Context, id string) (net.Conn, error) {
-			return sockets.Dial(ctx, p.AppSocket(id))
-		}},
-		Public: probe.Public{Edge: p.EdgeSocket(), Port: c.PublicPort, Roots: func() *x509.CertPool { return roots(c) }},
+		Private: w.private(),
+		Public:  probe.Public{Edge: p.EdgeSocket(), Port: c.PublicPort, Roots: func() *x509.CertPool { return roots(c) }},
 		Routes: &publish.Routes{
 			Path: p.Routes(), PublicPort: c.PublicPort, Language: c.Language, Domain: c.Domain, Platform: platformRoutes(c),
 			Sites: w.store, Socket: p.AppSocket, Refuse: w.catalogue.Refuse, Now: w.now,
@@ -185,10 +183,17 @@ func (w *Worker) sight() provision.Sight {
 	return s
 }
 
+// private asks sites over their own sockets.
+func (w *Worker) private() probe.Private {
+	return probe.Private{Port: w.config.PublicPort, Dial: func(ctx context.Context, id string) (net.Conn, error) {
+		return sockets.Dial(ctx, w.config.Paths().AppSocket(id))
+	}}
+}
+
 func (w *Worker) newUpkeep() *upkeep.Upkeep {
 	return &upkeep.Upkeep{
 		Records: w.store, Private: w.plans.Private, Files: w.disk, Databases: w.databases, Directory: groups{w.keycloak},
-		Hooks: w.plans, Bin: w.desk, Now: w.now, Log: w.log,
+		Hooks: w.plans, Bin: w.desk, Now: w.now, Log: w.log, Sites: w.private(), Findings: w.findings,
 		ReadyPath: func(s tenants.Site) (string, int, error) {
 			t, err := w.catalogue.Template(s.Template, s.Version)
 			if err != nil {

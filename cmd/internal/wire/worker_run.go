@@ -60,6 +60,7 @@ func (w *Worker) jobs() []schedule.Job {
 		{Name: "probe", Every: upkeep.ProbeEvery, Run: w.upkeep.Probe},
 		{Name: "pulse", Every: upkeep.PulseEvery, Run: w.upkeep.Pulse},
 		{Name: "cron", Every: time.Minute, Run: w.upkeep.CronFaults},
+		{Name: "access-rules", Every: time.Minute, Run: w.upkeep.AccessRules},
 		{Name: "measure", Every: 10 * time.Minute, Run: w.upkeep.Measure},
 		{Name: "bin", Every: time.Hour, Run: w.upkeep.EmptyBin},
 		{Name: "tries", Every: 5 * time.Second, Run: w.tries.Take},

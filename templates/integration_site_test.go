@@ -187,12 +187,12 @@ func (s *site) request(method, path string, body io.Reader, header http.Header) 
 	if err != nil {
 		return nil, "", err
 	}
-	for name, values := range header {
-		request.Header[name] = values
-	}
 	request.Host = s.values.Host + ":8443"
 	request.Header.Set("X-Forwarded-Proto", "https")
 	request.Header.Set("X-Real-IP", "203.0.113.7")
+	for name, values := range header {
+		request.Header[name] = values
+	}
 	response, err := s.client.Do(request)
 	if err != nil {
 		return nil, "", err

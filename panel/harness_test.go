@@ -124,7 +124,7 @@ func (w *world) newServer(registry *operations.Registry) *panel.Server {
 	w.options = panel.Options{
 		PublicURL: origin, SitesDomain: "lilas.example", SitesPort: 8443, Coop: panel.Coop{Name: "Coop des Lilas", Contact: "contact@lilas.example"},
 		Instance: "test", DataRoot: "/var/lib/chatiere-test", MailHourly: 200, EdgeSocket: filepath.Join(dir, "e"), LocalSocket: filepath.Join(dir, "l"),
-		Identity:   auth.Identity{Issuer: w.issuer.URL, ClientID: w.issuer.ClientID, ClientSecret: w.issuer.Secret, Client: &http.Client{Timeout: 5 * time.Second}},
+		Identity:   auth.Identity{Issuer: w.issuer.URL, ClientID: w.issuer.ClientID, ClientSecret: w.issuer.Secret, Rights: auth.RightsGroups, Client: &http.Client{Timeout: 5 * time.Second}},
 		SessionKey: []byte("0123456789abcdef0123456789abcdef"), Heartbeat: 30 * time.Millisecond,
 		Records: w.records, People: w.store, Store: w.store, Desk: w.desk, Access: w.access, Reachable: w.access.Reachable, Catalogue: catalogue{}, Doctor: doctor{}, Watch: &w.watch, Entries: entries,
 		PastPivot: func(op operations.Operation) bool {

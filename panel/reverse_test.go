@@ -3,6 +3,7 @@ package panel_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
@@ -51,5 +52,28 @@ func TestNoDoorLetsAManagerUndoWhatTheCoopDid(t *testing.T) {
 		if r.status != http.StatusForbidden {
 			t.Errorf("restoring what the co-op deleted answers %d", r.status)
 		}
+	}
+}
+
+// While nobody can tell whether its maker still has these rights, a token reads and changes nothing.
+func TestATokenWhoseRightsAreOldChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.towns()
+	token := who{bearer: w.newToken(w.signIn(lea), "write")}
+	x := w.site(own, tenants.StateReady)
+	w.store.SetRightsAge(11*time.Minute, true)
+	before := w.written()
+	if r := w.do(token, ask{method: "POST", path: "/api/v1/sites/" + x.ID + "/delete", json: "{}"}); r.status != http.StatusServiceUnavailable {
+		t.Errorf("a change answers %d: %s", r.status, r.body)
+	}
+	if after := w.written(); after != before {
+		t.Errorf("something was written: %s, was %s", after, before)
+	}
+	if r := w.do(token, ask{path: "/api/v1/sites/" + x.ID}); r.status != http.StatusOK {
+		t.Errorf("reading answers %d", r.status)
+	}
+	w.store.SetRightsAge(time.Minute, true)
+	if r := w.do(token, ask{method: "POST", path: "/api/v1/sites/" + x.ID + "/delete", json: "{}"}); r.status != http.StatusAccepted {
+		t.Errorf("once they are read again, it answers %d: %s", r.status, r.body)
 	}
 }

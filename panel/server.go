@@ -67,7 +67,7 @@ func New(o Options) (*Server, error) {
 		Store: o.Store, People: o.People, Provider: s.provider, Seal: seal, Limits: o.Limits, Bell: s.bell, Now: o.Now, Log: o.Log,
 	}
 	s.signIn = &auth.SignIn{Flows: o.Store, Sessions: s.sessions, Provider: s.provider, Audit: o.Records, Now: o.Now, Log: o.Log}
-	s.tokens = &auth.Tokens{Bell: s.bell, Store: o.Store, People: o.People, Audit: o.Records, Now: o.Now, Log: o.Log}
+	s.tokens = &auth.Tokens{Bell: s.bell, Limits: o.Limits, Store: o.Store, People: o.People, Audit: o.Records, Now: o.Now, Log: o.Log}
 	s.glass = &auth.BreakGlass{Links: o.Store, Sessions: s.sessions, Audit: o.Records, Now: o.Now}
 	s.back = &auth.BackChannel{Provider: s.provider, Store: o.Store, Bell: s.bell, Audit: o.Records, Now: o.Now}
 	s.gate = auth.NewGate(o.Store, o.SessionKey, o.Now, o.Log)

@@ -122,7 +122,9 @@ func (s *Server) recheck(c *fiber.Ctx, slug string) func(context.Context) error 
 			visit, err = s.sessions.ResolveHash(ctx, v.Session.Hash)
 			p = visit.Session.Principal()
 		case p.Kind == tenants.KindToken:
-			p, err = s.tokens.Resolve(ctx, secret)
+			var resolved auth.ResolvedToken
+			resolved, err = s.tokens.Resolve(ctx, secret)
+			p = resolved.Principal
 		}
 		if err != nil {
 			return err

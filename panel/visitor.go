@@ -81,7 +81,7 @@ func (s *Server) recognizeToken(ctx context.Context, v visitor, secret string) (
 		}
 		return v, tenants.ErrUnauthenticated
 	}
-	v.Principal = p
+	v.Principal, v.Stale = p.Principal, p.Stale
 	return v, err
 }
 

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"regexp"
 	"strings"
 	"time"
 
@@ -19,37 +20,65 @@ type claims struct {
 	Groups   []string `json:"groups"`
 	ACR      string   `json:"acr"`
 	AuthTime int64    `json:"auth_time"`
+	Access   map[string]struct {
+		Roles []string `json:"roles"`
+	} `json:"resource_access"` // roles by client
 }
 
+// member is who the token names, without any right.
 func (c claims) member(now time.Time) tenants.Member {
-	admin, memberships := rights(c.Groups)
 	name := c.Name
 	if name == "" {
 		name = c.Username
 	}
 	return tenants.Member{
-		Subject: c.Subject, Username: c.Username, Name: name, Email: c.Email,
-		CoopAdmin: admin, Memberships: memberships, SeenAt: now,
+		Subject: c.Subject, Username: c.Username, Name: name, Email: c.Email, Memberships: map[string]tenants.Role{}, SeenAt: now,
 	}
 }
 
-// rights reads full group paths segment by segment: a group called "gestion" elsewhere in the tree means nothing.
-func rights(groups []string) (admin bool, memberships map[string]tenants.Role) {
+// slugForm is what an association's slug looks like.
+var slugForm = regexp.MustCompile(`^[a-z0-9](-?[a-z0-9]){1,39}$`)
+
+// groupRights reads full group paths segment by segment: a group called "gestion" elsewhere in the tree means nothing.
+// The issuer must escape slashes in names, or a group called "coop/admins" would be read as the co-op's.
+func groupRights(groups []string) (admin bool, memberships map[string]tenants.Role) {
 	memberships = map[string]tenants.Role{}
 	for _, path := range groups {
 		p := strings.Split(path, "/")
 		switch {
 		case len(p) == 3 && p[0] == "" && p[1] == "coop" && p[2] == "admins":
 			admin = true
-		case len(p) == 4 && p[0] == "" && p[1] == "assos" && p[2] != "" && p[3] == "gestion":
-			memberships[p[2]] = tenants.RoleManager
-		case len(p) == 4 && p[0] == "" && p[1] == "assos" && p[2] != "" && p[3] == "membres":
-			if memberships[p[2]] == "" {
-				memberships[p[2]] = tenants.RoleMember
-			}
+		case len(p) == 4 && p[0] == "" && p[1] == "assos":
+			belong(memberships, p[2], p[3])
 		}
 	}
 	return admin, memberships
+}
+
+// roleRights reads the roles of the panel's own client, which only those can make who administer that client:
+// "coop-admins", "gestion:<slug>", "membres:<slug>".
+func roleRights(roles []string) (admin bool, memberships map[string]tenants.Role) {
+	memberships = map[string]tenants.Role{}
+	for _, role := range roles {
+		if role == "coop-admins" {
+			admin = true
+		}
+		if kind, slug, ok := strings.Cut(role, ":"); ok {
+			belong(memberships, slug, kind)
+		}
+	}
+	return admin, memberships
+}
+
+// belong adds what a group or role of an association means; the higher role counts.
+func belong(memberships map[string]tenants.Role, slug, kind string) {
+	switch {
+	case !slugForm.MatchString(slug):
+	case kind == "gestion":
+		memberships[slug] = tenants.RoleManager
+	case kind == "membres" && memberships[slug] == "":
+		memberships[slug] = tenants.RoleMember
+	}
 }
 
 // strongACR is how we ask for the second factor.

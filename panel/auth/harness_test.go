@@ -34,14 +34,16 @@ type porch struct {
 	bell     *auth.Bell
 }
 
-func newPorch(t *testing.T) *porch {
+func newPorch(t *testing.T) *porch { return newPorchFrom(t, auth.RightsGroups) }
+
+func newPorchFrom(t *testing.T, from auth.RightsFrom) *porch {
 	t.Helper()
 	p := &porch{clock: authtest.NewClock(), store: authtest.NewStore()}
 	p.issuer = authtest.NewIssuer(t, p.clock.Now)
 	log := slog.New(slog.DiscardHandler)
 	now := p.clock.Now
 	p.provider = auth.NewProvider(auth.Identity{
-		Issuer: p.issuer.URL, ClientID: p.issuer.ClientID, ClientSecret: p.issuer.Secret, PublicURL: publicURL,
+		Issuer: p.issuer.URL, ClientID: p.issuer.ClientID, ClientSecret: p.issuer.Secret, PublicURL: publicURL, Rights: from,
 		Client: &http.Client{Timeout: 5 * time.Second},
 	}, now, log)
 	seal, err := auth.NewSeal(key)

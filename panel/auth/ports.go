@@ -81,6 +81,9 @@ type People interface {
 	SavePerson(ctx context.Context, m tenants.Member) error
 	// Person answers tenants.ErrNotFound for a subject never seen.
 	Person(ctx context.Context, subject string) (tenants.Member, error)
+	// RightsAge returns how long ago the worker last read everybody's rights from the realm, all of them and without a
+	// fault; false when it never did.
+	RightsAge(ctx context.Context) (age time.Duration, ever bool, err error)
 }
 
 // Auditor appends to the audit trail.

@@ -23,6 +23,7 @@ type Identity struct {
 	Issuer       string
 	ClientID     string
 	ClientSecret string
+	Rights       RightsFrom
 	PublicURL    string // ours, such as "https://panel.lilas.coop", without a slash at the end
 	Client       *http.Client
 }

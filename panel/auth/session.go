@@ -72,6 +72,10 @@ type Limits struct {
 	Rights   time.Duration // how old rights may get before they are asked for again; 0: 5 min
 }
 
+// copied is how old the worker's copy of everybody's rights may get: it reads them about as often as sessions renew
+// theirs, and one reading may fail.
+func (l Limits) copied() time.Duration { return 2 * l.orDefaults().Rights }
+
 // Filled returns the limits with the defaults put in.
 func (l Limits) Filled() Limits { return l.orDefaults() }
 

@@ -116,6 +116,11 @@ func (s *Sessions) renew(ctx context.Context, hash Hash) (Session, error) {
 		// Without a way to ask again the rights could never change: sign in again.
 		return x, errors.Join(ErrEnded, err, s.Store.DeleteSession(ctx, hash))
 	}
+	if s.Provider.id.Rights == RightsDirectory {
+		if err := s.copyFresh(ctx); err != nil {
+			return x, err // before a refresh token that is good for one use is spent
+		}
+	}
 	g, err := s.Provider.renew(ctx, refresh)
 	if errors.Is(err, errGrant) || (err == nil && g.claims.Subject != x.Subject) {
 		return x, errors.Join(ErrEnded, err, s.Store.DeleteSession(ctx, hash))
@@ -123,19 +128,22 @@ func (s *Sessions) renew(ctx context.Context, hash Hash) (Session, error) {
 	if err != nil {
 		return x, err
 	}
-	x = s.apply(x, g, now)
+	m, err := s.member(ctx, g.claims, now)
+	if err != nil {
+		return x, err
+	}
+	x = s.apply(x, g, m)
 	if err := s.Store.RenewSession(ctx, x); err != nil {
 		return x, fmt.Errorf("storing renewed rights: %w", err)
 	}
-	s.remember(ctx, g.claims.member(now))
+	s.remember(ctx, m)
 	return x, nil
 }
 
 // apply writes what the issuer says now into the session; its level of authentication stays that of its opening.
-func (s *Sessions) apply(x Session, g grant, now time.Time) Session {
-	m := g.claims.member(now)
+func (s *Sessions) apply(x Session, g grant, m tenants.Member) Session {
 	x.Username, x.Name, x.Email = m.Username, m.Name, m.Email
-	x.CoopAdmin, x.Memberships, x.RightsAt = m.CoopAdmin, m.Memberships, now
+	x.CoopAdmin, x.Memberships, x.RightsAt = m.CoopAdmin, m.Memberships, m.SeenAt
 	x.IDToken = s.Seal.close(g.idToken, x.Hash)
 	if g.refresh != "" {
 		x.Refresh = s.Seal.close(g.refresh, x.Hash)
@@ -151,11 +159,15 @@ func (s *Sessions) open(ctx context.Context, g grant, from Origin) (Session, str
 	if g.claims.AuthTime > 0 {
 		x.AuthTime = time.Unix(g.claims.AuthTime, 0).UTC()
 	}
-	x = s.apply(x, g, now)
+	m, err := s.member(ctx, g.claims, now)
+	if err != nil {
+		return x, "", err
+	}
+	x = s.apply(x, g, m)
 	if err := s.Store.InsertSession(ctx, x); err != nil {
 		return x, "", fmt.Errorf("storing session: %w", err)
 	}
-	s.remember(ctx, g.claims.member(now))
+	s.remember(ctx, m)
 	return x, cookie, nil
 }
 
@@ -165,13 +177,6 @@ func (s *Sessions) fresh(kind SessionKind, now time.Time, life time.Duration, fr
 		Device: DeviceOf(from.Agent), Network: NetworkOf(from.Address)}
 	_, _ = rand.Read(x.CSRF[:])
 	return x, cookie
-}
-
-// remember mirrors the member; failing to is no reason to keep a person out.
-func (s *Sessions) remember(ctx context.Context, m tenants.Member) {
-	if err := s.People.SavePerson(ctx, m); err != nil {
-		s.Log.ErrorContext(ctx, "member not mirrored", "subject", m.Subject, "error", err)
-	}
 }
 
 // Close ends the session a cookie stands for; an unknown one is success.

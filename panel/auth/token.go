@@ -53,6 +53,7 @@ type Tokens struct {
 	People People
 	Audit  Auditor
 	Bell   *Bell // rung when one is revoked; nil for none
+	Limits Limits
 	Now    func() time.Time
 	Log    *slog.Logger
 }
@@ -119,26 +120,35 @@ func newTokenSecret() string {
 // makerOf names the owner of p's tokens. The socket's are everybody's who can open it.
 func makerOf(p tenants.Principal) Maker { return Maker{Kind: p.Kind, ID: p.ID} }
 
+// ResolvedToken is whom a token stands for.
+type ResolvedToken struct {
+	tenants.Principal
+	// Stale: nobody can tell whether the maker still has these rights, and nothing dangerous may be done with them.
+	Stale bool
+}
+
+var noToken = ResolvedToken{Principal: tenants.Anonymous()}
+
 // Resolve returns the principal a secret stands for: with the maker's rights as they are now, and no more. It answers
 // ErrEnded for an unknown, expired or revoked one.
-func (t *Tokens) Resolve(ctx context.Context, secret string) (tenants.Principal, error) {
+func (t *Tokens) Resolve(ctx context.Context, secret string) (ResolvedToken, error) {
 	if len(secret) != len(tokenPrefix)+tokenSigns || !strings.HasPrefix(secret, tokenPrefix) {
-		return tenants.Anonymous(), ErrEnded
+		return noToken, ErrEnded
 	}
 	found, err := t.Store.TokenByHash(ctx, hashOf(secret))
 	if errors.Is(err, tenants.ErrNotFound) {
-		return tenants.Anonymous(), ErrEnded
+		return noToken, ErrEnded
 	}
 	if err != nil {
-		return tenants.Anonymous(), fmt.Errorf("reading token: %w", err)
+		return noToken, fmt.Errorf("reading token: %w", err)
 	}
 	now := t.Now()
 	if found.RevokedAt != nil || !now.Before(found.ExpiresAt) {
-		return tenants.Anonymous(), ErrEnded
+		return noToken, ErrEnded
 	}
 	p, err := t.principal(ctx, found)
 	if err != nil {
-		return tenants.Anonymous(), err
+		return noToken, err
 	}
 	if found.UsedAt == nil || now.Sub(*found.UsedAt) >= touchEvery {
 		if err := t.Store.UseToken(ctx, found.ID, now); err != nil {
@@ -148,10 +158,10 @@ func (t *Tokens) Resolve(ctx context.Context, secret string) (tenants.Principal,
 	return p, nil
 }
 
-func (t *Tokens) principal(ctx context.Context, found Token) (tenants.Principal, error) {
-	p := tenants.Principal{
+func (t *Tokens) principal(ctx context.Context, found Token) (ResolvedToken, error) {
+	p := ResolvedToken{Principal: tenants.Principal{
 		Kind: tenants.KindToken, ID: found.ID, Name: found.MakerName + " (" + found.Label + ")", Scopes: []tenants.Scope{found.Scope},
-	}
+	}}
 	if found.Maker.Kind == tenants.KindLocal {
 		p.CoopAdmin, p.SecondFact = found.Admin, found.Admin
 		return p, nil
@@ -166,7 +176,21 @@ func (t *Tokens) principal(ctx context.Context, found Token) (tenants.Principal,
 	p.Email, p.Memberships = m.Email, m.Memberships
 	p.CoopAdmin = found.Admin && m.CoopAdmin
 	p.SecondFact = p.CoopAdmin
-	return p, nil
+	p.Stale, err = t.stale(ctx, m)
+	return p, err
+}
+
+// stale reports whether the maker's rights are too old to act on. The worker reads everybody's every few minutes; where
+// it cannot, a person's rights are as old as their last sign-in or its renewal.
+func (t *Tokens) stale(ctx context.Context, maker tenants.Member) (bool, error) {
+	age, ever, err := t.People.RightsAge(ctx)
+	if err != nil {
+		return false, fmt.Errorf("reading the age of rights: %w", err)
+	}
+	if !ever {
+		age = t.Now().Sub(maker.SeenAt)
+	}
+	return age > t.Limits.copied(), nil
 }
 
 // List returns the principal's tokens; the local socket sees everybody's, so that a leaked one can be found.

@@ -61,6 +61,32 @@ func TestATokenIsAdminOnlyIfItsMakerWasWithASecondFactorAndStillIs(t *testing.T)
 	}
 }
 
+// While Keycloak is away the worker cannot read rights again: a manager who was removed may hold a token for writing.
+func TestATokenIsStaleWhenItsMakersRightsAreOld(t *testing.T) {
+	p := newPorch(t)
+	_, secret := p.token(t, p.signedIn(t, lea).Session.Principal(), auth.NewToken{Label: "x", Scope: tenants.ScopeWrite})
+	_, root := p.token(t, tenants.Local(), auth.NewToken{Label: "x", Scope: tenants.ScopeWrite})
+	for _, c := range []struct {
+		age   time.Duration
+		ever  bool
+		after time.Duration // since the maker's sign-in
+		want  bool
+	}{
+		{0, true, 0, false}, {10 * time.Minute, true, 0, false}, {11 * time.Minute, true, 0, true},
+		{0, false, 5 * time.Minute, false}, {0, false, 6 * time.Minute, true}, {0, true, 0, false},
+	} {
+		p.store.SetRightsAge(c.age, c.ever)
+		p.clock.Advance(c.after)
+		got, err := p.tokens.Resolve(t.Context(), secret)
+		if err != nil || got.Stale != c.want || got.RoleIn("lilas") != tenants.RoleManager {
+			t.Errorf("rights read %s ago (%v): %+v, %v; want stale %v", c.age, c.ever, got, err, c.want)
+		}
+		if got, err := p.tokens.Resolve(t.Context(), root); err != nil || got.Stale {
+			t.Errorf("the socket's token: %+v, %v", got, err)
+		}
+	}
+}
+
 func TestTokensEnd(t *testing.T) {
 	p := newPorch(t)
 	who := p.signedIn(t, lea).Session.Principal()

@@ -55,8 +55,9 @@ type Client struct {
 	http     *http.Client
 	grant    clientcredentials.Config
 
-	mu    sync.Mutex
-	token *oauth2.Token
+	mu      sync.Mutex
+	token   *oauth2.Token
+	parents map[string]parent // by path, see parentID
 }
 
 // New makes a client; it does not connect.

@@ -27,6 +27,7 @@ func fakeClient(t *testing.T, fake *keycloaktest.Fake, instance string) *keycloa
 
 func TestTheStandInFulfilsTheContract(t *testing.T) {
 	fake := keycloaktest.NewFake(t)
+	fake.EscapeSlashes = true
 	keycloaktest.Suite(t, func(t *testing.T, instance string) *keycloak.Client { return fakeClient(t, fake, instance) })
 }
 

@@ -37,6 +37,7 @@ type Group struct {
 
 type groupRecord struct {
 	ID         string              `json:"id,omitempty"`
+	ParentID   string              `json:"parentId,omitempty"`
 	Name       string              `json:"name"`
 	Path       string              `json:"path,omitempty"`
 	Attributes map[string][]string `json:"attributes,omitempty"`
@@ -61,17 +62,15 @@ func (c *Client) mark(operation string) map[string][]string {
 	return map[string][]string{instanceAttribute: {c.instance}, operationAttribute: {operation}}
 }
 
-// GroupByPath finds a group by its full path, such as /assos/amap-du-puy/gestion.
+// GroupByPath finds a group by its full path, such as /assos/amap-du-puy/gestion. Each segment is the name of one group:
+// a group that has a slash in its name is not found under any path.
 func (c *Client) GroupByPath(ctx context.Context, path string) (Group, error) {
 	segments, err := split(path)
 	if err != nil {
 		return Group{}, err
 	}
-	for i, segment := range segments {
-		segments[i] = url.PathEscape(segment)
-	}
-	var found groupRecord
-	if err := c.get(ctx, "/group-by-path/"+strings.Join(segments, "/"), &found); err != nil {
+	found, err := c.lookUp(ctx, segments)
+	if err != nil {
 		return Group{}, fmt.Errorf("finding group %s: %w", path, err)
 	}
 	return found.group(), nil
@@ -119,6 +118,7 @@ func (c *Client) DeleteGroup(ctx context.Context, path string) error {
 	if found.Instance != c.instance {
 		return fmt.Errorf("deleting group %s, which bears instance %q: %w", path, found.Instance, ErrForeign)
 	}
+	defer c.forgetParents()
 	if err := c.remove(ctx, "/groups/"+found.ID); err != nil && !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("deleting group %s: %w", path, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+	"time"
 
 	"chatiere/tenants"
 	"chatiere/tenants/mysql"
@@ -125,5 +126,21 @@ func TestMembersAreCountedByAssociation(t *testing.T) {
 	}
 	if got, err := s.MemberCounts(ctx, nil); err != nil || len(got) != 0 || got[c.ID] != 0 {
 		t.Errorf("of no association: %v (%v)", got, err)
+	}
+}
+
+func TestTheAgeOfEverybodysRightsIsByTheDatabasesClock(t *testing.T) {
+	ctx, s := store(t)
+	if _, ever, err := s.RightsAge(ctx); err != nil || ever {
+		t.Errorf("before any reading: %v, %v", ever, err)
+	}
+	must(t, s.Heartbeat(ctx, "w1", "start it"))
+	if _, ever, err := s.RightsAge(ctx); err != nil || ever {
+		t.Errorf("after a heartbeat alone: %v, %v", ever, err)
+	}
+	must(t, s.NoteRights(ctx, "w1"))
+	must(t, s.Heartbeat(ctx, "w2", "start it"))
+	if age, ever, err := s.RightsAge(ctx); err != nil || !ever || age < 0 || age > time.Minute {
+		t.Errorf("after a reading: %s, %v, %v", age, ever, err)
 	}
 }

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"time"
 
@@ -105,6 +106,19 @@ func (s *Store) Heartbeat(ctx context.Context, worker, revival string) error {
 	return translate("noting the heartbeat", s.on(ctx).Exec(`INSERT INTO worker_heartbeat (worker, seen_at, revival)
   VALUES (?, UTC_TIMESTAMP(6), ?) ON DUPLICATE KEY UPDATE seen_at = VALUES(seen_at), revival = VALUES(revival)`,
 		worker, clip(revival, 2000)).Error)
+}
+
+// NoteRights notes that the worker has just read everybody's rights from the realm.
+func (s *Store) NoteRights(ctx context.Context, worker string) error {
+	return translate("noting that rights were read", s.on(ctx).Exec(`INSERT INTO worker_heartbeat (worker, seen_at, rights_at)
+  VALUES (?, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE rights_at = VALUES(rights_at)`, worker).Error)
+}
+
+// RightsAge returns how long ago a worker last read everybody's rights, by the database's clock; false when none ever did.
+func (s *Store) RightsAge(ctx context.Context) (age time.Duration, ever bool, err error) {
+	var microseconds sql.NullInt64
+	err = s.on(ctx).Raw("SELECT TIMESTAMPDIFF(MICROSECOND, MAX(rights_at), UTC_TIMESTAMP(6)) FROM worker_heartbeat").Row().Scan(&microseconds)
+	return time.Duration(microseconds.Int64) * time.Microsecond, microseconds.Valid, translate("reading when rights were read", err)
 }
 
 // Revival returns the command that brings the worker back, as the last one left it; "" when none ever did.

@@ -104,7 +104,15 @@ type Identity struct {
 	ClientID      string
 	AdminClientID string // service account with rights on the realm; may be empty for an external realm
 	External      bool   // true: not our container, so nothing starts or prepares one
+	Rights        string // what rights are taken from: RightsGroups, RightsDirectory, RightsRoles, or "" for nothing
 }
+
+// What people's rights are taken from.
+const (
+	RightsGroups    = "groups"    // paths of groups in the token, of our own Keycloak
+	RightsDirectory = "directory" // groups by their ids, which the worker reads with its account
+	RightsRoles     = "roles"     // roles of the panel's client in the token
+)
 
 // Egress is what sites may reach beyond their templates' lists.
 type Egress struct {

@@ -42,6 +42,9 @@ func (c *Config) derive() {
 	if c.Identity.AdminClientID == "" && !c.Identity.External {
 		c.Identity.AdminClientID = "chatiere-worker"
 	}
+	if c.Identity.Rights == "" {
+		c.Identity.Rights = c.Identity.rightsFrom()
+	}
 	if c.Domain == "" {
 		return // its absence is reported; names made from nothing would only add noise
 	}
@@ -54,6 +57,17 @@ func (c *Config) derive() {
 	if c.Identity.Issuer == "" && !c.Identity.External {
 		c.Identity.Issuer = c.SiteURL("id."+c.Domain) + "/realms/chatiere"
 	}
+}
+
+// rightsFrom is what rights are taken from unless somebody chose: nothing, on somebody else's realm without an account.
+func (i Identity) rightsFrom() string {
+	switch {
+	case !i.External:
+		return RightsGroups
+	case i.AdminClientID != "":
+		return RightsDirectory
+	}
+	return ""
 }
 
 // listenPort returns the port of a listen address, 0 when it has none.

@@ -74,6 +74,8 @@ var keysBefore = []key{
 		func(c *Config) any { return &c.Identity.AdminClientID }, checkAdminClientID},
 	{"identity.external", "true or false", "false",
 		func(c *Config) any { return &c.Identity.External }, nil},
+	{"identity.rights", "nothing, or roles if identity.external is true: groups for our own Keycloak, directory where identity.admin_client_id is set",
+		"roles", func(c *Config) any { return &c.Identity.Rights }, checkRights},
 
 	{"egress.permit", "a list of name:port, address:port or ranges", `["mirror.lan:443", "10.1.0.0/16"]`,
 		func(c *Config) any { return &c.Egress.Permit }, checkPermit},

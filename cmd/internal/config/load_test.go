@@ -40,6 +40,26 @@ func faultsOf(t *testing.T, text string, env ...string) config.Faults {
 	return faults
 }
 
+func TestRightsComeFromWhatCanBeBelievedOfTheRealm(t *testing.T) {
+	external := minimal + "identity:\n  external: true\n  issuer: https://id.example.org/realms/x\n"
+	for text, want := range map[string]string{
+		minimal: config.RightsGroups, external: "", external + "  admin_client_id: w\n": config.RightsDirectory,
+		external + "  rights: roles\n": config.RightsRoles, external + "  admin_client_id: w\n  rights: roles\n": config.RightsRoles,
+	} {
+		if got := parse(t, text).Identity.Rights; got != want {
+			t.Errorf("%s\nrights come from %q, want %q", text, got, want)
+		}
+	}
+	for _, text := range []string{
+		external + "  rights: groups\n", external + "  admin_client_id: w\n  rights: groups\n", external + "  rights: directory\n",
+		minimal + "identity:\n  rights: roles\n", minimal + "identity:\n  rights: names\n",
+	} {
+		if faults := faultsOf(t, text); len(faults) != 1 || faults[0].Key != "identity.rights" {
+			t.Errorf("%s\nfaults %v", text, faults)
+		}
+	}
+}
+
 func TestTwoKeysAreEnough(t *testing.T) {
 	c := parse(t, minimal)
 	for _, check := range []struct{ what, got, want string }{

@@ -237,6 +237,14 @@ func checkAdminClientID(c *Config) string {
 	return checkClientID(c.Identity.AdminClientID)
 }
 
+// checkRights keeps paths of groups from being believed of a realm of which nobody knows that it escapes slashes.
+func checkRights(c *Config) string {
+	if r := c.Identity.Rights; r != c.Identity.rightsFrom() && (r != RightsRoles || !c.Identity.External) {
+		return fmt.Sprintf("found %q", r)
+	}
+	return ""
+}
+
 func checkDockerHost(c *Config) string {
 	path, ok := strings.CutPrefix(c.Docker.Host, "unix://")
 	if !ok {

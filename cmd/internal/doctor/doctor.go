@@ -38,6 +38,10 @@ type Doctor struct {
 	Identity interface {
 		Ping(ctx context.Context) error
 	}
+	// Rights is what people's rights are taken from (identity.rights); Escapes tells whether our own Keycloak escapes
+	// slashes in names of groups, nil while nobody has tried.
+	Rights  string
+	Escapes func() *bool
 	// Certificate is the path of the chain that the proxy shows.
 	Certificate string
 	// Names are the addresses that must lead to us; Resolve looks one up.
@@ -66,7 +70,7 @@ const each = 5 * time.Second
 // Examine makes every check; it fails only when ctx ends.
 func (d Doctor) Examine(ctx context.Context) (api.Diagnosis, error) {
 	looks := []func(context.Context) []api.Check{
-		d.engine, d.records, d.database, d.sitesDatabase, d.identity, d.disk, d.quota, d.clock, d.certificate, d.audit,
+		d.engine, d.records, d.database, d.sitesDatabase, d.identity, d.rights, d.disk, d.quota, d.clock, d.certificate, d.audit,
 	}
 	looks = append(append(looks, d.names()...), d.siblings, d.permits, d.jobs)
 	found := make([][]api.Check, len(looks))
@@ -150,6 +154,24 @@ func (d Doctor) identity(ctx context.Context) []api.Check {
 			"Nobody can sign in until it answers; chatiere break-glass lets an admin in. See docker logs --tail 50 chatiere-…-keycloak")}
 	}
 	return []api.Check{green("keycloak", "answers")}
+}
+
+// rights tells whether people's rights come from something that no name forges.
+func (d Doctor) rights(context.Context) []api.Check {
+	switch d.Rights {
+	case "directory":
+		return []api.Check{green("rights", "come from the realm's groups, which the worker knows by their ids")}
+	case "roles":
+		return []api.Check{green("rights", "come from the roles of the panel's client")}
+	case "groups":
+		if escapes := d.Escapes(); escapes != nil && !*escapes {
+			return []api.Check{red("rights", "Keycloak does not escape slashes in names of groups: one called coop/admins makes its members volunteers",
+				"Its image is older than the panel's: make images, then docker-compose … up -d keycloak")}
+		}
+		return []api.Check{green("rights", "come from the paths of groups, in which slashes of names are escaped")}
+	}
+	return []api.Check{red("rights", "nobody has any: the paths of groups in somebody else's realm can be forged by whoever may name a group",
+		"Give the worker an account there (identity.admin_client_id), or let the realm put roles of the panel's client into its token and set identity.rights: roles. chatiere break-glass lets an admin in meanwhile.")}
 }
 
 const (

@@ -30,7 +30,7 @@ func TestAPlatformThatIsWellIsGreenInThisOrder(t *testing.T) {
 		}
 	}
 	want := []string{
-		"docker", "live-restore", "records", "database", "sites-database", "keycloak", "disk", "inodes", "quota", "clock", "certificate", "audit",
+		"docker", "live-restore", "records", "database", "sites-database", "keycloak", "rights", "disk", "inodes", "quota", "clock", "certificate", "audit",
 		"name lilas.example", "name panel.lilas.example", "sites apart", "egress.permit", "jobs",
 	}
 	if !slices.Equal(names, want) {

@@ -106,7 +106,7 @@ func well(t *testing.T) doctor.Doctor {
 	return doctor.Doctor{
 		Root: "/proc", Mounts: mounts("/", "ext4", "rw,relatime"),
 		Engine:   engine{info: tenants.EngineInfo{Version: "27.1", APIVersion: "1.46", CgroupVersion: "2", LiveRestore: true}},
-		Database: database{clock: now}, SitesDatabase: service{}, Identity: service{},
+		Database: database{clock: now}, SitesDatabase: service{}, Identity: service{}, Rights: "groups", Escapes: func() *bool { return nil },
 		Certificate: certificate(t, now.AddDate(0, 0, -10), now.AddDate(0, 0, 80)),
 		Names:       []string{"lilas.example", "panel.lilas.example"},
 		Resolve:     func(context.Context, string) ([]string, error) { return []string{"192.0.2.7"}, nil },

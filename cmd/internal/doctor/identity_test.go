@@ -7,6 +7,25 @@ import (
 	"chatiere/panel/api"
 )
 
+func TestRightsThatANameCouldForgeAreRed(t *testing.T) {
+	yes, no := true, false
+	for _, c := range []struct {
+		from    string
+		escapes *bool
+		state   api.CheckState
+		found   string
+	}{
+		{"groups", &yes, api.CheckGreen, "escaped"}, {"groups", nil, api.CheckGreen, "escaped"}, {"groups", &no, api.CheckRed, "coop/admins"},
+		{"directory", nil, api.CheckGreen, "ids"}, {"roles", nil, api.CheckGreen, "roles"}, {"", nil, api.CheckRed, "nobody has any"},
+	} {
+		d := well(t)
+		d.Rights, d.Escapes = c.from, func() *bool { return c.escapes }
+		if got := examine(t, d)["rights"]; got.State != c.state || !strings.Contains(got.Found, c.found) || got.State == api.CheckRed && got.Advice == "" {
+			t.Errorf("rights from %q: %+v", c.from, got)
+		}
+	}
+}
+
 func TestARealmWithoutAnAccountOfOursIsAmber(t *testing.T) {
 	d := well(t)
 	d.Identity = nil

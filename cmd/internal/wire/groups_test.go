@@ -143,7 +143,8 @@ func TestARealmThatIsNotThereSaysNothingOfAnybody(t *testing.T) {
 func TestWhoMayNotSignInHasNoRights(t *testing.T) {
 	g := at(t, map[string]string{
 		"/realms/chatiere/protocol/openid-connect/token":   `{"access_token":"x","token_type":"Bearer","expires_in":300}`,
-		"/admin/realms/chatiere/group-by-path/coop/admins": `{"id":"g1","name":"admins","path":"/coop/admins"}`,
+		"/admin/realms/chatiere/group-by-path/coop":        `{"id":"g0","name":"coop","path":"/coop"}`,
+		"/admin/realms/chatiere/group-by-path/coop/admins": `{"id":"g1","parentId":"g0","name":"admins","path":"/coop/admins"}`,
 		"/admin/realms/chatiere/groups/g1/members":         `[{"id":"lea","username":"lea","enabled":true},{"id":"max","username":"max","enabled":false}]`,
 	})
 	if got, err := g.Admins(t.Context()); err != nil || !slices.Equal(got, []string{"lea"}) {

@@ -114,6 +114,7 @@ func panelIdentity(c config.Config) (auth.Identity, error) {
 	}
 	return auth.Identity{
 		Issuer: c.Identity.Issuer, ClientID: c.Identity.ClientID, ClientSecret: secret,
+		Rights: auth.RightsFrom(c.Identity.Rights),
 		Client: edgeClient(c, c.Paths().PanelEdgeSocket()),
 	}, nil
 }

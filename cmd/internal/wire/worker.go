@@ -65,6 +65,7 @@ type Worker struct {
 	now        func() time.Time
 	refusal    atomic.Pointer[error] // why the records are refused
 	ready      atomic.Bool           // at work
+	escapes    atomic.Pointer[bool]  // whether our Keycloak escapes slashes in names of groups; nil: not tried yet
 	end        context.CancelCauseFunc
 }
 

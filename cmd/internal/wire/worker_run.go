@@ -80,7 +80,7 @@ func (w *Worker) jobs() []schedule.Job {
 	}
 	return append(jobs,
 		// With the time one round takes, nobody keeps a right for five minutes that the directory took away.
-		schedule.Job{Name: "members", Every: 4 * time.Minute, Run: w.upkeep.Mirror},
+		schedule.Job{Name: "members", Every: 4 * time.Minute, Run: w.mirror},
 		schedule.Job{Name: "realm", Every: 6 * time.Hour, Run: w.realm})
 }
 
@@ -130,11 +130,31 @@ func (w *Worker) realm(ctx context.Context) error {
 	if len(report.Advice) > 0 {
 		w.log.Warn("the realm should be changed by those who run it", "advice", report.Advice)
 	}
-	return err
+	return errors.Join(err, w.tryEscaping(ctx))
 }
 
 // realmTime bounds one look after the realm, most of it waiting for Keycloak's start.
 const realmTime = 10 * time.Minute
+
+// tryEscaping finds out, where rights are taken from the paths of groups, whether a name can forge one.
+func (w *Worker) tryEscaping(ctx context.Context) error {
+	if w.config.Identity.Rights != config.RightsGroups {
+		return nil
+	}
+	escapes, err := w.keycloak.EscapesSlashes(ctx)
+	if err == nil {
+		w.escapes.Store(&escapes)
+	}
+	return err
+}
+
+// mirror copies everybody's rights and, where all of it went well, says so: whoever acts by the copy needs to know its age.
+func (w *Worker) mirror(ctx context.Context) error {
+	if err := w.upkeep.Mirror(ctx); err != nil {
+		return err
+	}
+	return w.store.NoteRights(ctx, w.runner.Owner)
+}
 
 // certificate renews what the local authority signed.
 func (w *Worker) certificate(context.Context) error {

@@ -23,6 +23,8 @@ type Store struct {
 	signals  map[auth.Hash]time.Time
 	tries    map[auth.Hash]time.Time
 	away     bool // tries cannot be read or written
+	rights   time.Duration
+	unread   bool // nobody ever read everybody's rights
 }
 
 var (
@@ -337,6 +339,20 @@ func (s *Store) Person(_ context.Context, subject string) (tenants.Member, error
 		return m, tenants.ErrNotFound
 	}
 	return m, nil
+}
+
+// RightsAge implements auth.People: fresh, unless a test says otherwise.
+func (s *Store) RightsAge(context.Context) (time.Duration, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rights, !s.unread, nil
+}
+
+// SetRightsAge says how long ago everybody's rights were read, or that they never were.
+func (s *Store) SetRightsAge(age time.Duration, ever bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rights, s.unread = age, !ever
 }
 
 // Audit implements auth.Auditor.

@@ -24,6 +24,9 @@ const (
 
 // Fake is a stateful stand-in for one realm's admin interface.
 type Fake struct {
+	// EscapeSlashes writes a slash in a group's name as "~/" in its path, as our Keycloak does and others do not.
+	EscapeSlashes bool
+
 	server *httptest.Server
 
 	mu      sync.Mutex

@@ -24,6 +24,7 @@ func Suite(t *testing.T, open Open) {
 	for name, test := range map[string]func(*testing.T, Open){
 		"group paths are made once and marked":         groupsAreMarked,
 		"only marked associations are deleted":         deletionIsNarrow,
+		"slashes in names are escaped":                 slashesAreEscaped,
 		"listings go beyond one page":                  listingsArePaged,
 		"an association comes and goes as a whole":     associationRoundTrip,
 		"members are added and removed repeatably":     membersRoundTrip,
@@ -99,6 +100,13 @@ func deletionIsNarrow(t *testing.T, open Open) {
 	_, err := client.GroupByPath(t.Context(), path+"/membres")
 	wantIs(t, err, keycloak.ErrNotFound)
 	ok(t, client.DeleteGroup(t.Context(), path))
+}
+
+// slashesAreEscaped holds for our own Keycloak, whose panel takes rights from paths.
+func slashesAreEscaped(t *testing.T, open Open) {
+	if escapes := must[bool](t)(open(t, "test").EscapesSlashes(t.Context())); !escapes {
+		t.Error("a slash in a group's name reads like a step of its path")
+	}
 }
 
 func listingsArePaged(t *testing.T, open Open) {

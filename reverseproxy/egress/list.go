@@ -15,16 +15,19 @@ const (
 	listFormat = 1
 	maxAllow   = 500
 	maxPorts   = 64
+	maxSenders = 100
 )
 
 // List is what one site may reach.
 type List struct {
-	Format   int     `json:"format"`
-	Site     string  `json:"site"`
-	GID      int     `json:"gid"`  // the group the site runs as; its sockets belong to it
-	Host     string  `json:"host"` // the site's own name, which leads to our proxy
-	Allow    []Allow `json:"allow"`
-	Checksum string  `json:"checksum"` // written by [EncodeList]
+	Format int     `json:"format"`
+	Site   string  `json:"site"`
+	GID    int     `json:"gid"`  // the group the site runs as; its sockets belong to it
+	Host   string  `json:"host"` // the site's own name, which leads to our proxy
+	Allow  []Allow `json:"allow"`
+	// Senders are domains that the site may write mail from, beside its own name and what every site may.
+	Senders  []string `json:"senders,omitempty"`
+	Checksum string   `json:"checksum"` // written by [EncodeList]
 }
 
 // Allow is a name, or a wildcard such as "*.wordpress.org", with its ports.
@@ -46,6 +49,13 @@ func (l List) Validate() error {
 		return fmt.Errorf("%w: gid %d, expected the site's group", ErrList, l.GID)
 	case len(l.Allow) > maxAllow:
 		return fmt.Errorf("%w: %d names, at most %d", ErrList, len(l.Allow), maxAllow)
+	case len(l.Senders) > maxSenders:
+		return fmt.Errorf("%w: %d senders, at most %d", ErrList, len(l.Senders), maxSenders)
+	}
+	for _, domain := range l.Senders {
+		if name, ok := canonical(domain); !ok || name != domain {
+			return fmt.Errorf("%w: sender %q, expected a domain in lower case", ErrList, domain)
+		}
 	}
 	if host, ok := canonical(l.Host); !ok || host != l.Host {
 		return fmt.Errorf("%w: host %q, expected a name in lower case", ErrList, l.Host)
@@ -79,7 +89,7 @@ func (a Allow) validate() error {
 
 // Same tells whether two lists say the same, whatever their checksums.
 func (l List) Same(other List) bool {
-	return l.Site == other.Site && l.GID == other.GID && l.Host == other.Host &&
+	return l.Site == other.Site && l.GID == other.GID && l.Host == other.Host && slices.Equal(l.Senders, other.Senders) &&
 		slices.EqualFunc(l.Allow, other.Allow, func(a, b Allow) bool {
 			return a.Name == b.Name && slices.Equal(a.Ports, b.Ports)
 		})

@@ -14,9 +14,10 @@ const mailPort = 25
 // take stands in the record of what the site tried, too.
 func (s *site) serveMail(ctx context.Context, listener net.Listener) {
 	s.relay.Serve(ctx, listener, relay.Site{
-		ID:    s.id,
-		Host:  func() string { return s.list.Load().Host },
-		Allow: s.bucket.take,
-		Note:  func(cause error) { s.note(request{name: "mail", port: mailPort}, spool.Refused, cause) },
+		ID:      s.id,
+		Host:    func() string { return s.list.Load().Host },
+		Senders: func() []string { return s.list.Load().Senders },
+		Allow:   s.bucket.take,
+		Note:    func(cause error) { s.note(request{name: "mail", port: mailPort}, spool.Refused, cause) },
 	})
 }

@@ -60,6 +60,24 @@ func TestRightsComeFromWhatCanBeBelievedOfTheRealm(t *testing.T) {
 	}
 }
 
+func TestSendersBelongToAnAssociationOrToAll(t *testing.T) {
+	m := parse(t, minimal+"mail: {senders: [amap/b.example, amap/a.example, chorale/c.example, lilas.example, amap/a.example]}\n").Mail
+	if got := m.SendersOf("amap"); !slices.Equal(got, []string{"a.example", "b.example"}) {
+		t.Errorf("of amap: %v", got)
+	}
+	if got := m.SendersOf("lilas"); len(got) != 0 {
+		t.Errorf("of another: %v", got)
+	}
+	if got := m.SendersOfAll(); !slices.Equal(got, []string{"lilas.example"}) {
+		t.Errorf("of all: %v", got)
+	}
+	for _, bad := range []string{"amap/", "/a.example", "Amap/a.example", "amap/a.example/x", "amap/*.example", "amap/.example"} {
+		if faults := faultsOf(t, minimal+"mail: {senders: [\""+bad+"\"]}\n"); faults[0].Key != "mail.senders" {
+			t.Errorf("%q: %v", bad, faults)
+		}
+	}
+}
+
 func TestTwoKeysAreEnough(t *testing.T) {
 	c := parse(t, minimal)
 	for _, check := range []struct{ what, got, want string }{

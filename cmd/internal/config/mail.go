@@ -17,7 +17,7 @@ type Mail struct {
 	TLS       MailTLS
 	User      string   // "": the smarthost lets us in without
 	Domain    string   // of the addresses that stand in for the sites'
-	Senders   []string // domains that every site may write from, beside its own name
+	Senders   []string // what sites may write from beside their own names; see SendersOf
 	Foreign   string   // what happens to mail from other domains: "rewrite" or "refuse"
 	Hourly    int      // recipients per site and hour
 }
@@ -60,14 +60,42 @@ var mailKeys = []key{
 		func(c *Config) any { return &c.Mail.User }, checkMailUser},
 	{"mail.domain", "the domain of no-reply+… and bounces+… addresses, one that you receive mail for", "lilas.example",
 		func(c *Config) any { return &c.Mail.Domain }, checkMailDomain},
-	{"mail.senders", "a list of domains that every site may write from, beside its own name", "[lilas.example]",
-		func(c *Config) any { return &c.Mail.Senders }, func(c *Config) string {
-			return each(c.Mail.Senders, func(d string) bool { return checkHost(d) == "" })
+	{"mail.senders", "a list of association/domain that the association's sites may write from, beside their own names; a domain alone is for all sites",
+		"[amap-du-puy/amap.example]", func(c *Config) any { return &c.Mail.Senders }, func(c *Config) string {
+			return each(c.Mail.Senders, checkSender)
 		}},
 	{"mail.foreign", "rewrite or refuse: what happens to mail from a domain that is not the site's", "rewrite",
 		func(c *Config) any { return &c.Mail.Foreign }, checkForeign},
 	{"mail.hourly", "recipients per site and hour, 1 to 100000", "200",
 		func(c *Config) any { return &c.Mail.Hourly }, func(c *Config) string { return within(c.Mail.Hourly, 1, 100_000) }},
+}
+
+var senderSlug = regexp.MustCompile(`^[a-z0-9](-?[a-z0-9]){1,39}$`)
+
+func checkSender(entry string) bool {
+	slug, domain, of := strings.Cut(entry, "/")
+	if !of {
+		return checkHost(entry) == ""
+	}
+	return senderSlug.MatchString(slug) && checkHost(domain) == ""
+}
+
+// SendersOf returns the domains that sites of an association may write from beside their own names, in order; those that
+// all sites may write from are not among them.
+func (m Mail) SendersOf(slug string) []string {
+	var out []string
+	for _, entry := range m.Senders {
+		if of, domain, ok := strings.Cut(entry, "/"); ok && of == slug {
+			out = append(out, domain)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// SendersOfAll returns the domains that every site may write from.
+func (m Mail) SendersOfAll() []string {
+	return slices.DeleteFunc(slices.Clone(m.Senders), func(entry string) bool { return strings.Contains(entry, "/") })
 }
 
 // mailHost also takes names of one label, which is what servers on the co-op's own network have.

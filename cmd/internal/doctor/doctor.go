@@ -51,6 +51,8 @@ type Doctor struct {
 	Local  bool
 	Shared string   // the registrable name that sites share with panel or sign-in; empty when they are apart
 	Permit []string // egress.permit, shown because each entry opens something inside
+	// Senders are the domains that every site may write mail from; Own those of them that are the co-op's.
+	Senders, Own []string
 	// Synchronised tells whether the kernel's clock is kept by a time service.
 	Synchronised func() bool
 	// Jobs tells how the last run of each recurring job went.
@@ -72,7 +74,7 @@ func (d Doctor) Examine(ctx context.Context) (api.Diagnosis, error) {
 	looks := []func(context.Context) []api.Check{
 		d.engine, d.records, d.database, d.sitesDatabase, d.identity, d.rights, d.disk, d.quota, d.clock, d.certificate, d.audit,
 	}
-	looks = append(append(looks, d.names()...), d.siblings, d.permits, d.jobs)
+	looks = append(append(looks, d.names()...), d.siblings, d.permits, d.senders, d.jobs)
 	found := make([][]api.Check, len(looks))
 	var all sync.WaitGroup
 	for i, look := range looks {
@@ -283,6 +285,16 @@ func (d Doctor) siblings(context.Context) []api.Check {
 	}
 	return []api.Check{amber("sites apart", "panel or sign-in share "+d.Shared+" with the sites, whose scripts can set cookies for all of it",
 		"Before people know the addresses by heart, give panel.host and identity.issuer names below another domain (docs/admin.md, Install).")}
+}
+
+// senders names the domains in whose name every association can write.
+func (d Doctor) senders(context.Context) []api.Check {
+	foreign := slices.DeleteFunc(slices.Clone(d.Senders), func(domain string) bool { return slices.Contains(d.Own, domain) })
+	if len(foreign) == 0 {
+		return []api.Check{green("mail.senders", "each association writes from its own domains")}
+	}
+	return []api.Check{amber("mail.senders", fmt.Sprintf("every site of every association may write from %v", foreign),
+		"In chatiere.yaml, put the association's slug in front: <slug>/"+foreign[0])}
 }
 
 func (d Doctor) permits(context.Context) []api.Check {

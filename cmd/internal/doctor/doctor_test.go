@@ -31,7 +31,7 @@ func TestAPlatformThatIsWellIsGreenInThisOrder(t *testing.T) {
 	}
 	want := []string{
 		"docker", "live-restore", "records", "database", "sites-database", "keycloak", "rights", "disk", "inodes", "quota", "clock", "certificate", "audit",
-		"name lilas.example", "name panel.lilas.example", "sites apart", "egress.permit", "jobs",
+		"name lilas.example", "name panel.lilas.example", "sites apart", "egress.permit", "mail.senders", "jobs",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("got   %q\nwanted %q", names, want)

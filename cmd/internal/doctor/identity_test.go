@@ -26,6 +26,15 @@ func TestRightsThatANameCouldForgeAreRed(t *testing.T) {
 	}
 }
 
+func TestADomainThatEveryAssociationMayWriteFromIsAmber(t *testing.T) {
+	d := well(t)
+	d.Senders, d.Own = []string{"lilas.example", "amap.example"}, []string{"lilas.example"}
+	got := examine(t, d)["mail.senders"]
+	if got.State != api.CheckAmber || !strings.Contains(got.Found, "[amap.example]") || !strings.Contains(got.Advice, "<slug>/amap.example") {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestARealmWithoutAnAccountOfOursIsAmber(t *testing.T) {
 	d := well(t)
 	d.Identity = nil

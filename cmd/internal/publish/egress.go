@@ -19,6 +19,8 @@ type Egress struct {
 	// Allow returns the names a site may reach: its template's, the co-op's and its own.
 	Allow func(ctx context.Context, s tenants.Site) ([]egress.Allow, error)
 	Site  func(ctx context.Context, id string) (tenants.Site, error)
+	// Senders returns the domains that a site may write mail from beside its own name and what all may; nil: none.
+	Senders func(ctx context.Context, s tenants.Site) ([]string, error)
 
 	mu sync.Mutex // a list that is being renewed must not be withdrawn in between, or it would come back
 }
@@ -39,7 +41,14 @@ func (e *Egress) list(ctx context.Context, s tenants.Site) (egress.List, error) 
 	if err != nil {
 		return egress.List{}, fmt.Errorf("finding what site %s may reach: %w", s.ID, err)
 	}
-	return egress.List{Format: 1, Site: s.ID, GID: s.UID, Host: s.Host, Allow: allow}, nil
+	l := egress.List{Format: 1, Site: s.ID, GID: s.UID, Host: s.Host, Allow: allow}
+	if e.Senders == nil {
+		return l, nil
+	}
+	if l.Senders, err = e.Senders(ctx, s); err != nil {
+		return egress.List{}, fmt.Errorf("finding what site %s may write from: %w", s.ID, err)
+	}
+	return l, nil
 }
 
 // Withdraw removes the site's list; its way out closes.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +191,15 @@ func TestEgressListIsPublishedAsTheRecordsAsk(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask(true, "after publishing the grant")
+	e.Senders = func(context.Context, tenants.Site) ([]string, error) { return []string{"amap.example"}, nil }
+	ask(false, "after a sender was configured")
+	if err := e.Publish(t.Context(), site); err != nil {
+		t.Fatal(err)
+	}
+	ask(true, "after publishing the sender")
+	if l, err := egress.ReadList(filepath.Join(e.Dir, site.ID+".json")); err != nil || !slices.Equal(l.Senders, []string{"amap.example"}) {
+		t.Errorf("published %+v, %v", l, err)
+	}
 	if err := e.Withdraw(t.Context(), site.ID); err != nil {
 		t.Fatal(err)
 	}

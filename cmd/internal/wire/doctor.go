@@ -29,6 +29,7 @@ func (w *Worker) doctor() doctor.Doctor {
 		Resolve: net.DefaultResolver.LookupHost, Local: !slices.ContainsFunc(names, func(n string) bool { return !strings.HasSuffix(n, ".localhost") }), Permit: c.Egress.Permit, Now: w.now,
 		Synchronised: synchronised, Jobs: w.board.Outcomes, Audit: w.vault.state, Records: w.refused, Advice: records.Advice,
 	}
+	d.Senders, d.Own = c.Mail.SendersOfAll(), []string{c.Domain, c.Mail.Domain}
 	d.Rights, d.Escapes = c.Identity.Rights, w.escapes.Load
 	if w.keycloak != nil {
 		d.Identity = w.keycloak

@@ -13,6 +13,7 @@ import (
 	"chatiere/reverseproxy/egress/relay/report"
 	"chatiere/tenants"
 	"chatiere/tenants/mails"
+	"chatiere/tenants/mysql"
 )
 
 // errMailCA says that secrets/gateway/mail_ca.pem is no certificate.
@@ -21,7 +22,7 @@ var errMailCA = errors.New("no certificate in it")
 // mailOptions gives the relay's form to the configuration.
 func mailOptions(c config.Config) (relay.Options, error) {
 	o := relay.Options{
-		Dir: c.Paths().MailQueue(), Domain: c.Mail.Domain, Senders: c.Mail.Senders, Foreign: relay.Foreign(c.Mail.Foreign), Hourly: c.Mail.Hourly,
+		Dir: c.Paths().MailQueue(), Domain: c.Mail.Domain, Senders: c.Mail.SendersOfAll(), Foreign: relay.Foreign(c.Mail.Foreign), Hourly: c.Mail.Hourly,
 	}
 	host, port := c.MailServer()
 	if host == "" {
@@ -35,6 +36,17 @@ func mailOptions(c config.Config) (relay.Options, error) {
 		Host: host, Port: port, Encryption: relay.Encryption(c.Mail.TLS), User: c.Mail.User, Password: c.Secret(config.SecretMail).Reveal, Roots: roots,
 	}
 	return o, nil
+}
+
+// sendersOf finds what a site may write from beside its own name and what all may.
+func sendersOf(m config.Mail, store *mysql.Store) func(context.Context, tenants.Site) ([]string, error) {
+	return func(ctx context.Context, s tenants.Site) ([]string, error) {
+		if len(m.SendersOfAll()) == len(m.Senders) {
+			return nil, nil // for no association
+		}
+		a, err := store.Association(ctx, s.AssociationID)
+		return m.SendersOf(a.Slug), err
+	}
 }
 
 // mailRoots adds the co-op's own authority, if there is one, to the system's.

@@ -169,7 +169,8 @@ func (w *Worker) plan(context.Context) error {
 // wayOut is what concerns the sites' way out: their lists, and what the gateway noted.
 func (w *Worker) wayOut(context.Context) error {
 	p := w.config.Paths()
-	w.lists = &publish.Egress{Dir: p.EgressDir(), Allow: allowLists(w.catalogue, w.store), Site: w.store.Site}
+	w.lists = &publish.Egress{Dir: p.EgressDir(), Allow: allowLists(w.catalogue, w.store), Site: w.store.Site,
+		Senders: sendersOf(w.config.Mail, w.store)}
 	w.listsDue = make(chan struct{}, 1)
 	w.tries = &tries.Taker{Dir: p.GatewaySpool(), Records: w.store, Findings: w.findings, Now: w.now, Log: w.log}
 	return nil

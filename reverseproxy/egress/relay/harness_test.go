@@ -203,13 +203,17 @@ func (h *house) start(sites ...string) {
 		wait.Go(func() {
 			r.Serve(ctx, l, relay.Site{
 				ID: site, Host: func() string { return hostA }, Allow: func() bool { return true },
-				Note: func(cause error) { h.mu.Lock(); defer h.mu.Unlock(); h.notes = append(h.notes, cause) },
+				Senders: func() []string { return senders[site] },
+				Note:    func(cause error) { h.mu.Lock(); defer h.mu.Unlock(); h.notes = append(h.notes, cause) },
 			})
 		})
 	}
 	h.stop = sync.OnceFunc(func() { cancel(); wait.Wait() })
 	h.t.Cleanup(func() { h.stop() })
 }
+
+// senders are domains that one site alone may write from.
+var senders = map[string][]string{siteA: {"amap.example"}, siteB: {"chorale.example"}}
 
 func (h *house) socket(site string) string { return filepath.Join(h.dir, site) }
 

@@ -38,6 +38,29 @@ func TestAMailReachesTheSmarthostAndIsReported(t *testing.T) {
 	}
 }
 
+// One association may not write in the name of another's domain.
+func TestASiteWritesFromItsAssociationsDomainsAlone(t *testing.T) {
+	h := newHouse(t, nil)
+	for _, c := range []struct {
+		site, domain string
+		own          bool
+	}{
+		{siteA, "amap.example", true}, {siteA, "chorale.example", false}, {siteB, "chorale.example", true}, {siteB, "amap.example", false},
+		{siteA, "x.amap.example", false},
+	} {
+		before := len(h.host.arrived())
+		from := "bureau@" + c.domain
+		if code, words := h.send(c.site, from, []string{"lea@a.test"}, "From: Bureau <"+from+">\r\nSubject: x\r\n\r\nBonjour\r\n"); code != 250 {
+			t.Fatalf("%s from %s: %d %s", c.site, from, code, words)
+		}
+		h.await("the mail to arrive", func() bool { return len(h.host.arrived()) > before })
+		text := h.host.arrived()[before].text
+		if got := strings.Contains(text, "\r\nFrom: Bureau <"+from+">\r\n"); got != c.own {
+			t.Errorf("%s from %s, own %v: %q", c.site, from, c.own, text)
+		}
+	}
+}
+
 func TestWhatIsRefusedForGoodIsBouncedAndTheRestArrives(t *testing.T) {
 	h := newHouse(t, nil)
 	h.host.says(func(step, argument string) error {

@@ -21,9 +21,11 @@ import (
 
 // Site is who sends by a socket.
 type Site struct {
-	ID    string
-	Host  func() string // its own name, now
-	Allow func() bool   // takes from the site's budget of attempts
+	ID   string
+	Host func() string // its own name, now
+	// Senders are further domains that it may write from, now; nil for none.
+	Senders func() []string
+	Allow   func() bool // takes from the site's budget of attempts
 	// Note is told why a mail was not taken, once for each.
 	Note func(cause error)
 }
@@ -97,8 +99,12 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 
 func (s *session) origin(id string) origin {
 	r := s.relay
+	senders := r.Senders
+	if s.site.Senders != nil {
+		senders = slices.Concat(senders, s.site.Senders())
+	}
 	return origin{
-		site: s.site.ID, host: s.site.Host(), id: id, domain: r.Domain, senders: r.Senders, foreign: r.Foreign, at: r.Now().UTC(),
+		site: s.site.ID, host: s.site.Host(), id: id, domain: r.Domain, senders: senders, foreign: r.Foreign, at: r.Now().UTC(),
 	}
 }
 

@@ -2,6 +2,7 @@ package panel
 
 import (
 	"errors"
+	"net/url"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -67,12 +68,37 @@ func (s *Server) callback(c *fiber.Ctx) error {
 		s.log.Warn("sign-in not finished", "request_id", middleware.RequestIDOf(c), "error", err)
 		return s.signInUnavailable(c, "/")
 	}
+	if errors.Is(err, auth.ErrFlow) {
+		return s.unfinished(c, err)
+	}
 	if err != nil {
 		return s.admit(c, auth.AttemptAnswer, err)
 	}
 	s.gate.Welcome(c.UserContext(), address(c))
 	setCookie(c, sessionCookie, a.Cookie, 0)
 	return seeOther(c, a.Return)
+}
+
+// unfinished helps those whose answer of the issuer fits no sign-in of theirs: who is inside already went back with the
+// browser's button, and whose sign-in took too long begins again, usually without being asked for anything.
+func (s *Server) unfinished(c *fiber.Ctx, cause error) error {
+	if err := s.admit(c, auth.AttemptAnswer, cause); errors.Is(err, auth.ErrTooMany) {
+		return err
+	}
+	if cookie := c.Cookies(sessionCookie); cookie != "" {
+		if _, err := s.sessions.Resolve(c.UserContext(), cookie, address(c)); err == nil {
+			return seeOther(c, "/")
+		}
+	}
+	var late *auth.Late
+	if !errors.As(cause, &late) {
+		return cause
+	}
+	path := "/auth/login"
+	if late.StepUp {
+		path = views.PathStepUp
+	}
+	return seeOther(c, path+"?"+url.Values{"return": {late.Return}}.Encode())
 }
 
 func (s *Server) logout(c *fiber.Ctx) error {

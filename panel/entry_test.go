@@ -247,3 +247,36 @@ func TestTheLogHoldsNoSecrets(t *testing.T) {
 		}
 	}
 }
+
+// Who goes back with the browser's button, comes late, or lets no cookie in.
+func TestAnAnswerThatFitsNoSignInHelpsOn(t *testing.T) {
+	w := newWorld(t)
+	by := w.signIn(lea)
+	begun := func(path string) (answer string, cookies map[string]string) {
+		r := w.do(who{}, ask{path: path})
+		return "/auth/callback?" + w.issuer.Approve(t, r.location, lea).Encode(),
+			map[string]string{"__Host-chatiere-login": r.cookies["__Host-chatiere-login"].Value}
+	}
+	used, cookies := begun("/auth/login")
+	w.do(who{}, ask{path: used, cookies: cookies})
+	if r := w.do(by, ask{path: used, cookies: cookies}); r.status != http.StatusSeeOther || r.location != "/" {
+		t.Errorf("back, once inside: %d to %q", r.status, r.location)
+	}
+	r := w.do(who{}, ask{path: used, cookies: cookies})
+	contains(t, r, "pas pu se terminer", `href="/sign-in"`)
+	lacks(t, r, "incomplet", "comprise")
+
+	late, cookies := begun("/auth/login?return=/bin")
+	w.clock.Advance(61 * time.Minute)
+	if r := w.do(who{}, ask{path: late, cookies: cookies}); r.status != http.StatusSeeOther || r.location != "/auth/login?return=%2Fbin" {
+		t.Errorf("late: %d to %q", r.status, r.location)
+	}
+
+	refused, _ := begun("/auth/login")
+	r = w.do(who{}, ask{path: refused})
+	if r.status != http.StatusBadRequest {
+		t.Errorf("without a cookie: %d", r.status)
+	}
+	contains(t, r, "cookie", `href="/sign-in"`)
+	lacks(t, r, "incomplet")
+}

@@ -2,6 +2,7 @@ package panel_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,6 +52,9 @@ func TestNoDoorLetsAManagerUndoWhatTheCoopDid(t *testing.T) {
 	} {
 		if r.status != http.StatusForbidden {
 			t.Errorf("restoring what the co-op deleted answers %d", r.status)
+		}
+		if strings.Contains(r.body, "sans droit de gestion") {
+			t.Error("a manager is told to be no manager")
 		}
 	}
 }

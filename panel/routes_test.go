@@ -41,7 +41,7 @@ var table = []struct {
 	{"GET /sign-in", none, "303 303 303 303 303 200 200 200 200 404"},
 	{"GET /auth/login", none, "303 303 303 303 303 303 303 303 303 404"},
 	{"GET /auth/step-up", none, "303 303 303 303 303 303 303 303 303 404"},
-	{"GET /auth/callback", none, "400 400 400 400 400 400 400 400 400 404"},
+	{"GET /auth/callback", none, "303 303 303 303 303 400 400 400 400 404"},
 	{"POST /auth/logout", none, "303 303 303 303 303 401 401 401 401 404"},
 	{"POST /auth/backchannel-logout", none, "400 400 400 400 400 400 400 400 400 404"},
 	{"GET /break-glass", none, "410 410 410 410 410 410 410 410 410 404"},

@@ -1,6 +1,9 @@
 package tenants
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors of the domain. Adapters wrap them; the panel maps them to a status in one table.
 var (
@@ -8,6 +11,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrForbidden: the asker may know it exists, but may not do this.
 	ErrForbidden = errors.New("not allowed")
+	// ErrCoopOnly is an ErrForbidden for a manager who would undo what the co-op asked for.
+	ErrCoopOnly = fmt.Errorf("the co-op asked for it: %w", ErrForbidden)
 	// ErrStepUp: allowed, once the asker has proved a second factor.
 	ErrStepUp = errors.New("second factor needed")
 	// ErrUnauthenticated: nobody is signed in.

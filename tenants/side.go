@@ -1,6 +1,9 @@
 package tenants
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Side says on whose behalf something was asked for.
 type Side string
@@ -21,17 +24,19 @@ func (p Principal) Side() Side {
 }
 
 // AuthorizeReversal answers whether p may take back, repeat or reverse by a what by asked for: as Authorize does, and
-// moreover ErrForbidden (for volunteers without the second factor ErrStepUp) when that was the co-op and p does not act
+// moreover ErrCoopOnly (for volunteers without the second factor ErrStepUp) when that was the co-op and p does not act
 // for it. Whatever undoes an act goes through here; the right to do something and the right to undo it are one.
 func AuthorizeReversal(p Principal, a Action, slug string, by Side) error {
-	if err := Authorize(p, a, slug); err != nil {
-		return err
-	}
+	err := Authorize(p, a, slug)
 	switch {
+	case errors.Is(err, ErrForbidden) && by != SideAssociation && p.RoleIn(slug) == RoleManager && p.holds(ScopeWrite):
+		return fmt.Errorf("authorizing %q: %w", a, ErrCoopOnly)
+	case err != nil:
+		return err
 	case by == SideAssociation || p.Side() == SideCoop:
 		return nil
 	case p.CoopAdmin:
 		return ErrStepUp
 	}
-	return fmt.Errorf("authorizing %q on what the co-op did: %w", a, ErrForbidden)
+	return fmt.Errorf("authorizing %q: %w", a, ErrCoopOnly)
 }

@@ -39,7 +39,9 @@ var (
 		AttemptToken: {30, 10 * time.Second}, AttemptSignal: {100, 500 * time.Millisecond},
 	}
 	together = map[Attempt]rate{
-		AttemptStart: {300, 200 * time.Millisecond}, AttemptAnswer: {300, 500 * time.Millisecond}, AttemptLink: {100, 2 * time.Second},
+		// A sign-in that begins costs a row and a redirect. The bound is wide, so that some dozens of addresses cannot keep
+		// everybody else's from beginning.
+		AttemptStart: {2000, 25 * time.Millisecond}, AttemptAnswer: {300, 500 * time.Millisecond}, AttemptLink: {100, 2 * time.Second},
 		AttemptToken: {300, 200 * time.Millisecond},
 	}
 )

@@ -19,7 +19,7 @@ func newGate() (*auth.Gate, *authtest.Store, *authtest.Clock) {
 // spent tries until the gate closes and returns how many passed.
 func spent(t *testing.T, g *auth.Gate, a auth.Attempt, address func(i int) string) (n int, last *auth.TooMany) {
 	t.Helper()
-	for ; n < 2000; n++ {
+	for ; n < 5000; n++ {
 		if err := g.Spend(t.Context(), a, address(n)); errors.As(err, &last) {
 			return n, last
 		} else if err != nil {
@@ -67,7 +67,7 @@ func TestManyAddressesTogetherAreBoundedAndPlacesPeopleSignInFromAreNot(t *testi
 	g, _, clock := newGate()
 	g.Welcome(t.Context(), "2001:db8:7::5")
 	n, _ := spent(t, g, auth.AttemptStart, func(i int) string { return fmt.Sprintf("2001:db8:%x::1", i+0x100) })
-	if n != 300 {
+	if n != 2000 {
 		t.Errorf("%d addresses passed", n)
 	}
 	if err := g.Spend(t.Context(), auth.AttemptStart, "2001:db8:7::6"); err != nil {
@@ -80,6 +80,17 @@ func TestManyAddressesTogetherAreBoundedAndPlacesPeopleSignInFromAreNot(t *testi
 	spent(t, g, auth.AttemptStart, func(i int) string { return fmt.Sprintf("2001:db8:%x::1", i+0x100) })
 	if err := g.Spend(t.Context(), auth.AttemptStart, "2001:db8:7::6"); !errors.Is(err, auth.ErrTooMany) {
 		t.Errorf("a month later: %v", err)
+	}
+}
+
+// A handful of addresses must not keep everybody else from beginning a sign-in.
+func TestAFewAddressesLeaveRoomForEverybodyElse(t *testing.T) {
+	g, _, _ := newGate()
+	for i := range 32 {
+		spent(t, g, auth.AttemptStart, always(fmt.Sprintf("192.0.2.%d", i)))
+	}
+	if err := g.Spend(t.Context(), auth.AttemptStart, "198.51.100.1"); err != nil {
+		t.Errorf("a fresh address: %v", err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+	"golang.org/x/sync/singleflight"
 
 	"chatiere/tenants"
 )
@@ -42,6 +43,7 @@ type Provider struct {
 	mu      sync.Mutex
 	looked  time.Time // when the issuer was last asked whether it is there
 	answers bool
+	asking  singleflight.Group // one question serves all who wait, and holds no lock meanwhile
 }
 
 type connection struct {
@@ -131,13 +133,31 @@ func (p *Provider) Alive(ctx context.Context) bool {
 	if p.live.Load() == nil {
 		return false
 	}
+	if answers, fresh := p.lastAnswer(); fresh {
+		return answers
+	}
+	result := p.asking.DoChan("", func() (any, error) {
+		// The first asker's end must not answer for the others.
+		answers := p.ask(context.WithoutCancel(ctx))
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.looked, p.answers = p.now(), answers
+		return answers, nil
+	})
+	select {
+	case <-ctx.Done():
+		return false
+	case r := <-result:
+		return r.Val.(bool)
+	}
+}
+
+// lastAnswer returns what the last look saw, and whether that is recent enough.
+func (p *Provider) lastAnswer() (answers, fresh bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now := p.now(); p.looked.IsZero() || now.Sub(p.looked) > aliveFor || now.Before(p.looked) {
-		p.answers = p.ask(ctx)
-		p.looked = p.now()
-	}
-	return p.answers
+	now := p.now()
+	return p.answers, !p.looked.IsZero() && now.Sub(p.looked) <= aliveFor && !now.Before(p.looked)
 }
 
 func (p *Provider) ask(ctx context.Context) bool {

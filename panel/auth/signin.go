@@ -25,8 +25,9 @@ type Flow struct {
 	ExpiresAt time.Time
 }
 
-// flowLife is how long a person may take at the issuer's pages.
-const flowLife = 10 * time.Minute
+// flowLife is how long a person may take at the issuer's pages: longer than Keycloak lets one of them lie open (half an
+// hour), after which it begins again by itself with our request.
+const flowLife = time.Hour
 
 // SignIn is the code flow with PKCE, state and nonce.
 type SignIn struct {
@@ -99,8 +100,20 @@ type Arrival struct {
 	Return  string
 }
 
-// Finish checks the answer, opens a session under a new id and ends the browser's former one. It answers ErrFlow,
-// ErrRefused, ErrWeak, or tenants.ErrUnavailable.
+// Late is ErrFlow for a sign-in that was this browser's and took too long. It may simply begin again.
+type Late struct {
+	Return string
+	StepUp bool
+}
+
+// Error implements error.
+func (*Late) Error() string { return "sign-in out of date" }
+
+// Unwrap makes it an ErrFlow.
+func (*Late) Unwrap() error { return ErrFlow }
+
+// Finish checks the answer, opens a session under a new id and ends the browser's former one. It answers ErrFlow
+// (as ErrNoCookie or *Late where that is why), ErrRefused, ErrWeak, or tenants.ErrUnavailable.
 func (s *SignIn) Finish(ctx context.Context, a Answer) (Arrival, error) {
 	f, err := s.take(ctx, a)
 	if err != nil {
@@ -132,8 +145,11 @@ func (s *SignIn) Finish(ctx context.Context, a Answer) (Arrival, error) {
 
 // take finds the flow, which is thereby used up whatever comes next, and checks that answer and browser belong to it.
 func (s *SignIn) take(ctx context.Context, a Answer) (Flow, error) {
-	if a.State == "" || a.Binding == "" {
-		return Flow{}, fmt.Errorf("no state or no cookie: %w", ErrFlow)
+	if a.State == "" {
+		return Flow{}, fmt.Errorf("no state: %w", ErrFlow)
+	}
+	if a.Binding == "" {
+		return Flow{}, ErrNoCookie
 	}
 	f, err := s.Flows.TakeFlow(ctx, hashOf(a.State))
 	if errors.Is(err, tenants.ErrNotFound) {
@@ -147,7 +163,7 @@ func (s *SignIn) take(ctx context.Context, a Answer) (Flow, error) {
 	case subtle.ConstantTimeCompare(binding[:], f.Binding[:]) != 1:
 		return Flow{}, fmt.Errorf("another browser's sign-in: %w", ErrFlow)
 	case !s.Now().Before(f.ExpiresAt):
-		return Flow{}, fmt.Errorf("sign-in out of date: %w", ErrFlow)
+		return Flow{}, &Late{Return: f.Return, StepUp: f.StepUp}
 	case a.Issuer != s.Provider.id.Issuer: // RFC 9207; Keycloak always sends it
 		return Flow{}, fmt.Errorf("answer of issuer %q: %w", a.Issuer, ErrFlow)
 	case a.Error == "temporarily_unavailable" || a.Error == "server_error":

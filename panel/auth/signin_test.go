@@ -66,7 +66,7 @@ func TestFaultyAnswersOpenNoSession(t *testing.T) {
 		"made-up code":           {spoil: func(a *auth.Answer) { a.Code = "guess" }, want: auth.ErrFlow},
 		"refused by the person":  {spoil: func(a *auth.Answer) { a.Error = "access_denied" }, want: auth.ErrRefused},
 		"issuer ill":             {spoil: func(a *auth.Answer) { a.Error = "temporarily_unavailable" }, want: tenants.ErrUnavailable},
-		"too late":               {before: func(p *porch) { p.clock.Advance(10 * time.Minute) }, want: auth.ErrFlow},
+		"too late":               {before: func(p *porch) { p.clock.Advance(time.Hour) }, want: auth.ErrFlow},
 		"issuer gone":            {before: func(p *porch) { p.issuer.Down(true) }, want: tenants.ErrUnavailable},
 		"wrong nonce":            {before: spoiled("nonce", "other"), want: auth.ErrFlow},
 		"no nonce":               {before: spoiled("nonce", ""), want: auth.ErrFlow},
@@ -240,5 +240,27 @@ func TestTheThrottleBoundsAnAddressAndNobodyElse(t *testing.T) {
 	}
 	if th.Allow("2001:db8::2") || !th.Allow("2001:db8:0:1::1") {
 		t.Error("an IPv6 person is a /64")
+	}
+}
+
+// A login page may lie open for as long as Keycloak lets it, half an hour, and then begin again by itself.
+func TestALoginPageMayLieOpenAndWhoIsLateIsToldSo(t *testing.T) {
+	p := newPorch(t)
+	d := p.begin(t, auth.Start{Return: "/sites"})
+	p.clock.Advance(31 * time.Minute)
+	a, err := p.signIn.Finish(t.Context(), answer(p.issuer.Approve(t, d.URL, lea), d.Binding))
+	if err != nil || a.Return != "/sites" {
+		t.Errorf("after 31 minutes: %q, %v", a.Return, err)
+	}
+	d = p.begin(t, auth.Start{Return: "/sites", StepUp: true})
+	p.clock.Advance(61 * time.Minute)
+	_, err = p.signIn.Finish(t.Context(), answer(p.issuer.Approve(t, d.URL, lea), d.Binding))
+	var late *auth.Late
+	if !errors.As(err, &late) || !errors.Is(err, auth.ErrFlow) || late.Return != "/sites" || !late.StepUp {
+		t.Errorf("after 61 minutes: %v", err)
+	}
+	d = p.begin(t, auth.Start{})
+	if _, err := p.signIn.Finish(t.Context(), answer(p.issuer.Approve(t, d.URL, lea), "")); !errors.Is(err, auth.ErrNoCookie) {
+		t.Errorf("without a cookie: %v, want %v", err, auth.ErrNoCookie)
 	}
 }

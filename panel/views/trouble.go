@@ -22,6 +22,9 @@ const (
 	TroubleMalformed    TroubleKind = "malformed"     // 400
 	TroubleRefused      TroubleKind = "refused"       // 403, who can help
 	TroubleManagersOnly TroubleKind = "managers-only" // 403
+	TroubleCoopOnly     TroubleKind = "coop-only"     // 403, a manager who would undo what the co-op did
+	TroubleSignIn       TroubleKind = "sign-in"       // 400, an answer that fits no sign-in of this browser
+	TroubleCookies      TroubleKind = "cookies"       // 400, the browser did not keep our cookie
 	TroubleSecondFactor TroubleKind = "second-factor" // 403, an admin without it
 	TroubleStaleForm    TroubleKind = "stale-form"    // 403, CSRF token too old
 	TroubleNotFound     TroubleKind = "not-found"     // 404

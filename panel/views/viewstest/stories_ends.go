@@ -52,7 +52,7 @@ func accounts() []Story {
 
 func troubles() []Story {
 	kinds := []views.TroubleKind{
-		views.TroubleMalformed, views.TroubleRefused, views.TroubleManagersOnly, views.TroubleSecondFactor, views.TroubleStaleForm, views.TroubleNotFound,
+		views.TroubleMalformed, views.TroubleRefused, views.TroubleManagersOnly, views.TroubleCoopOnly, views.TroubleSignIn, views.TroubleCookies, views.TroubleSecondFactor, views.TroubleStaleForm, views.TroubleNotFound,
 		views.TroubleConflict, views.TroubleGone, views.TroubleTooLarge, views.TroubleTooMany, views.TroubleInternal, views.TroubleUnavailable, views.TroubleIdentityDown,
 	}
 	var all []Story

@@ -2,7 +2,6 @@ package tenants
 
 import (
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,7 +81,7 @@ var toASCII = idna.New(idna.MapForLookup(), idna.StrictDomainName(true), idna.Bi
 // machine, which no list can have), "local" (a name that leads nowhere outside), "reserved" (the platform's own) or
 // "too_wide" (a wildcard over a whole public suffix).
 func (r Reachable) Normalize(typed string) (string, *Fault) {
-	name := hostTyped(typed)
+	name := strings.TrimSuffix(strings.ToLower(hostTyped(typed)), ".")
 	if name == "" {
 		return "", &Fault{Field: "name", Code: "missing"}
 	}
@@ -106,18 +105,6 @@ func (r Reachable) Normalize(typed string) (string, *Fault) {
 		return "", &Fault{Field: "name", Code: "too_wide"}
 	}
 	return "*." + base, nil
-}
-
-// hostTyped finds the host in what a person typed.
-func hostTyped(typed string) string {
-	name := strings.TrimSpace(typed)
-	if strings.Contains(name, "://") {
-		if u, err := url.Parse(name); err == nil {
-			name = u.Hostname()
-		}
-	}
-	name, _, _ = strings.Cut(name, "/")
-	return strings.TrimSuffix(strings.ToLower(name), ".")
 }
 
 // machine tells whether a text is an address in one of the forms that libraries read.

@@ -15,6 +15,7 @@ func TestNamesPeopleTypeBecomeNamesListsHave(t *testing.T) {
 		"api.example.org":                        "api.example.org",
 		" API.Example.org. ":                     "api.example.org",
 		"https://api.example.org:8443/v1?x=1":    "api.example.org",
+		"//lea@api.example.org:8443":             "api.example.org",
 		"api.example.org/v1":                     "api.example.org",
 		"*.example.org":                          "*.example.org",
 		"café-des-lilas.fr":                      "xn--caf-des-lilas-dhb.fr",

@@ -23,10 +23,10 @@ type Hosts struct {
 }
 
 // Normalize returns the full lower-case host name for what a person typed: a bare label gets the co-op's domain,
-// a trailing dot goes. The fault's code is "missing", "malformed", "too_long", "foreign" (outside the domain) or
+// a trailing dot goes, and of a pasted address the host counts. The fault's code is "missing", "malformed", "too_long", "foreign" (outside the domain) or
 // "reserved". Nothing but ASCII is taken, in letters or as punycode: a neighbour's name in other letters is refused.
 func (h Hosts) Normalize(typed string) (string, *Fault) {
-	name := strings.TrimSuffix(lower(strings.TrimSpace(typed)), ".")
+	name := strings.TrimSuffix(lower(hostTyped(typed)), ".")
 	if name == "" {
 		return "", &Fault{Field: "host", Code: "missing"}
 	}

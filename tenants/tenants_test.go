@@ -46,8 +46,19 @@ func TestHostNamesAreNormalizedOrExplained(t *testing.T) {
 		{"AMAP.LILAS.COOP", "amap.lilas.coop", ""},
 		{"amap..lilas.coop", "", "malformed"},
 		{"amap.lilas.coop..", "", "foreign"},
-		{"amap.lilas.coop:8443", "", "foreign"},
-		{"https://amap.lilas.coop", "", "malformed"},
+		{"amap.lilas.coop:8443", "amap.lilas.coop", ""},
+		{"https://amap.lilas.coop", "amap.lilas.coop", ""},
+		{"https://Amap.lilas.coop:8443/", "amap.lilas.coop", ""},
+		{"//amap.lilas.coop/wp-admin/?x=1#y", "amap.lilas.coop", ""},
+		{"amap.lilas.coop/", "amap.lilas.coop", ""},
+		{"http://amap/", "amap.lilas.coop", ""},
+		{"lea@amap.lilas.coop", "amap.lilas.coop", ""},
+		{"https://lea:x@amap.lilas.coop/", "amap.lilas.coop", ""},
+		{"lea@lilas.coop", "", "foreign"},
+		{"amap:port", "", "malformed"},
+		{"amap:", "", "malformed"},
+		{"https://", "", "missing"},
+		{"https://amap.example.org/", "", "foreign"},
 		{"[::1]", "", "malformed"},
 		{"127.0.0.1", "", "foreign"},
 		{"am--ap", "", "malformed"},
@@ -66,6 +77,18 @@ func TestHostNamesAreNormalizedOrExplained(t *testing.T) {
 		}
 		if got != c.want || code != c.code {
 			t.Errorf("Normalize(%q) = %q, fault %q; want %q, %q", c.typed, got, code, c.want, c.code)
+		}
+	}
+}
+
+func TestAProposalIsMadeFromWhatWasMeant(t *testing.T) {
+	h := tenants.Hosts{Domain: "lilas.coop"}
+	for typed, want := range map[string]string{
+		"https://essai21.lilas.coop:8443/": "essai21", "http://essai21/": "essai21", "lea@lilas.coop": "lea", "lilas.coop": "",
+		"https://lilas.coop/": "", "essai.example.org": "essai.example.org", " Été ": "Été", "//essai.lilas.coop.": "essai",
+	} {
+		if got := h.Label(typed); got != want {
+			t.Errorf("%q: %q, want %q", typed, got, want)
 		}
 	}
 }

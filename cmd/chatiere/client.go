@@ -102,13 +102,22 @@ func explain(err error) string {
 	}
 	lines := []string{told.Message}
 	for _, f := range told.Faults {
-		line := "  " + f.Field + ": " + f.Code
-		if f.Proposal != "" {
-			line += " (free: " + f.Proposal + ")"
-		}
-		lines = append(lines, line)
+		lines = append(lines, "  "+f.Field+": "+faultWords(f))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// faultWords says what is wrong with a field and what would be right.
+func faultWords(f api.Fault) string {
+	switch {
+	case f.Code == "invisible":
+		return fmt.Sprintf("invisible characters in it (without them: %q)", f.Proposal)
+	case f.Field == "slug" && f.Code == "missing":
+		return "none can be made from this name; give one: --slug " + f.Proposal
+	case f.Proposal != "":
+		return f.Code + " (free: " + f.Proposal + ")"
+	}
+	return f.Code
 }
 
 // await polls an operation to its end, telling each step as it is done.

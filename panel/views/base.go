@@ -130,7 +130,8 @@ const (
 	ProblemTaken     Problem = "taken"
 	ProblemReserved  Problem = "reserved"
 	ProblemMalformed Problem = "malformed"
-	ProblemForeign   Problem = "foreign" // outside the co-op's domain
+	ProblemInvisible Problem = "invisible" // signs that nobody sees, or that turn the direction of others
+	ProblemForeign   Problem = "foreign"   // outside the co-op's domain
 	ProblemTooShort  Problem = "too_short"
 	ProblemTooLong   Problem = "too_long"
 	ProblemUnknown   Problem = "unknown"  // a choice that is not offered

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -63,7 +64,7 @@ func (d *Desk) CreateAssociation(ctx context.Context, r Request, wish NewAssocia
 	}
 	a, faults := newAssociation(wish, d.Now())
 	if len(faults) > 0 {
-		return operations.Operation{}, faults
+		return operations.Operation{}, d.withFreeSlug(ctx, faults)
 	}
 	var op operations.Operation
 	err := d.Records.Transact(ctx, func(ctx context.Context) error {
@@ -72,9 +73,44 @@ func (d *Desk) CreateAssociation(ctx context.Context, r Request, wish NewAssocia
 		if op, err = d.insert(ctx, r, KindAssociationCreate, tenants.ActAssociationCreate, Wish{AssociationID: a.ID}, "association:"+a.ID); err != nil {
 			return err
 		}
-		return taken(d.Records.CreateAssociation(ctx, a), "slug", "")
+		return taken(d.Records.CreateAssociation(ctx, a), "slug", a.Slug)
 	})
+	var found tenants.Faults
+	if errors.As(err, &found) {
+		err = d.withFreeSlug(ctx, found)
+	}
 	return d.nudged(op, err)
+}
+
+// nameless is the slug that is proposed for a name without a Latin letter.
+const nameless = "association"
+
+// proposals is how many slugs are tried before none is proposed.
+const proposals = 50
+
+// withFreeSlug completes what is wrong with a slug by one that is free; without an answer of the records, by none.
+func (d *Desk) withFreeSlug(ctx context.Context, faults tenants.Faults) error {
+	for i, f := range faults {
+		if f.Field != "slug" {
+			continue
+		}
+		base := f.Proposal
+		if len(base) < 2 {
+			base = nameless
+		}
+		faults[i].Proposal = ""
+		for n := 1; n <= proposals; n++ {
+			slug := base
+			if n > 1 {
+				slug += "-" + strconv.Itoa(n)
+			}
+			if _, err := d.Records.AssociationBySlug(ctx, slug); errors.Is(err, tenants.ErrNotFound) {
+				faults[i].Proposal = slug
+				break
+			}
+		}
+	}
+	return faults
 }
 
 func newAssociation(wish NewAssociation, now time.Time) (tenants.Association, tenants.Faults) {
@@ -84,7 +120,10 @@ func newAssociation(wish NewAssociation, now time.Time) (tenants.Association, te
 	if slug == "" {
 		slug = tenants.Slugify(name)
 	}
-	if len(slug) < 2 || slug != tenants.Slugify(slug) {
+	switch {
+	case wish.Slug == "" && len(slug) < 2 && name != "": // nothing of the name can stand in a slug
+		faults = append(faults, tenants.Fault{Field: "slug", Code: "missing"})
+	case len(slug) < 2 || slug != tenants.Slugify(slug):
 		faults = append(faults, tenants.Fault{Field: "slug", Code: "malformed", Proposal: tenants.Slugify(slug)})
 	}
 	return tenants.Association{
@@ -99,7 +138,7 @@ func checkName(name string) tenants.Faults {
 	case utf8.RuneCountInString(name) > maxName:
 		return tenants.Faults{{Field: "name", Code: "too_long"}}
 	case !tenants.Readable(name):
-		return tenants.Faults{{Field: "name", Code: "malformed"}}
+		return tenants.Faults{{Field: "name", Code: "invisible", Proposal: tenants.Visible(name)}}
 	}
 	return nil
 }
@@ -180,9 +219,8 @@ func (d *Desk) checkHost(ctx context.Context, typed, name string) (string, *tena
 		}
 		fault = &tenants.Fault{Field: "host", Code: "taken"}
 	}
-	wish := strings.Trim(strings.ToLower(typed), " .")
-	wish = strings.TrimSuffix(wish, "."+d.Hosts.Domain)
-	if wish == "" {
+	wish := d.Hosts.Label(typed)
+	if tenants.Slugify(wish) == "" {
 		wish = name
 	}
 	var err error

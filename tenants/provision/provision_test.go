@@ -250,6 +250,63 @@ func TestFaultsOfAWishAreToldTogetherWithAFreeHost(t *testing.T) {
 	}
 }
 
+func TestAFaultySlugComesWithAFreeOne(t *testing.T) {
+	h := newHouse(t) // "amap" is taken
+	for _, c := range []struct {
+		wish        provision.NewAssociation
+		field, code string
+		proposal    string
+	}{
+		{provision.NewAssociation{Name: "Друзья"}, "slug", "missing", "association"},
+		{provision.NewAssociation{Name: "日本 🌱"}, "slug", "missing", "association"},
+		{provision.NewAssociation{Name: "A"}, "slug", "missing", "association"},
+		{provision.NewAssociation{Name: "Amap"}, "slug", "taken", "amap-2"},
+		{provision.NewAssociation{Name: "Âmap"}, "slug", "taken", "amap-2"},
+		{provision.NewAssociation{Name: "X", Slug: "Ça va"}, "slug", "malformed", "ca-va"},
+		{provision.NewAssociation{Name: "X", Slug: "-"}, "slug", "malformed", "association"},
+		{provision.NewAssociation{Name: "Am\u200fap"}, "name", "invisible", "Amap"},
+	} {
+		_, err := h.desk.CreateAssociation(t.Context(), h.admin, c.wish)
+		var faults tenants.Faults
+		if !errors.As(err, &faults) {
+			t.Errorf("%+v: %v", c.wish, err)
+			continue
+		}
+		found := false
+		for _, f := range faults {
+			found = found || f == tenants.Fault{Field: c.field, Code: c.code, Proposal: c.proposal}
+		}
+		if !found {
+			t.Errorf("%+v: faults %+v, want %s %s, %s", c.wish, faults, c.field, c.code, c.proposal)
+		}
+	}
+}
+
+func TestAPastedAddressIsUnderstoodAndProposedFrom(t *testing.T) {
+	h := newHouse(t)
+	for host, want := range map[string]string{
+		"https://essai.example.org:8443/": "essai-example-org.lilas.coop", "lea@lilas.coop": "lea.lilas.coop", "https://lilas.coop/": "amap-du-puy.lilas.coop",
+		"Друзья": "amap-du-puy.lilas.coop",
+	} {
+		wish := h.wish()
+		wish.Host = host
+		_, err := h.desk.CreateSite(t.Context(), h.admin, wish)
+		var faults tenants.Faults
+		if !errors.As(err, &faults) || faults[0].Field != "host" || faults[0].Proposal != want {
+			t.Errorf("%s: %v, want the proposal %s", host, err, want)
+		}
+	}
+	wish := h.wish()
+	wish.Host = "https://Amap.lilas.coop:8443/"
+	op, err := h.desk.CreateSite(t.Context(), h.admin, wish)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := h.site(t, op.SiteID); s.Host != "amap.lilas.coop" {
+		t.Errorf("the site's host is %s", s.Host)
+	}
+}
+
 func TestAssociationIsMadeOrUndoneWhole(t *testing.T) {
 	h := newHouse(t)
 	before := h.world.Inventory()

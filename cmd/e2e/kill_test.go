@@ -337,7 +337,7 @@ func (k *killer) newest(site, kind string) (id string) {
 // ways lead from one state to another by wishes.
 var ways = map[string]map[string][]string{
 	"ready":     {"suspended": {"suspend"}, "binned": {"delete"}},
-	"suspended": {"ready": {"resume"}, "binned": {"delete"}},
+	"suspended": {"ready": {"resume"}, "binned": {"resume", "delete"}}, // deleted as it is, it would come back suspended
 	"binned":    {"ready": {"restore"}, "suspended": {"restore", "suspend"}},
 }
 

@@ -10,7 +10,11 @@ import (
 	"syscall"
 )
 
-const fileName = ".htaccess"
+const (
+	fileName = ".htaccess"
+	// maxLevels is deeper than anything lies: an address of thousands of them must not cost a visit to each.
+	maxLevels = 64
+)
 
 // Request is what the files are asked about.
 type Request struct {
@@ -38,7 +42,7 @@ type Decision struct {
 func Check(r Request) Decision {
 	var d Decision
 	inner, below := strings.CutPrefix(r.File, strings.TrimSuffix(r.Root, "/")+"/")
-	if !below || inner == "" || filepath.Clean(r.File) != strings.TrimSuffix(r.File, "/") {
+	if !below || inner == "" || strings.Count(inner, "/") > maxLevels || filepath.Clean(r.File) != strings.TrimSuffix(r.File, "/") {
 		d.Denied = true
 		return d
 	}

@@ -126,6 +126,7 @@ func TestAccessIsAsApacheWouldHaveIt(t *testing.T) {
 		"an end without section":    {files: map[string]string{"u": "</Files>"}, denied: []string{"u/a"}, noted: "?"},
 		"a file without end":        {files: map[string]string{"u": strings.Repeat("#\n", 40<<10)}, denied: []string{"u/a"}, noted: "?"},
 		"sections without end":      {files: map[string]string{"u": strings.Repeat("<Files x>\n", 60) + strings.Repeat("</Files>\n", 60)}, denied: []string{"u/a"}, noted: "?"},
+		"deeper than anything lies": {denied: []string{strings.Repeat("a/", 70) + "a"}, allowed: []string{strings.Repeat("a/", 60) + "a"}},
 		"outside of the root":       {denied: []string{"../a", "u/../../a", ""}},
 		"a name that no disk takes": {files: map[string]string{"u": "Require all denied"}, allowed: []string{strings.Repeat("n", 300) + "/a"}, denied: []string{"u/" + strings.Repeat("n", 300)}},
 	} {

@@ -36,17 +36,15 @@ type Findings interface {
 // answer keeps what it said last: that it is silent is told elsewhere.
 func (u *Upkeep) AccessRules(ctx context.Context) error {
 	var mu sync.Mutex
-	said := map[string]string{}
+	said := map[string]accessAnswer{}
 	err := u.each(ctx, tenants.StateReady, func(ctx context.Context, s tenants.Site) error {
 		u.mu.Lock()
-		files := u.access[s.ID]
+		last := u.access[s.ID]
 		u.mu.Unlock()
-		if now, answered := u.accessFiles(ctx, s); answered {
-			files = now
-		}
+		now := u.askAccess(ctx, s, last)
 		mu.Lock()
 		defer mu.Unlock()
-		said[s.ID] = files
+		said[s.ID] = now
 		return ctx.Err()
 	})
 	if err != nil {
@@ -57,34 +55,44 @@ func (u *Upkeep) AccessRules(ctx context.Context) error {
 	u.mu.Unlock()
 	var seen []tenants.Finding
 	for _, id := range slices.Sorted(maps.Keys(said)) {
-		if said[id] != "" {
+		if said[id].files != "" {
 			seen = append(seen, tenants.Finding{
 				Area: tenants.AreaSite, Subject: id, Code: tenants.FindingAccessRules, Level: tenants.LevelAttention,
-				Args: map[string]string{"files": said[id]},
+				Args: map[string]string{"files": said[id].files},
 			})
 		}
 	}
 	return u.Findings.Replace(ctx, tenants.FindingScope{Area: tenants.AreaSite, Codes: []tenants.FindingCode{tenants.FindingAccessRules}}, seen)
 }
 
-func (u *Upkeep) accessFiles(ctx context.Context, s tenants.Site) (files string, answered bool) {
+// accessAnswer is what a site said last.
+type accessAnswer struct {
+	files string
+	dumb  string // the image that does not know the question: its application would have to answer it
+}
+
+// askAccess returns what holds now. A site that does not answer said what it said last.
+func (u *Upkeep) askAccess(ctx context.Context, s tenants.Site, last accessAnswer) accessAnswer {
+	if last.dumb != "" && last.dumb == s.ImageID {
+		return last
+	}
 	ctx, cancel := context.WithTimeout(ctx, pulseTime)
 	defer cancel()
 	status, body, err := u.Sites.Read(ctx, s, accessPath)
 	switch {
 	case err != nil:
-		return "", false
+		return last
 	case status == http.StatusNotFound:
-		return "", true // an image without it
+		return accessAnswer{dumb: s.ImageID}
 	case status != http.StatusOK:
-		return "", false
+		return last
 	}
 	var rules map[string]string
 	if err := json.Unmarshal(body, &rules); err != nil {
 		u.Log.WarnContext(ctx, "a site tells its access rules in no form we know", "site", s.ID, "error", err)
-		return "", false
+		return last
 	}
-	return accessText(rules), true
+	return accessAnswer{files: accessText(rules)}
 }
 
 // accessText names a few of the files. They are the site's own words: nothing that could disturb a line stays in them.

@@ -17,9 +17,11 @@ type told struct {
 	err    error
 	scope  tenants.FindingScope
 	seen   map[string]string // the files, by site
+	asked  int
 }
 
 func (f *told) Read(_ context.Context, s tenants.Site, path string) (int, []byte, error) {
+	f.asked++
 	if path != "/__htaccess" {
 		return 404, nil, nil
 	}
@@ -69,4 +71,23 @@ func TestAccessRulesThatCannotBeFollowedAreFound(t *testing.T) {
 	round(map[string]string{"s2": "a" + strings.Repeat("b", 79) + ", c, d, + 2"})
 	f.status = 404
 	round(nil)
+}
+
+// Where the image does not know the question, its application answers it, which costs as much as a page.
+func TestAnImageThatDoesNotKnowTheQuestionIsAskedOnce(t *testing.T) {
+	fakes, u := setUp(time.Now(), tenants.Site{ID: "s1", State: tenants.StateReady, ImageID: "sha256:old"})
+	f := &told{status: 404}
+	u.Sites, u.Findings = f, f
+	for range 3 {
+		if err := u.AccessRules(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f.asked != 1 {
+		t.Errorf("asked %d times", f.asked)
+	}
+	fakes.sites[0].ImageID, f.status, f.body = "sha256:new", 200, map[string]string{"s1": `{"x/.htaccess":"if"}`}
+	if err := u.AccessRules(t.Context()); err != nil || f.seen["s1"] != "x/.htaccess (if)" {
+		t.Errorf("another image: found %q, %v", f.seen, err)
+	}
 }

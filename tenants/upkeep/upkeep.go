@@ -73,10 +73,10 @@ type Upkeep struct {
 	Log       *slog.Logger
 
 	mu       sync.Mutex
-	suspects map[string]bool   // by site
-	pulses   map[string]pulse  // by site
-	tasks    map[string]*task  // by site
-	access   map[string]string // files whose rules cannot be followed, by site
+	suspects map[string]bool         // by site
+	pulses   map[string]pulse        // by site
+	tasks    map[string]*task        // by site
+	access   map[string]accessAnswer // by site
 }
 
 const (

@@ -91,7 +91,7 @@ const (
 	handlerLimit = 15 * time.Second
 	patientLimit = 60 * time.Second // routes that wait on purpose
 	bodyLimit    = 256 << 10        // forms and JSON; nothing is uploaded here
-	headerLimit  = 16 << 10
+	headerLimit  = 48 << 10         // the proxy lets 40 KiB through, and adds its own fields
 )
 
 // app returns what answers at one door.

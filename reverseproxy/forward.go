@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"chatiere/reverseproxy/edge"
 	"chatiere/reverseproxy/pages"
 	"chatiere/reverseproxy/upstream"
 )
@@ -16,29 +17,50 @@ const statusClientGone = 499
 func forward(t *upstream.Transport, p *pages.Pages) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)
-		var filter func(http.Header)
-		if x.entry.SharedDomain != "" {
-			filter = x.confine
+		to := upstream.Target{
+			Socket: x.entry.Socket, Client: edge.Client(r), Places: x.entry.Places, MaxBody: x.entry.MaxBody,
 		}
-		err := t.Forward(w, r, x.entry.Socket, filter)
+		if x.entry.SharedDomain != "" {
+			to.Filter = x.confine
+		}
+		x.relaying = true
+		err := t.Forward(w, r, to)
 		if err == nil {
 			return
 		}
-		x.cause = err
-		switch {
-		case errors.Is(err, upstream.ErrAborted):
-			abort()
-		case errors.Is(err, upstream.ErrClient):
-			x.status = statusClientGone
-			abort()
-		case errors.Is(err, upstream.ErrTimeout):
-			p.ServeStatus(w, r, pages.Down, http.StatusGatewayTimeout, x.entry.Lang)
-		case errors.Is(err, upstream.ErrBadAnswer):
-			p.ServeStatus(w, r, pages.Down, http.StatusBadGateway, x.entry.Lang)
-		default:
-			p.Serve(w, r, pages.Down, x.entry.Lang)
+		x.relaying, x.cause = false, err
+		if kind, status, ok := answerTo(err); ok {
+			p.ServeStatus(w, r, kind, status, x.entry.Lang)
+			return
 		}
+		if errors.Is(err, upstream.ErrClient) {
+			x.status = statusClientGone
+		}
+		abort()
 	})
+}
+
+// answerTo is what is said where no answer came of forwarding; not ok if nobody is there to be told, or part of an
+// answer has been sent.
+func answerTo(err error) (kind pages.Kind, status int, ok bool) {
+	var own *upstream.OwnError
+	switch {
+	case errors.Is(err, upstream.ErrAborted), errors.Is(err, upstream.ErrClient):
+		return 0, 0, false
+	case errors.As(err, &own):
+		return ownPages[own.Status], own.Status, true
+	case errors.Is(err, upstream.ErrTooLarge):
+		return pages.TooLarge, http.StatusRequestEntityTooLarge, true
+	case errors.Is(err, upstream.ErrSlow):
+		return pages.Slow, http.StatusRequestTimeout, true
+	case errors.Is(err, upstream.ErrBusy):
+		return pages.Full, http.StatusServiceUnavailable, true
+	case errors.Is(err, upstream.ErrTimeout):
+		return pages.Down, http.StatusGatewayTimeout, true
+	case errors.Is(err, upstream.ErrBadAnswer):
+		return pages.Down, http.StatusBadGateway, true
+	}
+	return pages.Down, http.StatusServiceUnavailable, true
 }
 
 // abort cuts the client's connection (HTTP/1.1) or stream (HTTP/2), so that it knows that what it has

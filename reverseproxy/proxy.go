@@ -44,8 +44,10 @@ func (p parts) handlers() (secure, plain http.Handler) {
 	}
 	h := forward(p.transport, p.pages)
 	h = forwarded(h)
+	h = limitHeader(p.pages, h)
 	h = ownCookies(p.pages, h)
 	h = refuse(p.pages, h)
 	h = stateful(p.pages, h)
-	return outer(h), outer(redirect(p.pages))
+	h = limitAddress(p.pages, h)
+	return outer(h), outer(limitAddress(p.pages, redirect(p.pages)))
 }

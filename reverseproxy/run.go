@@ -79,6 +79,7 @@ func Run(ctx context.Context, opts Options, log *slog.Logger) error {
 	if p.pages, err = pages.New(opts.Contact); err != nil {
 		return err
 	}
+	opts.Upstream.Own = ownStatus
 	p.transport = upstream.New(opts.Upstream)
 	watcher := routes.Open(opts.Routes, opts.Poll, opts.Clock, log)
 	p.table = watcher
@@ -86,7 +87,8 @@ func Run(ctx context.Context, opts Options, log *slog.Logger) error {
 
 	opts.Edge.Secure, opts.Edge.Plain = p.handlers()
 	opts.Edge.GetCertificate, opts.Edge.Log = source.GetCertificate, log
-	opts.Edge.Busy = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.pages.Serve(w, r, pages.Busy, "") })
+	opts.Edge.Busy = begin(identify(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.pages.Serve(w, r, pages.Busy, "") })))
+	opts.Edge.Refusal = p.pages.Bare
 	server, err := edge.New(opts.Edge)
 	if err != nil {
 		return err

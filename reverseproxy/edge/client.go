@@ -45,8 +45,18 @@ func keyOf(conn net.Conn) clientKey {
 // client is who has connections open.
 type client struct {
 	key      clientKey
+	name     string
+	long     int                   // connections in the midst of a long header; guarded by the tracker
 	conns    map[*rawConn]struct{} // guarded by the tracker
 	requests atomic.Int64          // in flight
+}
+
+// Client names the client of a request as its share is counted; empty in tests of handlers alone.
+func Client(r *http.Request) string {
+	if raw := rawOf(r); raw != nil {
+		return raw.client.name
+	}
+	return ""
 }
 
 // bounded answers by busy what goes beyond a client's share of requests in flight.
@@ -57,6 +67,7 @@ func (s *Server) bounded(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		raw.serving.Store(true)
 		who := raw.client
 		defer who.requests.Add(-1)
 		if who.requests.Add(1) > int64(who.key.share(s.opts.MaxClientRequests)) {
@@ -83,6 +94,7 @@ func changed(c net.Conn, state http.ConnState) {
 		raw.rest.Store(0)
 	case http.StateIdle:
 		raw.rest.Store(time.Now().UnixNano())
+		raw.serving.Store(false)
 	}
 	if secure != nil && secure.frames == nil && state != http.StateNew && state != http.StateActive {
 		// HTTP/1.1 has no other sign that a response has been written to its end.

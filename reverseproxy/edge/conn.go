@@ -3,6 +3,7 @@ package edge
 import (
 	"crypto/tls"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,14 @@ type rawConn struct {
 	tracker *tracker
 	client  *client
 
+	refusal     func(status int) []byte // says what net/http says to those whose request it cannot read
+	headTimeout time.Duration
+	serving     atomic.Bool  // a handler is at work, or its answer is being sent
+	progress    atomic.Int64 // when something last came or went, Unix nanoseconds
+	headSize    int          // of the header being read; these two belong to the reader
+	long        *time.Timer  // ends a long one
+	counted     bool         // as having a long one; guarded by the tracker
+
 	rest     atomic.Int64 // since when no request is in flight, Unix nanoseconds; 0 while one is
 	explicit atomic.Bool  // somebody above set a deadline for writes
 	limit    atomic.Int64 // else this is the one in force, Unix nanoseconds
@@ -53,6 +62,36 @@ type rawConn struct {
 
 // RemoteAddr is the visitor's address, or a stand-in on sockets where there is none.
 func (c *rawConn) RemoteAddr() net.Addr { return c.remote }
+
+// Read reads from the visitor. A header of HTTP/1.1 that gets long has to be one of few.
+func (c *rawConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n <= 0 {
+		return n, err
+	}
+	c.progress.Store(time.Now().UnixNano())
+	switch {
+	case c.shared:
+	case c.serving.Load():
+		c.headEnded()
+	case !c.head(n, longHead):
+		return 0, errLongHead
+	}
+	return n, err
+}
+
+// refused is p, or in the place of a bare refusal of net/http a page. It writes one only where no handler is at work.
+func (c *rawConn) refused(p []byte) []byte {
+	const head, length = "HTTP/1.1 ", len("HTTP/1.1 400")
+	if c.refusal == nil || len(p) < length || p[0] != 'H' || c.serving.Load() || string(p[:len(head)]) != head {
+		return p
+	}
+	status, err := strconv.Atoi(string(p[len(head):length]))
+	if err != nil || status < 400 {
+		return p
+	}
+	return c.refusal(status)
+}
 
 // Close sends what waits, and ends the tracking of the connection.
 func (c *rawConn) Close() error {
@@ -95,7 +134,7 @@ func (c *rawConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.gathering == 0 && c.held == 0 && c.pending == nil {
-		return len(p), c.send(p)
+		return len(p), c.send(c.refused(p))
 	}
 	if c.broken != nil {
 		return 0, c.broken
@@ -165,7 +204,10 @@ func (c *rawConn) send(p []byte) error {
 			}
 		}
 	}
-	_, c.broken = c.Conn.Write(p)
+	var n int
+	if n, c.broken = c.Conn.Write(p); n > 0 {
+		c.progress.Store(time.Now().UnixNano())
+	}
 	return c.broken
 }
 
@@ -221,6 +263,16 @@ type secureConn struct {
 	*tls.Conn
 	raw    *rawConn
 	frames *frames // of HTTP/2, else nil
+	blocks blocks  // that come by HTTP/2
+}
+
+// Read reads what the visitor sends. A header of HTTP/2 that gets long has to be one of few.
+func (c *secureConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.frames != nil && n > 0 && !c.blocks.follow(c.raw, p[:n]) {
+		return 0, errLongHead
+	}
+	return n, err
 }
 
 // Write gathers the records of one Write into one system call.
@@ -228,6 +280,9 @@ func (c *secureConn) Write(p []byte) (int, error) {
 	ended := 0
 	if c.frames != nil {
 		ended = c.frames.ended(p)
+	} else if page := c.raw.refused(p); len(page) > 0 && &page[0] != &p[0] {
+		_, err := c.write(page)
+		return len(p), err
 	}
 	n, err := c.write(p)
 	for range ended {

@@ -39,13 +39,18 @@ type Options struct {
 	// There is no limit to how long a whole body takes.
 	WriteTimeout time.Duration
 	// DrainTimeout is how long requests in flight may go on once the server is told to end; 20 s.
-	DrainTimeout   time.Duration
-	MaxHeaderBytes int // 64 KiB
+	DrainTimeout time.Duration
+	// StallTimeout is how long a connection may be without progress in either direction when another needs its
+	// room; 20 s.
+	StallTimeout time.Duration
+	// MaxHeaderBytes is how large a header may be to be answered by the handlers; 1 MiB, which is more than all the
+	// cookies that a browser keeps for a site.
+	MaxHeaderBytes int
 	// MaxStreams is how many requests one HTTP/2 connection may have in flight; 128.
 	MaxStreams uint32
 
 	// MaxConns is how many connections may be open; 4,096, and never more than half the files that the
-	// process may open. Beyond, idle ones are closed to make room.
+	// process may open. Beyond, idle ones are closed to make room, then those without progress.
 	MaxConns int
 	// MaxClientConns is how many connections one client may have; 256. A client is an IPv4 address or an
 	// IPv6 network of 64 bits. A unix socket is shared by many and has four times as much.
@@ -54,6 +59,8 @@ type Options struct {
 	MaxClientRequests int
 	// Busy answers what goes beyond that; a bare 429 by default.
 	Busy http.Handler
+	// Refusal renders a whole response of HTTP/1.1 for requests that cannot be read; nil leaves net/http's.
+	Refusal func(status int) []byte
 
 	Log *slog.Logger
 }
@@ -64,7 +71,8 @@ func (o Options) withDefaults() Options {
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, 60*time.Second)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 60*time.Second)
 	o.DrainTimeout = cmp.Or(o.DrainTimeout, 20*time.Second)
-	o.MaxHeaderBytes = cmp.Or(o.MaxHeaderBytes, 64<<10)
+	o.StallTimeout = cmp.Or(o.StallTimeout, 20*time.Second)
+	o.MaxHeaderBytes = cmp.Or(o.MaxHeaderBytes, 1<<20)
 	o.MaxStreams = cmp.Or(o.MaxStreams, 128)
 	o.MaxConns = min(cmp.Or(o.MaxConns, 4096), openFiles()/2)
 	o.MaxClientConns = cmp.Or(o.MaxClientConns, 256)

@@ -34,7 +34,7 @@ type Server struct {
 // New makes a server; Serve starts it.
 func New(opts Options) (*Server, error) {
 	opts = opts.withDefaults()
-	s := &Server{opts: opts, tracker: newTracker(limits{all: opts.MaxConns, client: opts.MaxClientConns})}
+	s := &Server{opts: opts, tracker: newTracker(limits{all: opts.MaxConns, client: opts.MaxClientConns}, opts.StallTimeout)}
 	s.tls = &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: opts.GetCertificate,
@@ -159,8 +159,13 @@ func (s *Server) track(conn net.Conn) *rawConn {
 	if _, ok := remote.(*net.TCPAddr); !ok {
 		remote = NoAddress
 	}
-	c := &rawConn{Conn: conn, remote: remote, timeout: s.opts.WriteTimeout, tracker: s.tracker}
-	c.rest.Store(time.Now().UnixNano())
+	c := &rawConn{
+		Conn: conn, remote: remote, timeout: s.opts.WriteTimeout, tracker: s.tracker, refusal: s.opts.Refusal,
+		headTimeout: s.opts.ReadHeaderTimeout,
+	}
+	now := time.Now().UnixNano()
+	c.rest.Store(now)
+	c.progress.Store(now)
 	if s.tracker.admit(c, keyOf(conn)) {
 		return c
 	}

@@ -2,8 +2,10 @@ package edge
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync"
+	"time"
 )
 
 // tracker knows every open connection, those taken over by a websocket included, by whose it is: so that
@@ -12,8 +14,10 @@ import (
 type tracker struct {
 	limits  limits
 	counts  counters
+	stall   time.Duration // without progress, after which a connection may have to make room
 	mu      sync.Mutex
 	open    int
+	long    int // connections in the midst of a long header
 	clients map[clientKey]*client
 	empty   chan struct{} // closed when the last connection goes after someone began to wait
 }
@@ -21,12 +25,12 @@ type tracker struct {
 // limits are numbers of connections.
 type limits struct{ all, client int }
 
-func newTracker(l limits) *tracker {
-	return &tracker{limits: l, clients: make(map[clientKey]*client)}
+func newTracker(l limits, stall time.Duration) *tracker {
+	return &tracker{limits: l, stall: stall, clients: make(map[clientKey]*client)}
 }
 
 // admit takes a connection in, or says that it must be closed at once. If there is no room, the one that
-// has been without a request for longest has to go.
+// has been without a request for longest has to go, or else the one that has been without progress for longest.
 func (t *tracker) admit(c *rawConn, key clientKey) bool {
 	t.mu.Lock()
 	who := t.clients[key]
@@ -37,7 +41,7 @@ func (t *tracker) admit(c *rawConn, key clientKey) bool {
 	}
 	var victim *rawConn
 	if t.open >= t.limits.all {
-		if victim = t.idlest(); victim == nil {
+		if victim = t.victim(); victim == nil {
 			t.mu.Unlock()
 			t.counts.full.Add(1)
 			return false
@@ -46,7 +50,7 @@ func (t *tracker) admit(c *rawConn, key clientKey) bool {
 		who = t.clients[key] // it may have been the client's last
 	}
 	if who == nil {
-		who = &client{key: key, conns: make(map[*rawConn]struct{})}
+		who = &client{key: key, name: fmt.Sprint(key), conns: make(map[*rawConn]struct{})}
 		t.clients[key] = who
 	}
 	who.conns[c] = struct{}{}
@@ -57,10 +61,10 @@ func (t *tracker) admit(c *rawConn, key clientKey) bool {
 	return true
 }
 
-// makeRoom closes an idle connection, if there is one.
+// makeRoom closes a connection that can go, if there is one.
 func (t *tracker) makeRoom() {
 	t.mu.Lock()
-	victim := t.idlest()
+	victim := t.victim()
 	t.mu.Unlock()
 	t.evict(victim)
 }
@@ -68,18 +72,33 @@ func (t *tracker) makeRoom() {
 func (t *tracker) evict(victim *rawConn) {
 	if victim != nil {
 		t.counts.evicted.Add(1)
-		_ = victim.Close() // it had no request in flight
+		_ = victim.Close() // it had no request in flight, or one that went nowhere
 	}
 }
 
 // sampled is how many connections are looked at to find one that can go.
 const sampled = 256
 
-// idlest returns a connection without a request, nil if there seems to be none: the oldest of the client
-// that has the most, among some that a map happens to begin with.
-func (t *tracker) idlest() *rawConn {
+// victim returns the connection that can go: one without a request, or else one on which nothing has come or gone
+// for long, whatever it is busy with. It is nil if there seems to be none.
+func (t *tracker) victim() *rawConn {
+	if c := t.longest(func(c *rawConn) int64 { return c.rest.Load() }); c != nil {
+		return c
+	}
+	limit := time.Now().Add(-t.stall).UnixNano()
+	return t.longest(func(c *rawConn) int64 {
+		if since := c.progress.Load(); since < limit {
+			return since
+		}
+		return 0
+	})
+}
+
+// longest returns the connection for which since is the earliest, of the client that has the most of them, among
+// some that a map happens to begin with. A zero is of one that stays.
+func (t *tracker) longest(since func(*rawConn) int64) *rawConn {
 	var best *rawConn
-	var since int64
+	var earliest int64
 	looked := 0
 	for _, who := range t.clients {
 		looked++
@@ -88,9 +107,9 @@ func (t *tracker) idlest() *rawConn {
 		}
 		for c := range who.conns {
 			looked++
-			rest := c.rest.Load()
-			if rest > 0 && (best == nil || len(who.conns) > len(best.client.conns) || rest < since) {
-				best, since = c, rest
+			when := since(c)
+			if when > 0 && (best == nil || len(who.conns) > len(best.client.conns) || when < earliest) {
+				best, earliest = c, when
 			}
 			if looked >= sampled {
 				return best
@@ -119,6 +138,7 @@ func (t *tracker) drop(c *rawConn) {
 		return
 	}
 	delete(who.conns, c)
+	t.dropLong(c)
 	t.open--
 	if len(who.conns) == 0 {
 		delete(t.clients, who.key)

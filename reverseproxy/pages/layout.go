@@ -19,7 +19,8 @@ h1{margin:0 0 12px;font-size:clamp(1.5rem,5vw,1.9rem);line-height:1.2;font-weigh
 p{margin:0 0 2px;color:var(--ink2);text-wrap:balance}
 .more{margin-top:24px}
 a{color:var(--accent);display:inline-block;padding:10px 4px;text-underline-offset:3px}
-a:focus-visible{outline:3px solid var(--accent);outline-offset:2px;border-radius:8px}
+button{font:inherit;font-weight:600;color:var(--paper);background:var(--accent);border:0;border-radius:8px;padding:12px 20px;cursor:pointer}
+a:focus-visible,button:focus-visible{outline:3px solid var(--accent);outline-offset:2px;border-radius:8px}
 footer{padding:16px 20px 24px;text-align:center;color:var(--ink2);font-size:.9rem}
 @media (max-width:480px){html{font-size:16px}}
 `
@@ -50,6 +51,7 @@ var layout = template.Must(template.New("page").Parse(`<!doctype html>
 </svg>
 <h1>{{.Text.Title}}</h1>
 {{range .Text.Lines}}<p>{{.}}</p>
+{{end}}{{if .Text.Button}}<form class="more" method="post" action="{{.Clear}}"><button>{{.Text.Button}}</button></form>
 {{end}}{{if .Text.Home}}<p class="more"><a href="/">{{.Text.Home}}</a></p>
 {{end}}{{if and .Text.Help .Contact.Email}}<p class="more">{{.Text.Help}} <a href="mailto:{{.Contact.Email}}">{{.Contact.Email}}</a></p>
 {{end}}</main>

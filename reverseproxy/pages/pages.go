@@ -23,15 +23,22 @@ type Kind int
 
 // The pages.
 const (
-	UnknownHost Kind = iota // no site lives at this host
-	NotFound                // the site has no such page for visitors
-	BadRequest              // the address cannot be understood
-	Starting                // the site is being started
-	Asleep                  // the site is being woken up
-	Down                    // the site does not answer
-	Refused                 // the site was closed by its hosts
-	Busy                    // the visitor asks for too much at once
-	Cookies                 // a cookie came twice, which somebody else may have set
+	UnknownHost    Kind = iota // no site lives at this host
+	NotFound                   // the site has no such page for visitors
+	BadRequest                 // the address cannot be understood
+	Starting                   // the site is being started
+	Asleep                     // the site is being woken up
+	Down                       // the site does not answer
+	Refused                    // the site was closed by its hosts
+	Busy                       // the visitor asks for too much at once
+	Full                       // the site is asked for too much at once
+	Slow                       // what the visitor sends comes too slowly
+	TooLarge                   // what the visitor sends is too large
+	LongAddress                // the address is too long
+	LongHeader                 // what the browser sends along is too large
+	TooManyCookies             // the same, and it is cookies
+	CookiesCleared             // they have been deleted
+	Cookies                    // a cookie came twice, which somebody else may have set
 	kinds
 )
 
@@ -43,13 +50,22 @@ type Contact struct {
 
 // Pages answers requests with the pages.
 type Pages struct {
+	contact  Contact
 	rendered [kinds][len(languages)][]byte
 }
 
 // Texts exist in these languages; the first is the default.
 var languages = [...]string{"fr", "en"}
 
-var policy = "default-src 'none'; style-src '" + hashOf(style) + "'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// ClearCookies is the path that the page TooManyCookies sends its form to.
+const ClearCookies = "/.well-known/chatiere/clear-cookies"
+
+const policyRest = "'; img-src data:; base-uri 'none'; frame-ancestors 'none'; form-action "
+
+var (
+	policy     = "default-src 'none'; style-src '" + hashOf(style) + policyRest + "'none'"
+	formPolicy = "default-src 'none'; style-src '" + hashOf(style) + policyRest + "'self'"
+)
 
 func hashOf(s string) string {
 	sum := sha256.Sum256([]byte(s))
@@ -58,13 +74,13 @@ func hashOf(s string) string {
 
 // New renders all pages.
 func New(contact Contact) (*Pages, error) {
-	p := new(Pages)
+	p := &Pages{contact: contact}
 	for kind := range kinds {
 		for i, lang := range languages {
 			var buf bytes.Buffer
 			view := view{
 				Lang: lang, Text: texts[kind][i], Contact: contact, HostedBy: hostedBy[i],
-				Style: template.CSS(style), Icon: template.URL(icon), AsleepEyes: kind == Asleep || kind == Down,
+				Style: template.CSS(style), Icon: template.URL(icon), AsleepEyes: kind == Asleep || kind == Down, Clear: ClearCookies,
 			}
 			if err := layout.Execute(&buf, view); err != nil {
 				return nil, fmt.Errorf("rendering page %d (%s): %w", kind, lang, err)
@@ -84,6 +100,7 @@ type view struct {
 	Style      template.CSS
 	Icon       template.URL
 	AsleepEyes bool
+	Clear      string // where a form leads
 }
 
 // statuses are those of the pages; a zero wait means that trying again is of no use.
@@ -100,6 +117,14 @@ var statuses = [kinds]struct {
 	Refused:     {status: http.StatusForbidden},
 	Busy:        {status: http.StatusTooManyRequests, wait: 5},
 	Cookies:     {status: http.StatusBadRequest},
+	Full:        {status: http.StatusServiceUnavailable, wait: 10},
+	Slow:        {status: http.StatusRequestTimeout},
+	TooLarge:    {status: http.StatusRequestEntityTooLarge},
+	LongAddress: {status: http.StatusRequestURITooLong},
+	LongHeader:  {status: http.StatusRequestHeaderFieldsTooLarge},
+
+	TooManyCookies: {status: http.StatusRequestHeaderFieldsTooLarge},
+	CookiesCleared: {status: http.StatusOK},
 }
 
 // Serve answers with a page under its usual status. lang is the language for visitors who ask for none.
@@ -116,6 +141,9 @@ func (p *Pages) ServeStatus(w http.ResponseWriter, r *http.Request, kind Kind, s
 	header.Set("Content-Language", languages[i])
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("Content-Security-Policy", policy)
+	if texts[kind][i].Button != "" {
+		header.Set("Content-Security-Policy", formPolicy)
+	}
 	header.Set("Cache-Control", "no-store")
 	header.Set("Vary", "Accept-Language")
 	header.Set("X-Content-Type-Options", "nosniff")

@@ -51,6 +51,10 @@ type Route struct {
 	// Cookies, unless empty, are the only ones the upstream receives, each once at most: a name, or the beginning of
 	// one with "*" behind it.
 	Cookies []string `json:"cookies,omitempty"`
+	// Places is how many requests the upstream takes at once; 0 for what a site takes.
+	Places int `json:"places,omitempty"`
+	// MaxBody bounds the body of a request in bytes, which then has to come within seconds; 0 for no bound.
+	MaxBody int64 `json:"max_body,omitempty"`
 }
 
 // Table is everything the proxy knows. A Table handed to Compile or EncodeTable is not kept.

@@ -17,6 +17,8 @@ const (
 	maxSocketPath  = 107 // sun_path less its terminating zero
 	unixScheme     = "unix:"
 	maxNamedFaults = 20
+	maxPlaces      = 4096
+	maxBody        = 1 << 20 // such bodies are held in memory
 )
 
 // Validate reports every fault of the table at once, each with the route it stands in.
@@ -73,6 +75,12 @@ func (r Route) validate(patterns map[string]error) error {
 	}
 	if !r.State.Valid() {
 		return fmt.Errorf("state %.80q: expected serving, starting, asleep, down or refused", r.State)
+	}
+	if r.Places < 0 || r.Places > maxPlaces {
+		return fmt.Errorf("places %d: must lie between 0 and %d", r.Places, maxPlaces)
+	}
+	if r.MaxBody < 0 || r.MaxBody > maxBody {
+		return fmt.Errorf("max_body %d: must lie between 0 and %d", r.MaxBody, maxBody)
 	}
 	if err := r.validateUpstream(); err != nil {
 		return err

@@ -103,6 +103,12 @@ func (c *conn) readWithin(limit time.Duration) (err error) {
 	return err
 }
 
+// unlimitedReads lets the reads that follow wait until somebody else sets a limit.
+func (c *conn) unlimitedReads() error {
+	c.readLimit = time.Time{}
+	return c.SetReadDeadline(time.Time{})
+}
+
 // prolong moves a deadline unless it lies about right already: moving it costs more than copying a few
 // bytes does.
 func prolong(old time.Time, limit time.Duration, set func(time.Time) error) (time.Time, error) {

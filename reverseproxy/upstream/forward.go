@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -15,18 +16,31 @@ import (
 //
 // The caller has cleaned the header: hop-by-hop fields are gone, forwarding fields are its own, Host
 // is set, and Upgrade is present only if the client asked for a protocol that it may have. Request
-// trailers are dropped, as RFC 9110 §6.5.1 allows. Unless it is nil, filter may change the header of each response,
-// also of interim ones, and the trailer, before anything of them is sent.
+// trailers are dropped, as RFC 9110 §6.5.1 allows.
+//
+// A body of up to Options.Intake is taken in first. Then the request waits for a place, which its client's share and
+// the application's places allow it.
 //
 // A nil error means a whole response. On ErrAborted part of one was sent and the caller must cut the
 // client's connection; on any other error nothing was sent.
-func (t *Transport) Forward(w http.ResponseWriter, r *http.Request, socket string, filter func(http.Header)) error {
-	p := t.pool(socket)
-	if !p.enter(t.opts.MaxActive) {
-		return ErrBusy
+func (t *Transport) Forward(w http.ResponseWriter, r *http.Request, to Target) error {
+	in, err := t.takeIn(w, r, to)
+	if err != nil {
+		return err
 	}
-	defer p.leave()
-	x := exchange{transport: t, pool: p, w: w, r: r, filter: filter, repeatable: repeatable(r)}
+	defer in.release()
+	x := exchange{transport: t, w: w, r: r, in: &in, filter: to.Filter, repeatable: repeatable(r)}
+	if in.whole {
+		delete(r.Header, "Expect") // it has been fulfilled
+	}
+	if in.whole && r.ContentLength < 0 {
+		x.r = measured(r, len(in.data))
+	}
+	x.place.client, x.place.control = to.Client, http.NewResponseController(w)
+	if err := x.enter(to); err != nil {
+		return err
+	}
+	defer x.pool.leave(&x.place)
 	again, err := x.attempt(false)
 	if again {
 		_, err = x.attempt(true)
@@ -34,13 +48,37 @@ func (t *Transport) Forward(w http.ResponseWriter, r *http.Request, socket strin
 	return err
 }
 
+// measured is r with the length that its body turned out to have.
+func measured(r *http.Request, length int) *http.Request {
+	copied := *r
+	copied.ContentLength = int64(length)
+	if length == 0 {
+		copied.Body = http.NoBody
+	}
+	return &copied
+}
+
+// enter waits for a place.
+func (x *exchange) enter(to Target) error {
+	opts := &x.transport.opts
+	for {
+		x.pool = x.transport.pool(to.Socket)
+		err := x.pool.enter(x.r.Context(), &x.place, cmp.Or(to.Places, opts.MaxActive), opts.QueueTimeout)
+		if !errors.Is(err, errGone) {
+			return err
+		}
+	}
+}
+
 // exchange is one request and its response.
 type exchange struct {
 	transport  *Transport
 	pool       *pool
+	place      place
 	w          http.ResponseWriter
 	r          *http.Request
 	filter     func(http.Header)
+	in         *intake
 	repeatable bool
 	upgrade    string
 	guard      guard
@@ -67,14 +105,21 @@ func (x *exchange) attempt(fresh bool) (again bool, err error) {
 		return c.reused && (x.repeatable || sent == 0), x.blame(fmt.Errorf("%w: %w", ErrUnreachable, err), nil)
 	}
 	var u *upload
-	if hasBody(x.r) {
+	if !x.in.whole || len(x.in.data) > 0 {
 		x.guard.watch()
-		u = x.transport.startUpload(c, x.w, x.r)
+		if u, err = x.startUpload(c); err != nil {
+			return false, x.blame(err, nil)
+		}
 		defer func() { u.end(c, x.r, err == nil) }()
 	}
 	resp, silent, err := x.readHead(c, u)
 	if err != nil {
 		return silent && c.reused && x.repeatable, x.blame(err, u)
+	}
+	if own := x.transport.opts.Own; own != nil {
+		if status := own(resp); status != 0 {
+			return false, &OwnError{Status: status}
+		}
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		x.guard.release()
@@ -84,21 +129,39 @@ func (x *exchange) attempt(fresh bool) (again bool, err error) {
 	return false, err
 }
 
-// largeHead is what a socket takes without anybody reading from it.
-const largeHead = 16 << 10
+const (
+	// largeHead is what a socket takes without anybody reading from it.
+	largeHead = 16 << 10
+	// smallBody is what leaves in one write with the head.
+	smallBody = 8 << 10
+)
 
+// sendHead sends the head, and the body with it if that is small.
 func (x *exchange) sendHead(c *conn) (sent int, err error) {
 	x.upgrade = x.r.Header.Get("Upgrade")
 	c.out = head(c.out[:0], x.r, x.upgrade)
+	small := x.in.whole && len(x.in.data) <= smallBody
+	if small {
+		c.out = append(c.out, x.in.data...)
+	}
 	if len(c.out) > largeHead {
 		x.guard.watch()
 	}
-	return c.writeWithin(c.out, x.transport.opts.StallTimeout)
+	sent, err = c.writeWithin(c.out, x.transport.opts.StallTimeout)
+	if small && err == nil {
+		x.in.release()
+	}
+	return sent, err
 }
 
 // blame names whose fault err is.
 func (x *exchange) blame(err error, u *upload) error {
-	if x.r.Context().Err() != nil || u.failed() {
+	switch {
+	case u.failed() && x.place.evicted.Load():
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	case u.failed() && errors.Is(u.err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: %w", ErrSlow, err)
+	case x.r.Context().Err() != nil || u.failed():
 		return fmt.Errorf("%w: %w", ErrClient, err)
 	}
 	return err
@@ -113,7 +176,7 @@ func (x *exchange) readHead(c *conn, u *upload) (resp *http.Response, silent boo
 	opts := &x.transport.opts
 	for range maxInterim {
 		c.limitReading(opts.MaxHeaderBytes)
-		if err := x.await(c); err != nil {
+		if err := x.await(c, u); err != nil {
 			return nil, true, headFault(err)
 		}
 		resp, err := http.ReadResponse(c.br, x.r)
@@ -130,10 +193,12 @@ func (x *exchange) readHead(c *conn, u *upload) (resp *http.Response, silent boo
 				u.allow()
 			}
 		case resp.StatusCode == http.StatusSwitchingProtocols:
+			u.answering()
 			return resp, false, x.checkSwitch(resp)
 		case resp.StatusCode > 101 && resp.StatusCode < 200:
 			x.interim(resp)
 		case resp.StatusCode >= 200 && resp.StatusCode < 600:
+			u.answering()
 			return resp, false, nil
 		default:
 			return nil, false, fmt.Errorf("%w: status %d", ErrBadAnswer, resp.StatusCode)
@@ -148,8 +213,13 @@ const prompt = 100 * time.Millisecond
 
 var headEnd = []byte("\r\n\r\n")
 
-// await returns when a header has begun to come.
-func (x *exchange) await(c *conn) error {
+// await returns when a header has begun to come. While the application has not got the whole request it is the
+// upload that sets the limit, at its end.
+func (x *exchange) await(c *conn, u *upload) error {
+	if u != nil {
+		_, err := c.br.Peek(1)
+		return err
+	}
 	limit := x.transport.opts.HeaderTimeout
 	if x.guard.stop == nil && prompt < limit {
 		if err := c.readWithin(prompt); err != nil {
@@ -201,7 +271,7 @@ func (x *exchange) respond(c *conn, resp *http.Response, u *upload) (keep bool, 
 	for name := range resp.Trailer {
 		header.Add("Trailer", name)
 	}
-	if !u.complete() && x.r.ProtoMajor == 1 {
+	if !x.in.whole && !u.complete() && x.r.ProtoMajor == 1 {
 		// What is left of the body must never be read as the next request.
 		header.Set("Connection", "close")
 	}
@@ -232,7 +302,7 @@ func takeOver(into, from http.Header) {
 func (x *exchange) body(c *conn, resp *http.Response) (whole bool, err error) {
 	s := stream{
 		w: x.w, control: http.NewResponseController(x.w), conn: c, stall: x.transport.opts.StallTimeout,
-		windowed: x.r.ProtoMajor > 1, watch: x.guard.watch,
+		windowed: x.r.ProtoMajor > 1, watch: x.guard.watch, place: &x.place,
 	}
 	switch {
 	case x.r.Method == http.MethodHead || resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified:

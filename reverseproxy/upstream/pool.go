@@ -12,13 +12,18 @@ import (
 	"chatiere/reverseproxy/upstream/sockets"
 )
 
-// pool holds the unused connections to one socket; the one used last is used next, so that the others
-// grow old and are closed.
+// pool holds the places at one socket and the unused connections to it; the one used last is used next, so that
+// the others grow old and are closed.
 type pool struct {
 	socket string
 	mu     sync.Mutex
 	idle   []*conn
-	active int
+	gone   bool // it is not in the table any more: nobody may enter, and nothing is kept
+
+	max, share int // places, of all and of one client
+	places     []*place
+	clients    map[string]int // places by who holds them
+	waiting    []*place
 }
 
 func (t *Transport) pool(socket string) *pool {
@@ -31,27 +36,10 @@ func (t *Transport) pool(socket string) *pool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p = t.pools[socket]; p == nil {
-		p = &pool{socket: socket}
+		p = &pool{socket: socket, clients: make(map[string]int)}
 		t.pools[socket] = p
 	}
 	return p
-}
-
-// enter counts one more request in flight, up to the limit.
-func (p *pool) enter(limit int) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.active >= limit {
-		return false
-	}
-	p.active++
-	return true
-}
-
-func (p *pool) leave() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.active--
 }
 
 // take returns an unused connection, or nil.
@@ -81,8 +69,8 @@ func (p *pool) put(c *conn, most int) {
 	}
 }
 
-// expire takes out the connections unused since before limit.
-func (p *pool) expire(limit time.Time) (expired []*conn, unused bool) {
+// expire takes out the connections unused since before limit. A pool that nobody uses is gone from then on.
+func (p *pool) expire(limit time.Time) (expired []*conn, gone bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := 0
@@ -92,7 +80,8 @@ func (p *pool) expire(limit time.Time) (expired []*conn, unused bool) {
 	expired = append(expired, p.idle[:n]...)
 	p.idle = append(p.idle[:0], p.idle[n:]...)
 	clear(p.idle[len(p.idle):cap(p.idle)])
-	return expired, len(p.idle) == 0 && p.active == 0
+	p.gone = len(p.idle)+len(p.places)+len(p.waiting) == 0
+	return expired, p.gone
 }
 
 // Tend closes connections that were unused for too long, until ctx ends, and then all unused ones.
@@ -114,11 +103,9 @@ func (t *Transport) sweep(limit time.Time) {
 	t.mu.Lock()
 	var expired []*conn
 	for socket, p := range t.pools {
-		old, unused := p.expire(limit)
+		old, gone := p.expire(limit)
 		expired = append(expired, old...)
-		if unused {
-			// A request that has just got hold of p goes on with it; its connection is then
-			// found by nobody and closed by the collector's finalizer at the latest.
+		if gone {
 			delete(t.pools, socket)
 		}
 	}

@@ -154,7 +154,7 @@ func TestWordsUnaskedAreNoAnswer(t *testing.T) {
 	said <- struct{}{}
 	<-said
 	w := httptest.NewRecorder()
-	if err := tr.Forward(w, httptest.NewRequest("POST", "/", http.NoBody), l.Addr().String(), nil); err != nil || w.Code != 200 {
+	if err := tr.Forward(w, httptest.NewRequest("POST", "/", http.NoBody), upstream.Target{Socket: l.Addr().String()}); err != nil || w.Code != 200 {
 		t.Errorf("status %d, %v", w.Code, err)
 	}
 }

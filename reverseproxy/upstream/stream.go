@@ -18,6 +18,8 @@ type stream struct {
 	// connection do not notice.
 	windowed bool
 
+	place *place
+
 	// watch is called before the first wait for the application.
 	watch func()
 
@@ -128,7 +130,12 @@ func (s *stream) write(data []byte) error {
 		// A stream that takes no deadline any more is closed, which the next use of it tells.
 		s.sendLimit, _ = prolong(s.sendLimit, s.stall, s.control.SetWriteDeadline)
 	}
-	_, err := s.w.Write(data)
+	s.place.state.Store(sending)
+	if s.place.evicted.Load() {
+		return ErrBusy
+	}
+	n, err := s.w.Write(data)
+	s.place.moved.Add(int64(n))
 	return err
 }
 
@@ -140,6 +147,7 @@ func (s *stream) pause() error {
 	if err := s.control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
+	s.place.state.Store(thinking)
 	s.watch()
 	return s.conn.readWithin(s.stall)
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,7 +37,10 @@ var copyBuffers = sync.Pool{New: func() any {
 type upload struct {
 	control *http.ResponseController
 	stall   time.Duration // of the application
-	gap     time.Duration // of the client
+	think   time.Duration // of the application, once it has everything
+	pace    pace          // of the client
+	place   *place
+	whole   bool // the body has been taken in: nothing is read from the client
 
 	proceed chan struct{} // closed when the body may be read
 	once    sync.Once
@@ -46,20 +48,29 @@ type upload struct {
 	done    chan struct{}
 	err     error       // why it ended, nil when all was sent; valid after done
 	gone    atomic.Bool // it ended because of the client
+
+	mu       sync.Mutex
+	answered bool // the application has begun to answer
 }
 
-// startUpload begins to send the body of r, or, if its client asked for leave to send it, waits until
-// allow is called.
-func (t *Transport) startUpload(c *conn, w http.ResponseWriter, r *http.Request) *upload {
+// startUpload begins to send the body, or, if its client asked for leave to send it, waits until allow is called.
+func (x *exchange) startUpload(c *conn) (*upload, error) {
+	opts := &x.transport.opts
 	u := &upload{
-		control: http.NewResponseController(w), stall: t.opts.StallTimeout, gap: t.opts.ClientTimeout,
-		proceed: make(chan struct{}), stop: make(chan struct{}), done: make(chan struct{}),
+		control: x.place.control, stall: opts.StallTimeout, think: opts.HeaderTimeout, pace: opts.pace(), place: &x.place,
+		whole: x.in.whole, proceed: make(chan struct{}), stop: make(chan struct{}), done: make(chan struct{}),
 	}
-	// By default net/http swallows the rest of a body before it sends a response. Where that cannot
-	// be switched off (HTTP/2) it does not do so.
-	_ = u.control.EnableFullDuplex()
-	if !strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+	if !x.in.whole {
+		// By default net/http swallows the rest of a body before it sends a response. Where that cannot
+		// be switched off (HTTP/2) it does not do so.
+		_ = u.control.EnableFullDuplex()
+	}
+	if x.in.whole || !expectsContinue(x.r) {
 		u.allow()
+	}
+	if err := c.unlimitedReads(); err != nil {
+		close(u.done)
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	go func() {
 		defer close(u.done)
@@ -69,13 +80,41 @@ func (t *Transport) startUpload(c *conn, w http.ResponseWriter, r *http.Request)
 			return
 		}
 		var client bool
-		if client, u.err = u.send(c, r); client {
+		if client, u.err = u.send(c, x); client {
 			// The application waits for a body that never ends, and we for its answer.
 			u.gone.Store(true)
 			_ = c.Close()
+			return
 		}
+		u.thinking(c)
 	}()
-	return u
+	return u, nil
+}
+
+// answering says that the application has begun to answer: its time to think is over.
+func (u *upload) answering() {
+	if u == nil {
+		return
+	}
+	u.mu.Lock()
+	u.answered = true
+	u.mu.Unlock()
+}
+
+// thinking begins the application's time to think. One that takes no more has had its time, unless its answer is
+// on the way.
+func (u *upload) thinking(c *conn) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.answered {
+		return
+	}
+	limit := u.think
+	if u.err != nil {
+		limit = min(limit, lingering)
+	}
+	// A connection that takes no deadline is closed, which its reader notices.
+	_ = c.SetReadDeadline(time.Now().Add(limit))
 }
 
 // endAfterPanic ends the exchange that a fault of ours cut short.
@@ -131,6 +170,10 @@ func (u *upload) end(c *conn, r *http.Request, answered bool) {
 	}
 	close(u.stop)
 	_ = c.Close() // ends a write in progress
+	if u.whole {
+		<-u.done
+		return
+	}
 	if !answered || r.ProtoMajor > 1 {
 		u.deadline(time.Unix(1, 0)) // ends a read in progress
 		<-u.done
@@ -146,21 +189,28 @@ func (u *upload) end(c *conn, r *http.Request, answered bool) {
 }
 
 // deadline limits reads of the body. Where that is not supported, the server's own limits must do.
-func (u *upload) deadline(when time.Time) { _ = u.control.SetReadDeadline(when) }
+func (u *upload) deadline(when time.Time) {
+	if !u.whole {
+		_ = u.control.SetReadDeadline(when)
+	}
+}
 
 // send copies the body and reports whether a failure is the client's.
-func (u *upload) send(c *conn, r *http.Request) (client bool, err error) {
+func (u *upload) send(c *conn, x *exchange) (client bool, err error) {
 	pooled := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(pooled)
-	part := newPart(*pooled, chunked(r))
-	left := r.ContentLength
+	part := newPart(*pooled, chunked(x.r))
+	left, body := x.r.ContentLength, io.Reader(prefixed{in: x.in, rest: x.r.Body})
 	for {
 		if !u.prolong() {
 			return false, errAnswered
 		}
-		n, readErr := r.Body.Read(part.room())
+		n, readErr := body.Read(part.room())
 		left -= int64(n)
 		if n > 0 {
+			u.pace.add(n)
+			u.place.moved.Add(int64(n))
+			u.place.state.Store(thinking)
 			if _, err := c.writeWithin(part.take(n), u.stall); err != nil {
 				return false, err
 			}
@@ -177,7 +227,13 @@ func (u *upload) send(c *conn, r *http.Request) (client bool, err error) {
 
 // prolong gives the client time for the next part, unless the upload was told to stop.
 func (u *upload) prolong() bool {
-	u.deadline(time.Now().Add(u.gap)) // first, or it could undo the deadline that end sets
+	if !u.whole {
+		u.place.state.Store(receiving)
+	}
+	u.deadline(u.pace.deadline()) // first, or it could undo the deadline that end sets
+	if u.place.evicted.Load() {
+		u.deadline(time.Unix(1, 0))
+	}
 	select {
 	case <-u.stop:
 		return false
@@ -187,6 +243,7 @@ func (u *upload) prolong() bool {
 }
 
 func (u *upload) finish(c *conn, chunked bool, left int64) (client bool, err error) {
+	u.place.state.Store(thinking)
 	// The deadline must not hit the read by which net/http notices that the client has left.
 	u.deadline(time.Time{})
 	if chunked {

@@ -89,7 +89,7 @@ const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 func get(t *testing.T, tr *upstream.Transport, socket string) (*httptest.ResponseRecorder, error) {
 	t.Helper()
 	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
-	return w, tr.Forward(w, r, socket, nil)
+	return w, tr.Forward(w, r, upstream.Target{Socket: socket})
 }
 
 func TestBodyUntilTheEndOfTheConnection(t *testing.T) {
@@ -108,7 +108,7 @@ func TestHeadOfARequestIsWrittenOnceAndWhole(t *testing.T) {
 		"Cookie": {"a=1", "b=2"}, "Accept": {"x", "y"}, "Connection": {"close"}, "Keep-Alive": {"5"}, "Te": {"trailers"},
 		"Transfer-Encoding": {"chunked"}, "Content-Length": {"7"}, "Host": {"evil.test"},
 	}
-	if err := tr.Forward(httptest.NewRecorder(), r, a.socket, nil); err != nil {
+	if err := tr.Forward(httptest.NewRecorder(), r, upstream.Target{Socket: a.socket}); err != nil {
 		t.Fatal(err)
 	}
 	head := <-a.heads
@@ -127,7 +127,7 @@ func TestHeadOfARequestIsWrittenOnceAndWhole(t *testing.T) {
 func TestEmptyPostHasALength(t *testing.T) {
 	a := listen(t, func(int) string { return ok })
 	r := httptest.NewRequest("POST", "/", http.NoBody)
-	if err := upstream.New(upstream.Options{}).Forward(httptest.NewRecorder(), r, a.socket, nil); err != nil {
+	if err := upstream.New(upstream.Options{}).Forward(httptest.NewRecorder(), r, upstream.Target{Socket: a.socket}); err != nil {
 		t.Fatal(err)
 	}
 	if head := <-a.heads; !strings.Contains(head, "Content-Length: 0\r\n") {
@@ -146,7 +146,7 @@ func TestShortBodyIsAnAbortedResponse(t *testing.T) {
 		done := make(chan error, 1)
 		go func() {
 			tr := upstream.New(upstream.Options{StallTimeout: 50 * time.Millisecond})
-			done <- tr.Forward(httptest.NewRecorder(), r, a.socket, nil)
+			done <- tr.Forward(httptest.NewRecorder(), r, upstream.Target{Socket: a.socket})
 		}()
 		if err := <-done; !errors.Is(err, upstream.ErrAborted) {
 			t.Errorf("%q: %v", answer, err)
@@ -196,7 +196,7 @@ func (leaving) Write([]byte) (int, error) { return 0, errors.New("client has lef
 func TestResponseNobodyReadsEndsTheUpstreamConnection(t *testing.T) {
 	a := listen(t, func(int) string { return ok })
 	tr := upstream.New(upstream.Options{})
-	err := tr.Forward(leaving{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil), a.socket, nil)
+	err := tr.Forward(leaving{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil), upstream.Target{Socket: a.socket})
 	if !errors.Is(err, upstream.ErrAborted) {
 		t.Errorf("error %v", err)
 	}

@@ -8,17 +8,26 @@ import (
 	"chatiere/tenants/keycloak"
 )
 
+// What panel and Keycloak take at once, and of one request: forms and JSON, nothing is uploaded there. Each open page
+// of the panel holds a stream; Keycloak works on 24 requests at a time (http-pool-max-threads).
+const (
+	panelPlaces    = 1024
+	keycloakPlaces = 64
+	formLimit      = 256 << 10
+)
+
 // platformRoutes are the routes that exist whatever the records say.
 func platformRoutes(c config.Config) []reverseproxy.Route {
 	p := c.Paths()
 	routes := []reverseproxy.Route{{
 		Host: c.Panel.Host, Site: "panel", State: reverseproxy.StateServing, Upstream: "unix:" + p.PanelSocket(), Lang: c.Language,
 		Cookies: []string{"__Host-chatiere*"},
+		Places:  panelPlaces, MaxBody: formLimit,
 	}}
 	if !c.Identity.External {
 		routes = append(routes, reverseproxy.Route{
 			Host: c.IdentityHost(), Site: "keycloak", State: reverseproxy.StateServing, Upstream: "unix:" + p.KeycloakSocket(),
-			Lang: c.Language,
+			Lang: c.Language, Places: keycloakPlaces, MaxBody: formLimit,
 			// Metrics, health and the administration, which has a realm of its own, are for the server's own people, over
 			// the server's own sockets.
 			Refuse:  []string{`(?i)^/(?:metrics|health|admin|realms/master)(?:/|$)`},

@@ -156,6 +156,12 @@ func (x *exchange) sendHead(c *conn) (sent int, err error) {
 
 // blame names whose fault err is.
 func (x *exchange) blame(err error, u *upload) error {
+	if u != nil && x.r.Context().Err() != nil {
+		// net/http takes a read that came too late for a client that has gone; only the upload knows. It ends now,
+		// since the guard has closed what it writes to.
+		x.guard.watch()
+		<-u.done
+	}
 	switch {
 	case u.failed() && x.place.evicted.Load():
 		return fmt.Errorf("%w: %w", ErrBusy, err)

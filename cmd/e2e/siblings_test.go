@@ -59,7 +59,7 @@ func TestInTheBrowserASiteActsOnItselfAlone(t *testing.T) {
 	b.do("leaving a cookie at a neighbour's", chromedp.Navigate(neighbour), chromedp.WaitVisible(chromedp.CSS(`h1`)))
 	ask(b, "cookie", chromedp.Evaluate[string](`document.cookie = "sien=1; Secure; Path=/"`))
 	b.do("visiting the hacked site", chromedp.Navigate(i.says(t, `Clear-Site-Data: "cookies"`, `Clear-Site-Data: "*"`,
-		"Set-Cookie: plante=1; Secure; Path=/; Domain="+i.config.Domain, "Set-Cookie: plante=2; Secure; Path=/; domain=."+parent)),
+		"Set-Cookie: plante=1; Secure; Path=/; Domain="+i.config.Domain, "Set-Cookie: autre=2; Secure; Path=/; domain=."+parent)),
 		chromedp.WaitVisible(chromedp.CSS(`h1`)))
 	if own := ask(b, "own cookies", chromedp.Evaluate[string](`document.cookie`)); !strings.Contains(own, "plante=1") {
 		t.Errorf("the site's cookie is not its own either: %q", own)

@@ -102,6 +102,10 @@ func (b *tab) looksAfterATheme(s api.Site, org *wporg.Server) {
 		_, err := os.Stat(filepath.Join(b.config.Paths().SiteData(s.ID), "wp-content/themes", slug))
 		return os.IsNotExist(err), "still there"
 	})
+	// Before it has the answer, WordPress asks whoever leaves the page whether they mean it, and the browser waits.
+	eventually(b.T, patience, "WordPress knows that the theme is gone", func() (bool, string) {
+		return !ask(b, "asking whether it waits", chromedp.Evaluate[bool](`wp.updates.ajaxLocked === true`)), "it still waits"
+	})
 }
 
 // installsSomethingBig is a plugin of the size of a shop: 1,600 files, 30 MiB.

@@ -33,6 +33,7 @@ const (
 	AreaDisk     Area = "disk"
 	AreaRecords  Area = "records"
 	AreaAudit    Area = "audit"
+	AreaSpool    Area = "spool" // files between the roles
 )
 
 // Level is how much a finding matters.

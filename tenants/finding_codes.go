@@ -45,6 +45,11 @@ const (
 	// FindingReserve is a disk on which less is free than the reserve.
 	FindingReserve FindingCode = "disk-reserve"
 
+	// FindingSpoolTraffic is counts of visits that could not be read.
+	FindingSpoolTraffic FindingCode = "spool-traffic"
+	// FindingSpoolMail is notes about mail, or mail, that could not be read.
+	FindingSpoolMail FindingCode = "spool-mail"
+
 	// FindingNoMail is that no mail leaves, since no mail server is configured.
 	FindingNoMail FindingCode = "mail-none"
 	// FindingMailStuck is that the co-op's mail server has not taken mail for a while.

@@ -66,6 +66,13 @@ type Probe struct {
 	Detail string // for volunteers, not for members
 }
 
+// Page is what a probe asks a site for, and what the answer must be.
+type Page struct {
+	Path     string // begins with a slash
+	Status   int
+	Contains string // text in the answer's first MiB, in whatever case; "": any
+}
+
 // Health is what a probe saw.
 type Health string
 

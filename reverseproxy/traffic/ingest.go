@@ -50,7 +50,7 @@ func Ingest(ctx context.Context, dir string, take func([]Record) error) error {
 func ingestFile(path, name string, take func([]Record) error) error {
 	records, err := readFile(path, name)
 	if errors.Is(err, ErrDamaged) {
-		return errors.Join(err, os.Rename(path, path+badSuffix))
+		return errors.Join(err, os.Rename(path, path+spoolfile.BadSuffix))
 	}
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", name, err)
@@ -59,7 +59,7 @@ func ingestFile(path, name string, take func([]Record) error) error {
 		if err := take(records); err != nil {
 			err = fmt.Errorf("taking %s: %w", name, err)
 			if errors.Is(err, ErrDamaged) {
-				err = errors.Join(err, os.Rename(path, path+badSuffix))
+				err = errors.Join(err, os.Rename(path, path+spoolfile.BadSuffix))
 			}
 			return err
 		}

@@ -94,7 +94,6 @@ func merge(into, from map[string]uint64) {
 }
 
 const (
-	prefix    = "traffic-"
-	suffix    = ".jsonl"
-	badSuffix = ".bad"
+	prefix = "traffic-"
+	suffix = ".jsonl"
 )

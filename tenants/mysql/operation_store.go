@@ -130,12 +130,18 @@ func (s *Store) Postpone(ctx context.Context, id string, fence int64, delay time
 // Turn changes the state (to Undoing or Stuck) with the reason; Stuck gives the lease back.
 func (s *Store) Turn(ctx context.Context, id string, fence int64, state operations.State, problem, detail string) error {
 	set := map[string]any{"state": string(state), "problem": clip(problem, 64), "detail": clip(detail, maxText)}
-	if state == operations.Stuck {
-		// gorm sorts the columns by name, and MariaDB assigns from left to right: state still is what it was.
-		set["resume_state"] = gorm.Expr("state")
-		set["lease_owner"], set["lease_until"] = "", nil
+	if state != operations.Stuck {
+		return s.fenced(ctx, "turning operation "+id, id, fence, set)
 	}
-	return s.fenced(ctx, "turning operation "+id, id, fence, set)
+	set["lease_owner"], set["lease_until"] = "", nil
+	return s.Transact(ctx, func(ctx context.Context) error {
+		// A statement of its own: which of two assignments of one statement comes first is the server's and gorm's affair.
+		err := s.fenced(ctx, "keeping the state of operation "+id, id, fence, map[string]any{"resume_state": gorm.Expr("state")})
+		if err != nil {
+			return err
+		}
+		return s.fenced(ctx, "turning operation "+id, id, fence, set)
+	})
 }
 
 // End writes the final state and runs outcome in the same transaction; the subject is free afterwards.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -30,32 +31,30 @@ type Private struct {
 	Port int // public HTTPS port, part of the Host header unless 443
 }
 
-// Get returns the status of path. Redirects are not followed: where a site sends people is an answer in itself.
-func (p Private) Get(ctx context.Context, s tenants.Site, path string) (int, error) {
-	return p.ask(ctx, s, path, io.Discard)
+// Check asks for a page. Redirects are not followed: where a site sends people is an answer in itself.
+func (p Private) Check(ctx context.Context, s tenants.Site, want tenants.Page) error {
+	status, body, err := p.Read(ctx, s, want.Path)
+	if err != nil {
+		return err
+	}
+	return compare(status, body, want)
 }
 
 // Read returns the status of path, and the beginning of its body.
 func (p Private) Read(ctx context.Context, s tenants.Site, path string) (int, []byte, error) {
-	var body bytes.Buffer
-	status, err := p.ask(ctx, s, path, &body)
-	return status, body.Bytes(), err
-}
-
-func (p Private) ask(ctx context.Context, s tenants.Site, path string, body io.Writer) (int, error) {
 	client := newClient(&http.Transport{
 		DisableKeepAlives: true,
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return p.Dial(ctx, s.ID) },
 	})
 	req, err := request(ctx, "http://"+authority(s.Host, p.Port)+path)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	req.Header.Set("X-Forwarded-Proto", "https")
 	req.Header.Set("X-Forwarded-Host", authority(s.Host, p.Port))
 	req.Header.Set("X-Forwarded-For", "127.0.0.1")
 	req.Header.Set("X-Real-IP", "127.0.0.1")
-	return status(client, req, body)
+	return answer(client, req)
 }
 
 // Public asks through the proxy's inner TLS socket, with the site's name as server name and as Host.
@@ -65,8 +64,8 @@ type Public struct {
 	Roots func() *x509.CertPool // who may have signed the certificate; nil: the system's
 }
 
-// Get returns the status of path as the proxy answers it.
-func (p Public) Get(ctx context.Context, s tenants.Site, path string) (int, error) {
+// Check asks for a page as a visitor does.
+func (p Public) Check(ctx context.Context, s tenants.Site, want tenants.Page) error {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if p.Roots != nil {
 		config.RootCAs = p.Roots()
@@ -77,11 +76,15 @@ func (p Public) Get(ctx context.Context, s tenants.Site, path string) (int, erro
 			return new(net.Dialer).DialContext(ctx, "unix", p.Edge)
 		},
 	})
-	req, err := request(ctx, "https://"+authority(s.Host, p.Port)+path)
+	req, err := request(ctx, "https://"+authority(s.Host, p.Port)+want.Path)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return status(client, req, io.Discard)
+	status, body, err := answer(client, req)
+	if err != nil {
+		return err
+	}
+	return compare(status, body, want)
 }
 
 func newClient(t *http.Transport) *http.Client {
@@ -107,14 +110,28 @@ func request(ctx context.Context, url string) (*http.Request, error) {
 	return req, nil
 }
 
-func status(client *http.Client, req *http.Request, body io.Writer) (int, error) {
+// ErrAnswer is an answer that is not as it must be.
+var ErrAnswer = errors.New("unexpected answer")
+
+func answer(client *http.Client, req *http.Request) (int, []byte, error) {
 	res, err := client.Do(req)
 	if err != nil {
-		return 0, fmt.Errorf("probing: %w", err)
+		return 0, nil, fmt.Errorf("probing: %w", err)
 	}
 	defer res.Body.Close()
-	if _, err := io.Copy(body, io.LimitReader(res.Body, readLimit)); err != nil {
-		return 0, fmt.Errorf("reading a probe's answer: %w", err)
+	body, err := io.ReadAll(io.LimitReader(res.Body, readLimit))
+	if err != nil {
+		return 0, nil, fmt.Errorf("reading a probe's answer: %w", err)
 	}
-	return res.StatusCode, nil
+	return res.StatusCode, body, nil
+}
+
+func compare(status int, body []byte, want tenants.Page) error {
+	switch {
+	case status != want.Status:
+		return fmt.Errorf("%w: %s gave %d %s, want %d", ErrAnswer, want.Path, status, http.StatusText(status), want.Status)
+	case !bytes.Contains(bytes.ToLower(body), bytes.ToLower([]byte(want.Contains))):
+		return fmt.Errorf("%w: %s gave %d without %q in it", ErrAnswer, want.Path, status, want.Contains)
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package probe_test
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -31,15 +32,26 @@ func TestPrivateAsksAsTheProxyWould(t *testing.T) {
 	p := probe.Private{Port: 8443, Dial: func(ctx context.Context, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}
-	got, err := p.Get(t.Context(), tenants.Site{ID: "s1", Host: "amap.lilas.coop"}, "/ready")
-	if err != nil || got != http.StatusFound {
-		t.Errorf("got %d, %v; want the redirect itself", got, err)
+	site := tenants.Site{ID: "s1", Host: "amap.lilas.coop"}
+	for _, c := range []struct {
+		want tenants.Page
+		good bool
+	}{
+		{tenants.Page{Path: "/ready", Status: http.StatusFound}, true}, // the redirect itself
+		{tenants.Page{Path: "/ready", Status: http.StatusFound, Contains: ">found<"}, true},
+		{tenants.Page{Path: "/ready", Status: http.StatusFound, Contains: "Bienvenue"}, false},
+		{tenants.Page{Path: "/ready", Status: http.StatusOK}, false},
+		{tenants.Page{Path: "/other", Status: http.StatusFound}, false},
+	} {
+		if err := p.Check(t.Context(), site, c.want); (err == nil) != c.good || err != nil && !errors.Is(err, probe.ErrAnswer) {
+			t.Errorf("%+v: %v", c.want, err)
+		}
 	}
 	if status, body, err := p.Read(t.Context(), tenants.Site{ID: "s1", Host: "amap.lilas.coop"}, "/ready"); err != nil || status != http.StatusFound || len(body) == 0 {
 		t.Errorf("reading: got %d %q, %v", status, body, err)
 	}
 	srv.Close()
-	if _, err := p.Get(t.Context(), tenants.Site{ID: "s1", Host: "amap.lilas.coop"}, "/ready"); err == nil {
+	if err := p.Check(t.Context(), site, tenants.Page{Path: "/ready", Status: http.StatusFound}); err == nil || errors.Is(err, probe.ErrAnswer) {
 		t.Error("a dead socket gave no error")
 	}
 }
@@ -63,10 +75,11 @@ func TestPublicVerifiesTheCertificateForTheSitesName(t *testing.T) {
 	roots.AddCert(srv.Certificate())
 	p := probe.Public{Edge: socket, Port: 8443, Roots: func() *x509.CertPool { return roots }}
 	// httptest's certificate is made out to example.com.
-	if got, err := p.Get(t.Context(), tenants.Site{Host: "example.com"}, "/"); err != nil || got != http.StatusOK {
-		t.Errorf("got %d, %v; want 200", got, err)
+	home := tenants.Page{Path: "/", Status: http.StatusOK}
+	if err := p.Check(t.Context(), tenants.Site{Host: "example.com"}, home); err != nil {
+		t.Error(err)
 	}
-	if _, err := p.Get(t.Context(), tenants.Site{Host: "other.example.org"}, "/"); err == nil {
+	if err := p.Check(t.Context(), tenants.Site{Host: "other.example.org"}, home); err == nil {
 		t.Error("a certificate for another name was accepted")
 	}
 }

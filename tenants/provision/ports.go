@@ -96,8 +96,8 @@ type Template interface {
 	Container(s tenants.Site) (tenants.ContainerSpec, error)
 	// Hook returns a hook's command for this site; false when the template has none of that name.
 	Hook(s tenants.Site, name string) (Hook, bool, error)
-	// ReadyPath is what a probe asks for, and Expect what the answer's status must be.
-	ReadyPath() (path string, expect int)
+	// Ready is the page by which a probe knows that the site works.
+	Ready() tenants.Page
 	// CronEvery is how often the hook "cron" wants to run; 0: never.
 	CronEvery() time.Duration
 	// DiskNeed is how many bytes a fresh site takes, at most.
@@ -120,9 +120,10 @@ type Templates interface {
 	Image(ctx context.Context, name, version string, progress io.Writer) (id string, err error)
 }
 
-// Prober asks a site for a page on the private side, as the proxy would.
+// Prober asks a site for a page.
 type Prober interface {
-	Get(ctx context.Context, s tenants.Site, path string) (status int, err error)
+	// Check asks for the page; an answer that is not as it must be is an error that says how it was.
+	Check(ctx context.Context, s tenants.Site, want tenants.Page) error
 }
 
 // Sight lists what is really there, whoever's it is, so that the reconciler can hold it against the records.

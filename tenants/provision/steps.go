@@ -232,24 +232,23 @@ func (p *Plans) stepReady() operations.Step {
 			if err != nil {
 				return err
 			}
-			path, want := t.ReadyPath()
-			return p.await(ctx, p.Private, s, path, want)
+			return p.await(ctx, p.Private, s, t.Ready())
 		}),
 	}
 }
 
 // await asks until the answer is the wanted one or readyTime is over.
-func (p *Plans) await(ctx context.Context, from Prober, s tenants.Site, path string, want int) error {
+func (p *Plans) await(ctx context.Context, from Prober, s tenants.Site, want tenants.Page) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTime)
 	defer cancel()
 	for {
-		status, err := from.Get(ctx, s, path)
-		if err == nil && status == want {
+		err := from.Check(ctx, s, want)
+		if err == nil {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s%s to answer %d: last status %d, %w", s.Host, path, want, status, errors.Join(err, ctx.Err()))
+			return fmt.Errorf("waiting for %s to be ready: %w", s.Host, errors.Join(err, ctx.Err()))
 		case <-time.After(readyPoll):
 		}
 	}
@@ -274,7 +273,7 @@ func (p *Plans) stepOpen() operations.Step {
 			if s.State == tenants.StateSuspended {
 				return nil
 			}
-			return p.await(ctx, p.Public, s, "/", http.StatusOK)
+			return p.await(ctx, p.Public, s, tenants.Page{Path: "/", Status: http.StatusOK})
 		}),
 		Undo: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 			var w Wish

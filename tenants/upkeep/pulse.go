@@ -58,12 +58,9 @@ func (u *Upkeep) duePulses(ready []tenants.Site) (due []tenants.Site) {
 func (u *Upkeep) take(ctx context.Context, s tenants.Site) error {
 	asking, cancel := context.WithTimeout(ctx, pulseTime)
 	defer cancel()
-	status, err := u.Private.Get(asking, s, pulsePath)
+	err := u.Private.Check(asking, s, tenants.Page{Path: pulsePath, Status: http.StatusOK})
 	if ctx.Err() != nil { // cut short by our own end: that says nothing of the site
 		return ctx.Err()
-	}
-	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("%s answered %d %s", pulsePath, status, http.StatusText(status))
 	}
 	now := pulse{at: u.Now()}
 	u.mu.Lock()

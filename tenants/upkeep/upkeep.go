@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -66,7 +65,8 @@ type Upkeep struct {
 	Bin       Bin
 	Sites     Reader
 	Findings  Findings
-	ReadyPath func(s tenants.Site) (path string, status int, err error)
+	// Ready is the page by which a probe knows that a site works.
+	Ready func(s tenants.Site) (tenants.Page, error)
 	// CronEvery is how often the site's template wants its scheduled tasks run; 0: it has none.
 	CronEvery func(s tenants.Site) (time.Duration, error)
 	Now       func() time.Time
@@ -183,12 +183,9 @@ func (u *Upkeep) look(ctx context.Context, s tenants.Site) tenants.Probe {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	p := tenants.Probe{At: u.Now().UTC(), Health: tenants.HealthUp}
-	path, want, err := u.ReadyPath(s)
+	want, err := u.Ready(s)
 	if err == nil {
-		var status int
-		if status, err = u.Private.Get(ctx, s, path); err == nil && status != want {
-			err = fmt.Errorf("%s answered %d %s, want %d", path, status, http.StatusText(status), want)
-		}
+		err = u.Private.Check(ctx, s, want)
 	}
 	if err != nil {
 		p.Health, p.Detail = tenants.HealthDown, err.Error()

@@ -97,17 +97,17 @@ func (f *fakes) PurgeSite(_ context.Context, r provision.Request, id string) (op
 	f.purged = append(f.purged, id)
 	return operations.Operation{}, nil
 }
-func (f *fakes) Get(_ context.Context, s tenants.Site, path string) (int, error) {
-	switch path {
+func (f *fakes) Check(_ context.Context, s tenants.Site, want tenants.Page) error {
+	switch want.Path {
 	case "/ready":
-		return 200, f.down[s.ID]
+		return f.down[s.ID]
 	case "/__health":
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.pulses = append(f.pulses, s.ID)
-		return 200, f.silent[s.ID]
+		return f.silent[s.ID]
 	}
-	return 0, errors.New("asked for " + path)
+	return errors.New("asked for " + want.Path)
 }
 
 func setUp(now time.Time, sites ...tenants.Site) (*fakes, *upkeep.Upkeep) {
@@ -117,7 +117,7 @@ func setUp(now time.Time, sites ...tenants.Site) (*fakes, *upkeep.Upkeep) {
 	}
 	return f, &upkeep.Upkeep{
 		Records: f, Private: f, Files: f, Databases: f, Directory: f, Hooks: f, Bin: f,
-		ReadyPath: func(tenants.Site) (string, int, error) { return "/ready", 200, nil },
+		Ready:     func(tenants.Site) (tenants.Page, error) { return tenants.Page{Path: "/ready", Status: 200}, nil },
 		CronEvery: func(tenants.Site) (time.Duration, error) { return 5 * time.Minute, nil },
 		Now:       func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
@@ -204,13 +204,13 @@ type slow struct {
 	now, most atomic.Int32
 }
 
-func (p *slow) Get(context.Context, tenants.Site, string) (int, error) {
+func (p *slow) Check(context.Context, tenants.Site, tenants.Page) error {
 	if n := p.now.Add(1); n > p.most.Load() {
 		p.most.Store(n)
 	}
 	defer p.now.Add(-1)
 	time.Sleep(p.took)
-	return 200, nil
+	return nil
 }
 
 func TestSitesTakeTheirTurnsOneByOneUnlessTheyAreSlow(t *testing.T) {

@@ -204,10 +204,8 @@ func (r recipe) Hook(s tenants.Site, name string) (provision.Hook, bool, error) 
 	return provision.Hook{Command: h.Command, Timeout: h.Timeout}, ok, nil
 }
 
-// ReadyPath returns what a probe asks for and expects.
-func (r recipe) ReadyPath() (string, int) {
-	return r.template.Probes.Ready.Path, r.template.Probes.Ready.Status
-}
+// Ready returns the page by which a probe knows that a site works.
+func (r recipe) Ready() tenants.Page { return tenants.Page(r.template.Probes.Ready) }
 
 // CronEvery returns how often the scheduled tasks want to run.
 func (r recipe) CronEvery() time.Duration { return time.Duration(r.template.Hooks["cron"].Every) }

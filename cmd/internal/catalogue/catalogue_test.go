@@ -121,8 +121,8 @@ func TestARecipeTellsHooksProbeAndRoom(t *testing.T) {
 	if _, ok, err := recipe.Hook(site(), "dance"); ok || err != nil {
 		t.Errorf("a hook nobody wrote: %v, %v", ok, err)
 	}
-	if path, status := recipe.ReadyPath(); !strings.HasPrefix(path, "/") || status != 200 {
-		t.Errorf("probe %s %d", path, status)
+	if page := recipe.Ready(); !strings.HasPrefix(page.Path, "/") || page.Status != 200 || page.Contains == "" {
+		t.Errorf("probe %+v", page)
 	}
 	if every := recipe.CronEvery(); every != 5*time.Minute {
 		t.Errorf("tasks every %s", every)

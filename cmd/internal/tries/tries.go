@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chatiere/reverseproxy/egress/spool"
+	"chatiere/reverseproxy/spoolfile"
 	"chatiere/tenants"
 )
 
@@ -58,7 +59,7 @@ func (t *Taker) Take(ctx context.Context) error {
 }
 
 func (t *Taker) tellBad(ctx context.Context) error {
-	bad, err := spool.Bad(t.Dir)
+	bad, err := spoolfile.SetAside(t.Dir, t.Now())
 	if err != nil {
 		return err
 	}

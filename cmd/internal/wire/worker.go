@@ -196,13 +196,12 @@ func (w *Worker) newUpkeep() *upkeep.Upkeep {
 	return &upkeep.Upkeep{
 		Records: w.store, Private: w.plans.Private, Files: w.disk, Databases: w.databases, Directory: groups{w.keycloak},
 		Hooks: w.plans, Bin: w.desk, Now: w.now, Log: w.log, Sites: w.private(), Findings: w.findings,
-		ReadyPath: func(s tenants.Site) (string, int, error) {
+		Ready: func(s tenants.Site) (tenants.Page, error) {
 			t, err := w.catalogue.Template(s.Template, s.Version)
 			if err != nil {
-				return "", 0, err
+				return tenants.Page{}, err
 			}
-			path, status := t.ReadyPath()
-			return path, status, nil
+			return t.Ready(), nil
 		},
 		CronEvery: func(s tenants.Site) (time.Duration, error) {
 			t, err := w.catalogue.Template(s.Template, s.Version)

@@ -70,6 +70,8 @@ func (w *Worker) jobs() []schedule.Job {
 		{Name: "mail", Every: 2 * time.Second, Run: w.ingestMail},
 		{Name: "mail-watch", Every: time.Minute, Run: w.mails().Look},
 		{Name: "mail-memory", Every: time.Hour, Run: w.mails().Forget},
+		{Name: "history", Every: time.Hour, Run: w.prune},
+		{Name: "spools", Every: time.Minute, Run: w.spools},
 		{Name: "certificate", Every: time.Hour, Run: w.certificate},
 	}
 	jobs = append(jobs,

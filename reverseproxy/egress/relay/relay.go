@@ -80,6 +80,9 @@ func orDefault[T int | int64 | time.Duration](value *T, otherwise T) {
 	}
 }
 
+// QueueDir is where mail waits in dir, in a directory for each site.
+func QueueDir(dir string) string { return filepath.Join(dir, "queue") }
+
 // ReportDir is where [report.Ingest] finds what became of the mails kept in dir.
 func ReportDir(dir string) string { return filepath.Join(dir, "reports") }
 
@@ -116,7 +119,7 @@ func (r *Relay) open() (err error) {
 	if r.report, err = report.New(ReportDir(r.Dir), r.Now, r.log); err != nil {
 		return fmt.Errorf("opening mail reports: %w", err)
 	}
-	kept := filepath.Join(r.Dir, "queue")
+	kept := QueueDir(r.Dir)
 	if r.queue, err = queue.Open(kept, r.Limits, r.Now, r.log); err != nil {
 		return err
 	}

@@ -7,14 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-)
 
-const (
-	badSuffix = ".bad"
-	// maxBad bounds the files that are set aside; the newest stay.
-	maxBad = 20
+	"chatiere/reverseproxy/spoolfile"
 )
 
 // Ingest hands each finished file to take, oldest first, under its name, and
@@ -33,7 +28,7 @@ func Ingest(ctx context.Context, dir string, take func(batch string, entries []E
 		}
 		entries, err := ReadFile(path)
 		if errors.Is(err, ErrLine) {
-			faults = append(faults, err, os.Rename(path, path+badSuffix))
+			faults = append(faults, err, os.Rename(path, path+spoolfile.BadSuffix))
 			continue
 		}
 		if err == nil {
@@ -47,20 +42,4 @@ func Ingest(ctx context.Context, dir string, take func(batch string, entries []E
 		}
 	}
 	return errors.Join(faults...)
-}
-
-// Bad lists the files that were set aside, and removes the oldest of too many.
-func Bad(dir string) ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, prefix+"*"+suffix+badSuffix))
-	if err != nil {
-		return nil, fmt.Errorf("listing spool: %w", err)
-	}
-	slices.Sort(paths)
-	for len(paths) > maxBad {
-		if err := os.Remove(paths[0]); err != nil {
-			return paths, fmt.Errorf("removing an old file: %w", err)
-		}
-		paths = paths[1:]
-	}
-	return paths, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 
 	"chatiere/tenants"
 	"chatiere/tenants/provision"
@@ -126,18 +125,18 @@ func (w egress) Published(_ context.Context, id string) (bool, error) {
 // prober answers 200 for a site whose container runs and whose application is installed.
 type prober struct{ *World }
 
-func (w prober) Get(_ context.Context, s tenants.Site, _ string) (int, error) {
+func (w prober) Check(_ context.Context, s tenants.Site, _ tenants.Page) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.containers[provision.ContainerName("test", s.ID)]
 	if c == nil || !c.Running() || w.BrokenImages[c.ImageID] {
-		return 0, errors.New("connection refused")
+		return errors.New("connection refused")
 	}
 	if w.bound[c.Name] != w.made[s.ID] {
-		return 0, errors.New("its socket lies in a directory that is gone")
+		return errors.New("its socket lies in a directory that is gone")
 	}
 	if _, there := w.things["files:"+s.ID]; !there {
-		return http.StatusInternalServerError, nil
+		return errors.New("answered 500")
 	}
-	return http.StatusOK, nil
+	return nil
 }

@@ -43,6 +43,6 @@ func (template) Container(s tenants.Site) (tenants.ContainerSpec, error) {
 func (template) Hook(_ tenants.Site, name string) (provision.Hook, bool, error) {
 	return provision.Hook{Command: []string{name}, Timeout: time.Minute}, true, nil
 }
-func (template) ReadyPath() (string, int) { return "/", http.StatusOK }
+func (template) Ready() tenants.Page      { return tenants.Page{Path: "/", Status: http.StatusOK} }
 func (template) DiskNeed() int64          { return 1 << 20 }
 func (template) CronEvery() time.Duration { return 5 * time.Minute }

@@ -22,7 +22,6 @@ const (
 	prefix  = "mail-"
 	suffix  = ".jsonl"
 	partial = ".mail-"
-	bad     = ".bad"
 	maxLine = 4096
 	maxFile = 32 << 20
 	perFile = 5000 // entries, each shorter than maxLine
@@ -165,7 +164,7 @@ func Ingest(ctx context.Context, dir string, take func([]Entry) error) error {
 		}
 		entries, err := readFile(path)
 		if errors.Is(err, ErrDamaged) {
-			damaged = append(damaged, err, os.Rename(path, path+bad))
+			damaged = append(damaged, err, os.Rename(path, path+spoolfile.BadSuffix))
 			continue
 		}
 		if err == nil {

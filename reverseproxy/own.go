@@ -1,6 +1,9 @@
 package reverseproxy
 
 import (
+	"bytes"
+	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,6 +18,7 @@ const ownHeader = "X-Chatiere-Own"
 // ownPages are what is said instead.
 var ownPages = map[int]pages.Kind{
 	http.StatusBadRequest:                  pages.BadRequest,
+	http.StatusNotFound:                    pages.NotFound,
 	http.StatusRequestTimeout:              pages.Slow,
 	http.StatusRequestEntityTooLarge:       pages.TooLarge,
 	http.StatusRequestURITooLong:           pages.LongAddress,
@@ -33,15 +37,37 @@ func ownStatus(resp *http.Response) int {
 	if status, err := strconv.Atoi(mark); err == nil && ownPages[status] != 0 {
 		return status
 	}
-	if empty(resp) && wantsPage(resp.Request) && ownPages[resp.StatusCode] != 0 {
+	if wantsPage(resp.Request) && empty(resp) && ownPages[resp.StatusCode] != 0 {
 		return resp.StatusCode
 	}
 	return 0
 }
 
-// empty reports whether a browser would show nothing.
+// empty reports whether a browser would show nothing. Of an error that is the application's fault, PHP tells a type all
+// the same, and the length of nothing only at the end.
 func empty(resp *http.Response) bool {
-	return resp.StatusCode >= http.StatusBadRequest && resp.ContentLength == 0 && len(resp.Header["Content-Type"]) == 0
+	died := resp.StatusCode == http.StatusInternalServerError
+	switch {
+	case resp.StatusCode < http.StatusBadRequest:
+		return false
+	case resp.ContentLength == 0:
+		return died || len(resp.Header["Content-Type"]) == 0
+	}
+	return died && len(resp.TransferEncoding) > 0 && endsAtOnce(resp)
+}
+
+// endsAtOnce looks at the first byte of a body, and leaves it there.
+func endsAtOnce(resp *http.Response) bool {
+	first := make([]byte, 1)
+	n, err := io.ReadFull(resp.Body, first)
+	if n == 0 && errors.Is(err, io.EOF) {
+		return true
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(first[:n]), resp.Body), resp.Body}
+	return false
 }
 
 // wantsPage reports whether somebody is going to read the answer: programs get an empty one as it is.

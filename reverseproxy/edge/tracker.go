@@ -79,15 +79,25 @@ func (t *tracker) evict(victim *rawConn) {
 // sampled is how many connections are looked at to find one that can go.
 const sampled = 256
 
+// crowdStall takes the place of the stall for a client that holds more than half of its share, while there is no room
+// for another.
+const crowdStall = 100 * time.Millisecond
+
 // victim returns the connection that can go: one without a request, or else one on which nothing has come or gone
-// for long, whatever it is busy with. It is nil if there seems to be none.
+// for long, whatever it is busy with; not for long is enough for a client that has very many. It is nil if there
+// seems to be none.
 func (t *tracker) victim() *rawConn {
 	if c := t.longest(func(c *rawConn) int64 { return c.rest.Load() }); c != nil {
 		return c
 	}
-	limit := time.Now().Add(-t.stall).UnixNano()
+	now := time.Now()
+	stalled, crowded := now.Add(-t.stall).UnixNano(), now.Add(-crowdStall).UnixNano()
 	return t.longest(func(c *rawConn) int64 {
-		if since := c.progress.Load(); since < limit {
+		since, limit := c.progress.Load(), stalled
+		if len(c.client.conns) > c.client.key.share(t.limits.client)/2 {
+			limit = crowded
+		}
+		if since < limit {
 			return since
 		}
 		return 0

@@ -158,3 +158,21 @@ func TestWordsUnaskedAreNoAnswer(t *testing.T) {
 		t.Errorf("status %d, %v", w.Code, err)
 	}
 }
+
+// A request that looked its pool up just before that was swept away must not leave a connection there.
+func TestSweptPoolTakesNobodyIn(t *testing.T) {
+	a := listen(t, func(int) string { return ok })
+	tr := upstream.New(upstream.Options{})
+	if tr.Entered(a.socket) {
+		t.Error("a request entered a pool that nobody can find")
+	}
+	if _, err := get(t, tr, a.socket); err != nil {
+		t.Fatal(err)
+	}
+	tr.Sweep()
+	for deadline := time.Now().Add(5 * time.Second); a.open.Load() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a connection was left open")
+		}
+	}
+}

@@ -21,6 +21,7 @@ start() {
   compose_tool
   free_ports demo_https_port demo_http_port
   images
+  forget_lost_root
   [[ ! -e $root/chatiere.yaml ]] || same_ports
   prepare --coop-name "Coop des Lilas" --coop-contact contact@lilas.example
   install -d -m 0700 "$out"

@@ -51,6 +51,16 @@ prepare() {
 # setting NAME prints a value that setup wrote for Compose.
 setting() { sed -n "s/^$1='\(.*\)'\$/\1/p" "$root/compose.env"; }
 
+# forget_lost_root starts from nothing where the data root was removed under containers that are still there: the engine
+# then makes empty directories in the places of their files. A root that holds any file is left alone.
+forget_lost_root() {
+  [[ ! -f $root/chatiere.yaml && -n $(containers) ]] || return 0
+  [[ -z $(find "$root" -type f -print -quit 2>/dev/null) ]] ||
+    fail "$root has files, but no chatiere.yaml" "put the file back, or take the instance away: make clean"
+  say "  note: the data root $root is gone; its containers are removed and all is made from nothing"
+  clean
+}
+
 # up starts what is not running, makes again what has changed, and waits until all of it is well.
 up() {
   quietly "starting the containers of $instance" platform up -d --no-build "$@"
@@ -136,7 +146,7 @@ clean() {
 remove_root() {
   [[ -d $root ]] || return 0
   [[ $root == /var/lib/chatiere?* || $root == /tmp/?* ]] || fail "$root is not removed: it lies in an unexpected place"
-  if [[ -e $root/chatiere.yaml ]] && ! grep -Eq "^instance: \"?$instance\"?\$" "$root/chatiere.yaml"; then
+  if [[ -f $root/chatiere.yaml ]] && ! grep -Eq "^instance: \"?$instance\"?\$" "$root/chatiere.yaml"; then
     fail "$root is not removed: it belongs to another instance" "$(grep '^instance:' "$root/chatiere.yaml")"
   fi
   step "removing $root"

@@ -80,6 +80,7 @@ platform_of_the_tests() {
   free_ports test_https_port test_http_port test_standin_port
   images
   mail_server
+  forget_lost_root
   prepare
   openings
   up
@@ -139,6 +140,7 @@ surroundings() {
 }
 
 integration() {
+  tool mkfs.ext4 e2fsprogs # a small disk that a test fills
   surroundings
   # One package at a time: several of them watch what the whole engine holds.
   run_tests -tags integration -timeout 20m -p 1 || fail "integration tests failed"

@@ -61,7 +61,9 @@ func smallDisk(t *testing.T) string {
 	must(t, os.Mkdir(at, 0o755))
 	run(t, "truncate", "-s", "512M", image)
 	run(t, "mkfs.ext4", "-q", "-m", "0", "-N", "20000", image)
-	run(t, "mount", "-o", "loop", image, at)
+	if out, err := exec.Command("mount", "-o", "loop", image, at).CombinedOutput(); err != nil {
+		t.Fatalf("this machine has no loop device for a disk to fill: run \"modprobe loop\", or start the container with --device /dev/loop-control and its rule \"b 7:* rwm\" (%v: %s)", err, out)
+	}
 	t.Cleanup(func() { run(t, "umount", "-l", at) })
 	return at
 }

@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-const idle = `{"name":"idle","command":["sh","-c","trap 'echo asked to quit; exit 0' QUIT; echo running; while :; do sleep 0.01; done"],"stop_signal":"QUIT"}`
+const idle = `{"name":"idle","command":["sh","-c","trap 'echo asked to quit; exit 0' QUIT; echo running; while kill -0 $PPID; do sleep 0.01; done"],"stop_signal":"QUIT"}`
 
 func TestASiteFindsNamesAndItsMailPort(t *testing.T) {
 	b := newBox(t, `{"processes":[`+idle+`]}`)
@@ -256,7 +256,7 @@ func TestForwardAloneAndBesideACommand(t *testing.T) {
 	}
 	_ = b.cmd.Wait()
 	b.start(t, "forward", "unix:"+socket, "tcp:"+listener.Addr().String(),
-		"--", "sh", "-c", "trap 'echo command stopped; exit 5' TERM; echo beside; while :; do sleep 0.01; done")
+		"--", "sh", "-c", "trap 'echo command stopped; exit 5' TERM; echo beside; while kill -0 $PPID; do sleep 0.01; done")
 	b.says(t, "beside")
 	b.await(t, "the forwarder beside a command", works)
 	b.stop(t, syscall.SIGTERM, 0)

@@ -5,10 +5,15 @@ package e2e_test
 import (
 	"database/sql"
 	"fmt"
+	"io"
+	"mime/quotedprintable"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/emersion/go-smtp"
 	"github.com/go-sql-driver/mysql"
 
 	"chatiere/cmd/internal/config"
@@ -149,4 +154,105 @@ func TestOverItsQuotaASitesMailWaitsAndThePageSaysSo(t *testing.T) {
 		// At the turn of the hour there is a new quota.
 		return err == nil && sent >= i.config.Mail.Hourly && waiting+sent == i.config.Mail.Hourly+3, fmt.Sprint(waiting, sent, err)
 	})
+}
+
+// ownServer is a plugin that sends through a mail server of the association's own.
+const ownServer = `<?php
+/** Plugin Name: Serveur */
+add_action('phpmailer_init', static function ($mailer): void {
+    $mailer->isSMTP();
+    [$mailer->Host, $mailer->Port] = ['SERVER', PORT];
+    [$mailer->SMTPAuth, $mailer->Username, $mailer->Password] = [false, 'asso', 'secret'];
+    $mailer->setFrom('asso@fournisseur.test', 'Asso');
+});
+`
+
+func TestAPluginsOwnMailServerIsUsedOnceItIsOpenToTheSite(t *testing.T) {
+	i := open(t)
+	s := i.newSite(t)
+	t.Cleanup(func() { i.gone(t, s.ID) })
+	address, text := standinAt(t)
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := smtpStandin(t)
+	name := "smtp-" + random() + ".chatiere.test"
+	i.hosts(t).say(name, address)
+	i.plugin(t, s, "serveur", strings.NewReplacer("SERVER", name, "PORT", text).Replace(ownServer), nil)
+	sends := func(mark string) {
+		t.Helper()
+		if out := i.inWordPress(t, s.ID, fmt.Sprintf(`var_export(wp_mail("lea@arrives.test", "x", %q));`, mark)); out != "true" {
+			t.Fatalf("wp_mail says %q", out)
+		}
+	}
+	notice := func() string {
+		return i.wp(t, s.ID, `require_once ABSPATH . "wp-admin/includes/admin.php"; wp_set_current_user(get_users(["role" => "administrator"])[0]->ID); do_action("admin_notices");`)
+	}
+	mark := "mark" + random()
+	sends(mark)
+	if got := i.arrives(t, mark); strings.Contains(got, "secret") {
+		t.Errorf("the relay was given the password of another server:\n%s", got)
+	}
+	if got := notice(); !strings.Contains(got, name+":"+text) {
+		t.Errorf("before the server is open managers read %q", got)
+	}
+	i.granted(t, s.ID, name, port)
+	eventually(t, mailTime, "mail by the server of its own", func() (bool, string) {
+		mark = "mark" + random()
+		sends(mark)
+		select {
+		case got := <-taken:
+			return strings.Contains(got, mark) && strings.Contains(got, "From: Asso <asso@fournisseur.test>"), got
+		default:
+			return false, "nothing came"
+		}
+	})
+	if got := notice(); strings.Contains(got, name) {
+		t.Errorf("once the server is open managers still read %q", got)
+	}
+}
+
+// inbox takes mail and hands it to a test.
+type inbox chan string
+
+func (b inbox) NewSession(*smtp.Conn) (smtp.Session, error) { return b, nil }
+func (b inbox) Mail(string, *smtp.MailOptions) error        { return nil }
+func (b inbox) Rcpt(string, *smtp.RcptOptions) error        { return nil }
+func (b inbox) Reset()                                      {}
+func (b inbox) Logout() error                               { return nil }
+func (b inbox) Data(from io.Reader) error {
+	text, err := io.ReadAll(from)
+	b <- string(text)
+	return err
+}
+
+// smtpStandin serves SMTP where egress.permit opens a private address.
+func smtpStandin(t *testing.T) inbox {
+	t.Helper()
+	taken := make(inbox, 16)
+	server := smtp.NewServer(taken)
+	l, err := net.Listen("tcp", needed(t, "CHATIERE_TEST_PERMIT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(l) }() // ends with Close
+	t.Cleanup(func() { _ = server.Close() })
+	return taken
+}
+
+// mail() of PHP sends what it gets: the relay has to keep long lines whole.
+func TestALongLineArrivesWithAllItsLinks(t *testing.T) {
+	i := open(t)
+	site := i.demoSite(t)
+	mark := "mark" + random()
+	if out := i.inWordPress(t, site.ID, fmt.Sprintf(`var_export(mail("lea@arrives.test", %q, str_repeat('<a href="https://asso.test/?jeton=abcdefghijkl">lien</a> ', 200), "MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8"));`, mark)); strings.TrimSpace(out) != "true" {
+		t.Fatalf("mail says %q", out)
+	}
+	got := i.arrives(t, mark)
+	_, body, _ := strings.Cut(strings.ReplaceAll(got, "\r\n", "\n"), "\n\n")
+	text, err := io.ReadAll(quotedprintable.NewReader(strings.NewReader(body)))
+	if n := strings.Count(string(text), "jeton=abcdefghijkl\">lien</a>"); err != nil || n != 200 {
+		t.Errorf("%d of 200 links are whole (%v):\n%.600s", n, err, got)
+	}
 }

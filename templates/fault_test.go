@@ -55,7 +55,7 @@ func TestOneChangeIsOneFault(t *testing.T) {
 		"no Dockerfile":      {"dockerfile: Dockerfile", "dockerfile: Containerfile", "a file beside the manifest"},
 		"twice":              {"licence: GPL", "licence: MIT\nlicence: GPL", "given twice"},
 		"number for text":    {`default: "6.8"`, `default: 6.8`, "in quotes"},
-		"no memory limit":    {"memory: 256MiB, ", "", "limits.memory"},
+		"no memory limit":    {"memory: 384MiB, ", "", "limits.memory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			broken := strings.Replace(string(source), change.old, change.new, 1)

@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -59,7 +61,7 @@ func video(t *testing.T, path string) string {
 
 func hexOf(h hash.Hash) string { return fmt.Sprintf("%x", h.Sum(nil)) }
 
-// photo writes a picture as large as a telephone's, of 12 million points.
+// photo writes a picture as large as a telephone's, of 12 million points, to be shown upright.
 func photo(t *testing.T, path string) {
 	t.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, 4000, 3000))
@@ -68,15 +70,82 @@ func photo(t *testing.T, path string) {
 			m.SetRGBA(x, y, color.RGBA{uint8(x >> 4), uint8(y >> 4), uint8((x ^ y) >> 3), 255})
 		}
 	}
-	f, err := os.Create(path)
+	var picture bytes.Buffer
+	if err := jpeg.Encode(&picture, m, &jpeg.Options{Quality: 85}); err != nil {
+		t.Fatal(err)
+	}
+	start, rest := picture.Bytes()[:2], picture.Bytes()[2:]
+	if err := os.WriteFile(path, slices.Concat(start, []byte(upright), rest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// upright says in a JPEG that the telephone was held upright: who shows the picture has to turn it.
+const upright = "\xff\xe1\x00\x22Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
+
+// The block editor uploads all pictures of a gallery at once.
+func TestSixPhotosOfATelephoneAtOnceAllArrive(t *testing.T) {
+	i := open(t)
+	s := i.newSite(t)
+	t.Cleanup(func() { i.gone(t, s.ID) })
+	path := filepath.Join(t.TempDir(), "fete.jpg")
+	photo(t, path)
+	picture, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := jpeg.Encode(f, m, &jpeg.Options{Quality: 85}); err != nil {
-		t.Fatal(err)
+	login := i.wp(t, s.ID, `echo get_users(["role" => "administrator"])[0]->user_login;`)
+	password := strings.TrimSpace(run(t, "docker", "exec", i.container(s.ID), "php", "/opt/chatiere/hooks/application-password.php", login, "photos"))
+	client := i.browser(t)
+	client.Timeout = longer
+	var all sync.WaitGroup
+	for n := range 6 {
+		all.Go(func() {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, at(s.URL)+"/wp-json/wp/v2/media", bytes.NewReader(picture))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			req.SetBasicAuth(login, password)
+			req.Header.Set("Content-Type", "image/jpeg")
+			req.Header.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="fete-%d.jpg"`, n))
+			res, err := client.Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = res.Body.Close() }()
+			if said, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusCreated {
+				t.Errorf("photo %d: %d %.200q (%v)", n, res.StatusCode, said, err)
+			}
+		})
 	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
+	if slowest := i.slowest(t, s, &all); slowest > 5*time.Second {
+		t.Errorf("meanwhile a visitor waited %s", slowest)
+	}
+	got := i.wp(t, s.ID, `foreach (get_posts(["post_type" => "attachment", "numberposts" => -1]) as $p) { $m = wp_get_attachment_metadata($p->ID); echo $m["width"], "x", $m["height"], " ", count($m["sizes"]), "\n"; }`)
+	if want := strings.TrimSpace(strings.Repeat("1920x2560 6\n", 6)); got != want {
+		t.Errorf("in the library:\n%s", got)
+	}
+	if died := i.tasks(t, s.ID); died.Deaths+died.OutOfMemory > 0 {
+		t.Errorf("of the site's processes %+v were killed", died)
+	}
+}
+
+// Whatever ends a page's PHP without an answer, people read of it.
+func TestADeathOfPHPIsTold(t *testing.T) {
+	i := open(t)
+	s := i.newSite(t)
+	t.Cleanup(func() { i.gone(t, s.ID) })
+	i.plugin(t, s, "mort", `<?php
+/** Plugin Name: Mort */
+add_action('init', static fn () => isset($_GET['mort']) && posix_kill(getmypid(), SIGKILL));
+`, nil)
+	if status, _ := i.page(t, at(s.URL)+"/?mort"); status != http.StatusBadGateway {
+		t.Errorf("a page whose PHP is killed: %d", status)
+	}
+	if said := i.tasks(t, s.ID); said.Deaths != 1 {
+		t.Errorf("told: %+v", said)
 	}
 }
 

@@ -14,4 +14,5 @@ require __DIR__ . '/chatiere/entry.php';
 require __DIR__ . '/chatiere/languages.php';
 require __DIR__ . '/chatiere/mail.php';
 require __DIR__ . '/chatiere/network.php';
+require __DIR__ . '/chatiere/pictures.php';
 require __DIR__ . '/chatiere/privacy.php';

@@ -42,6 +42,16 @@ const (
 	FindingSiteFrozen FindingCode = "site-frozen"
 	// FindingAccessRules is a site whose files ask for access rules that its web server cannot follow.
 	FindingAccessRules FindingCode = "access-rules"
+	// FindingTasksFail is a site whose scheduled tasks could not be run at all, several times in a row.
+	FindingTasksFail FindingCode = "tasks-fail"
+	// FindingTaskFails is a scheduled task of the application that breaks each time.
+	FindingTaskFails FindingCode = "task-fails"
+	// FindingTaskExits is one that ends the program by itself each time, so that nobody knows whether it is done.
+	FindingTaskExits FindingCode = "task-exits"
+	// FindingSiteMemory is a site of which processes were killed because its memory was used up.
+	FindingSiteMemory FindingCode = "site-memory"
+	// FindingSiteDeaths is a site whose PHP ended without an answer for other reasons.
+	FindingSiteDeaths FindingCode = "site-deaths"
 	// FindingReserve is a disk on which less is free than the reserve.
 	FindingReserve FindingCode = "disk-reserve"
 

@@ -126,42 +126,44 @@ func (p *Plans) stepInstall() operations.Step {
 				"SITE_TITLE=" + s.Name, "SITE_LOCALE=" + locale(p.Language), "SITE_TIMEZONE=Europe/Paris",
 				"ADMIN_USER=" + w.AdminUser, "ADMIN_EMAIL=" + s.AdminEmail,
 			}
-			return p.runHook(ctx, s, "install", env)
+			_, err := p.runHook(ctx, s, "install", env)
+			return err
 		}),
 		Verify: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
-			return p.runHook(ctx, s, "installed", nil)
+			_, err := p.runHook(ctx, s, "installed", nil)
+			return err
 		}),
 	}
 }
 
-// RunHook runs a hook of the site's template outside an operation, such as its scheduled tasks.
-func (p *Plans) RunHook(ctx context.Context, s tenants.Site, name string) error {
+// RunHook runs a hook of the site's template outside an operation, such as its scheduled tasks, and returns what it printed.
+func (p *Plans) RunHook(ctx context.Context, s tenants.Site, name string) (output string, err error) {
 	return p.runHook(ctx, s, name, nil)
 }
 
 // runHook runs a hook in the site's running container; a template without that hook is success.
-func (p *Plans) runHook(ctx context.Context, s tenants.Site, name string, env []string) error {
+func (p *Plans) runHook(ctx context.Context, s tenants.Site, name string, env []string) (output string, err error) {
 	t, err := p.template(s)
 	if err != nil {
-		return err
+		return "", err
 	}
 	hook, ok, err := t.Hook(s, name)
 	if err != nil {
-		return operations.Permanent(operations.CauseTemplate, err)
+		return "", operations.Permanent(operations.CauseTemplate, err)
 	}
 	if !ok {
-		return nil
+		return "", nil
 	}
 	res, err := p.Engine.Exec(ctx, p.containerName(s.ID), tenants.Exec{
 		Command: hook.Command, Env: append(hook.Env, env...), Timeout: hook.Timeout,
 	})
 	if err != nil {
-		return fmt.Errorf("running hook %s: %w", name, err)
+		return "", fmt.Errorf("running hook %s: %w", name, err)
 	}
 	if res.ExitCode != 0 {
-		return fmt.Errorf("hook %s ended with %d: %s%s", name, res.ExitCode, tail(res.Output), tail(res.Stderr))
+		return "", fmt.Errorf("hook %s ended with %d: %s%s", name, res.ExitCode, tail(res.Output), tail(res.Stderr))
 	}
-	return nil
+	return res.Output, nil
 }
 
 // locale maps a language to the locale that applications expect.

@@ -26,6 +26,8 @@ type task struct {
 	running  bool
 	failures int // in a row
 	fault    error
+	reported bool // a turn has ended since we began
+	report   taskReport
 }
 
 // RunCron runs the applications' scheduled tasks, so that no visitor has to, until ctx ends. Each site has its own instant
@@ -48,11 +50,15 @@ func (u *Upkeep) RunCron(ctx context.Context) {
 				defer close(done)
 				select {
 				case slots <- struct{}{}:
-					err := guarded(ctx, s, func(ctx context.Context, s tenants.Site) error { return u.Hooks.RunHook(ctx, s, "cron") })
+					var output string
+					err := guarded(ctx, s, func(ctx context.Context, s tenants.Site) (err error) {
+						output, err = u.Hooks.RunHook(ctx, s, "cron")
+						return err
+					})
 					<-slots
-					u.ran(ctx, s, err)
+					u.ran(ctx, s, output, err)
 				case <-ctx.Done():
-					u.ran(ctx, s, ctx.Err())
+					u.ran(ctx, s, "", ctx.Err())
 				}
 			})
 			select {
@@ -100,7 +106,7 @@ func (u *Upkeep) dueTasks(ctx context.Context) ([]tenants.Site, error) {
 }
 
 // ran notes how a site's tasks went.
-func (u *Upkeep) ran(ctx context.Context, s tenants.Site, err error) {
+func (u *Upkeep) ran(ctx context.Context, s tenants.Site, output string, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	t := u.tasks[s.ID]
@@ -112,24 +118,47 @@ func (u *Upkeep) ran(ctx context.Context, s tenants.Site, err error) {
 	case ctx.Err() != nil: // cut short by our own end: that says nothing of the site
 	case err == nil:
 		t.failures, t.fault = 0, nil
+		t.reported, t.report = true, parseTaskReport(output)
 	default:
+		t.reported = true
 		t.failures++
 		t.fault = err
 		u.Log.ErrorContext(ctx, "a site's scheduled tasks failed", "site", s.ID, "host", s.Host, "times", t.failures, "error", err)
 	}
 }
 
-// CronFaults tells which sites' scheduled tasks have failed several times in a row.
-func (u *Upkeep) CronFaults(context.Context) error {
+// CronFaults reports, as findings, the sites' tasks that keep failing and the processes of theirs that were killed. It
+// returns an error while a site's tasks as a whole have failed several times in a row.
+func (u *Upkeep) CronFaults(ctx context.Context) error {
+	scope, seen, err := u.taskFindings()
+	return errors.Join(err, u.Findings.Replace(ctx, scope, seen))
+}
+
+// taskFindings is limited to the sites that we have heard from, as long as there are others: after a restart of ours, what
+// was found before stays until the site's next turn.
+func (u *Upkeep) taskFindings() (scope tenants.FindingScope, seen []tenants.Finding, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	scope = tenants.FindingScope{Area: tenants.AreaSite, Subjects: []string{}, Codes: taskCodes}
 	var faults []error
 	for _, id := range slices.Sorted(maps.Keys(u.tasks)) {
-		if t := u.tasks[id]; t.failures >= cronPatience {
+		t := u.tasks[id]
+		if !t.reported {
+			continue
+		}
+		scope.Subjects = append(scope.Subjects, id)
+		seen = append(seen, t.report.findings(id)...)
+		if t.failures >= cronPatience {
 			faults = append(faults, fmt.Errorf("site %s: %w", id, t.fault))
+			seen = append(seen, tenants.Finding{
+				Area: tenants.AreaSite, Subject: id, Code: tenants.FindingTasksFail, Level: tenants.LevelTrouble,
+			})
 		}
 	}
-	return errors.Join(faults...)
+	if u.tasks != nil && len(scope.Subjects) == len(u.tasks) {
+		scope.Subjects = nil // those that ended meanwhile as well
+	}
+	return scope, seen, errors.Join(faults...)
 }
 
 // turn numbers the stretches of the given length as a site counts them: each begins at an instant of its own.

@@ -92,3 +92,77 @@ func TestTasksThatKeepFailingAreTold(t *testing.T) {
 		}
 	})
 }
+
+func TestATaskThatKeepsFailingIsNamedOnItsSite(t *testing.T) {
+	for name, c := range map[string]struct{ printed, want string }{
+		"all well":      {`{"ran":3,"failing":[],"deaths":0,"out_of_memory":0}`, "[]"},
+		"no report":     {"done\n", "[]"},
+		"nothing":       {"", "[]"},
+		"a broken task": {`{"failing":[{"hook":"agenda_purge","times":3,"why":"fatal","said":"Uncaught Error"}]}`, "[s1 task-fails attention map[said:Uncaught Error tasks:agenda_purge]]"},
+		"one that takes too long, and one that exits": {
+			`{"failing":[{"hook":"a","times":9,"why":"time"},{"hook":"b","times":3,"why":"exit"}]}`,
+			"[s1 task-fails attention map[said:10 min tasks:a] s1 task-exits note map[tasks:b]]",
+		},
+		"killed":                  {`{"failing":[{"hook":"a","times":3,"why":"killed"}]}`, "[s1 task-fails attention map[said:SIGKILL tasks:a]]"},
+		"words before the report": {"Notice: x\n" + `{"deaths":2}` + "\n", "[s1 site-deaths attention map[count:2]]"},
+		"out of memory":           {`{"deaths":2,"out_of_memory":1}`, "[s1 site-memory attention map[count:1]]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, u := setUp(time.Now(), tenants.Site{ID: "s1", State: tenants.StateReady})
+				u.Now, f.printed = time.Now, map[string]string{"s1": c.printed}
+				cron(t, 6*time.Minute, f, u.RunCron)
+				if err := u.CronFaults(t.Context()); err != nil {
+					t.Error(err)
+				}
+				got := []string{}
+				for _, found := range f.found {
+					got = append(got, fmt.Sprint(found.Subject, " ", found.Code, " ", found.Level, " ", found.Args))
+				}
+				if fmt.Sprint(got) != c.want {
+					t.Errorf("found %v, want %s", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestAReportOfTasksIsShortWhateverASitePrints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, u := setUp(time.Now(), tenants.Site{ID: "s1", State: tenants.StateReady})
+		one := `{"hook":"` + strings.Repeat("é", 4000) + `","why":"fatal","said":"` + strings.Repeat("x", 9000) + `\nline"}`
+		u.Now, f.printed = time.Now, map[string]string{"s1": `{"failing":[` + strings.Repeat(one+",", 99) + one + "]}"}
+		cron(t, 6*time.Minute, f, u.RunCron)
+		_ = u.CronFaults(t.Context()) // it is about what was found
+		if len(f.found) != 1 || len(f.found[0].Args["tasks"]) > 1100 || len(f.found[0].Args["said"]) > 310 {
+			t.Errorf("found %.300v", f.found)
+		}
+	})
+}
+
+func TestFindingsOfSitesThatWeHaveNotHeardFromStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, u := setUp(time.Now(), tenants.Site{ID: "s1", State: tenants.StateReady}, tenants.Site{ID: "s2", State: tenants.StateReady})
+		u.Now = time.Now
+		replaced := func() string {
+			_ = u.CronFaults(t.Context()) // it is about the scope
+			if f.scope.Subjects == nil {
+				return "all"
+			}
+			return fmt.Sprint(f.scope.Subjects)
+		}
+		if got := replaced(); got != "[]" {
+			t.Errorf("before the first turn findings of %s are replaced", got)
+		}
+		f.hangs = map[string]bool{"s2": true}
+		cron(t, 6*time.Minute, f, u.RunCron)
+		if got := replaced(); got != "[s1]" {
+			t.Errorf("after the first site's turn findings of %s are replaced", got)
+		}
+		f.hangs = nil
+		cron(t, 6*time.Minute, f, u.RunCron)
+		if got := replaced(); got != "all" {
+			t.Errorf("after everybody's turn findings of %s are replaced", got)
+		}
+	})
+}

@@ -42,9 +42,10 @@ type Directory interface {
 	Admins(ctx context.Context) (subjects []string, err error)
 }
 
-// Hooks runs a hook of a site's template in its running container; a template without that hook is success.
+// Hooks runs a hook of a site's template in its running container and returns what it printed; a template without that
+// hook is success.
 type Hooks interface {
-	RunHook(ctx context.Context, s tenants.Site, name string) error
+	RunHook(ctx context.Context, s tenants.Site, name string) (output string, err error)
 }
 
 // Bin empties the bin of one site.

@@ -37,6 +37,9 @@ type fakes struct {
 	purged  []string
 	panics  string // a site over which it panics
 	down    map[string]error
+	printed map[string]string // by the hook "cron"
+	scope   tenants.FindingScope
+	found   []tenants.Finding
 }
 
 func (f *fakes) LiveSites(context.Context) ([]tenants.Site, error) { return f.sites, nil }
@@ -79,16 +82,20 @@ func (f *fakes) Size(context.Context, string) (int64, error) { return 24, nil }
 func (f *fakes) Members(_ context.Context, slug string) ([]tenants.Member, error) {
 	return []tenants.Member{{Subject: "of-" + slug}}, f.down[slug]
 }
-func (f *fakes) RunHook(ctx context.Context, s tenants.Site, name string) error {
+func (f *fakes) Replace(_ context.Context, scope tenants.FindingScope, seen []tenants.Finding) error {
+	f.scope, f.found = scope, seen
+	return nil
+}
+func (f *fakes) RunHook(ctx context.Context, s tenants.Site, name string) (string, error) {
 	f.mu.Lock()
 	f.crons = append(f.crons, s.ID+" "+name)
 	hang := f.hangs[s.ID]
 	f.mu.Unlock()
 	if hang {
 		<-ctx.Done()
-		return ctx.Err()
+		return "", ctx.Err()
 	}
-	return f.down[s.ID]
+	return f.printed[s.ID], f.down[s.ID]
 }
 func (f *fakes) PurgeSite(_ context.Context, r provision.Request, id string) (operations.Operation, error) {
 	if r.Principal.Kind != tenants.KindSystem {
@@ -116,7 +123,7 @@ func setUp(now time.Time, sites ...tenants.Site) (*fakes, *upkeep.Upkeep) {
 		down: map[string]error{}, silent: map[string]error{},
 	}
 	return f, &upkeep.Upkeep{
-		Records: f, Private: f, Files: f, Databases: f, Directory: f, Hooks: f, Bin: f,
+		Records: f, Private: f, Files: f, Databases: f, Directory: f, Hooks: f, Findings: f, Bin: f,
 		Ready:     func(tenants.Site) (tenants.Page, error) { return tenants.Page{Path: "/ready", Status: 200}, nil },
 		CronEvery: func(tenants.Site) (time.Duration, error) { return 5 * time.Minute, nil },
 		Now:       func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),

@@ -82,7 +82,7 @@ function option(string $name): ?string
 function lock(string $name, bool $wait = true): bool
 {
     static $held = [];
-    $held[$name] = fopen(data_dir() . "/.$name.lock", 'c');
+    $held[$name] = fopen(data_dir() . "/.$name.lock", 'ce');
     if ($held[$name] === false) {
         fail("locking $name failed");
     }

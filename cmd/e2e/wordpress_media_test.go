@@ -139,7 +139,7 @@ func TestADeathOfPHPIsTold(t *testing.T) {
 	t.Cleanup(func() { i.gone(t, s.ID) })
 	i.plugin(t, s, "mort", `<?php
 /** Plugin Name: Mort */
-add_action('init', static fn () => isset($_GET['mort']) && posix_kill(getmypid(), SIGKILL));
+add_action('init', static fn () => isset($_GET['mort']) && posix_kill(getmypid(), 9));
 `, nil)
 	if status, _ := i.page(t, at(s.URL)+"/?mort"); status != http.StatusBadGateway {
 		t.Errorf("a page whose PHP is killed: %d", status)

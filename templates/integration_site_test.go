@@ -88,6 +88,7 @@ func (s *site) prepare(t *testing.T) {
 	place(paths.Data, 0o750, uid, uid)
 	place(paths.HTTP, 0o750|os.ModeSetgid, uid, proxyGroup)
 	place(paths.Gate, 0o750|os.ModeSetgid, 64030, uid)
+	place(paths.Database, 0o750|os.ModeSetgid, 64040, uid)
 	place(paths.Secrets, 0o500, uid, uid)
 	for name, content := range secrets {
 		file := filepath.Join(paths.Secrets, name)

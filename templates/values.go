@@ -64,7 +64,7 @@ func PathsUnder(root, siteID string) Paths {
 		Secrets:  filepath.Join(root, "sites", siteID, "secrets"),
 		HTTP:     filepath.Join(root, "run", "app", siteID, "http"),
 		Gate:     filepath.Join(root, "run", "app", siteID, "gate"),
-		Database: filepath.Join(root, "run", "mariadb-sites"),
+		Database: filepath.Join(root, "run", "mariadb-sites", siteID),
 		Resolv:   filepath.Join(root, "sites", "resolv.conf"),
 		Hosts:    filepath.Join(root, "sites", "hosts"),
 	}

@@ -6,11 +6,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -25,6 +27,7 @@ type forwarding struct {
 	listen, dial forward.Address
 	command      []string
 	each         int           // connections of one user at a time; 0: no bound
+	sites        string        // below it each site has a directory, which gets a socket of its own; empty: none
 	grace        time.Duration // how long the command may take to end
 }
 
@@ -44,9 +47,10 @@ func readForwarding(args []string, stderr io.Writer) (f forwarding, err error) {
 	flags := flag.NewFlagSet("forward", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.IntVar(&f.each, "each", 0, "connections of one user at a time; the socket is open to all then")
+	flags.StringVar(&f.sites, "sites", "", "a directory below which each site has its own, which gets a socket of the same name")
 	flags.DurationVar(&f.grace, "grace", defaultGrace, "how long the command may take to end")
 	before, command := split(args)
-	if err := flags.Parse(before); err != nil || flags.NArg() != 2 || f.each < 0 || command != nil && len(command) == 0 {
+	if err := flags.Parse(before); err != nil || flags.NArg() != 2 || f.each < 0 || f.sites != "" && f.each == 0 || command != nil && len(command) == 0 {
 		return f, errUsage
 	}
 	f.command = command
@@ -73,14 +77,9 @@ func (f forwarding) run(ctx context.Context, stdout, stderr io.Writer) int {
 	}
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
-	report := func(err error) { log.Warn("forwarding", "error", err) }
-	handle := forward.Plain(f.dial, report)
-	if f.each > 0 {
-		handle = forward.PerUser(f.each, handle, report)
-	}
 	go func() {
 		defer close(done)
-		forward.Serve(serving, listener, maxForwards, handle, log)
+		f.serve(serving, listener, log)
 	}()
 	defer func() { stop(); <-done }()
 	if f.command == nil {
@@ -94,6 +93,23 @@ func (f forwarding) run(ctx context.Context, stdout, stderr io.Writer) int {
 		Processes: []supervise.Process{single(f.command)},
 		Grace:     f.grace, Stdout: stdout, Stderr: stderr, Log: log,
 	})
+}
+
+// serve carries connections until ctx ends.
+func (f forwarding) serve(ctx context.Context, listener net.Listener, log *slog.Logger) {
+	report := func(err error) { log.Warn("forwarding", "error", err) }
+	carry := forward.Plain(f.dial, report)
+	handle := carry
+	if f.each > 0 {
+		handle = forward.PerUser(f.each, carry, report)
+	}
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	if f.sites != "" {
+		sites := &forward.Sites{Dir: f.sites, Name: filepath.Base(f.listen.Address), Limit: f.each, Handle: carry, Log: log}
+		wait.Go(func() { sites.Run(ctx) })
+	}
+	forward.Serve(ctx, listener, maxForwards, handle, log)
 }
 
 func split(args []string) (before, command []string) {

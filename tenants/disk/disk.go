@@ -22,11 +22,12 @@ import (
 
 // Options say where the data root is and who else reads below it.
 type Options struct {
-	Root       string
-	ProxyGID   int    // may enter run/app/<id>/http
-	GatewayUID int    // owns run/app/<id>/gate
-	Reserve    int64  // bytes that no work may eat
-	Entry      []byte // what sites check assertions with: entry.json beside their secrets; empty: none is written
+	Root        string
+	ProxyGID    int    // may enter run/app/<id>/http
+	GatewayUID  int    // owns run/app/<id>/gate
+	DatabaseUID int    // owns run/mariadb-sites/<id>
+	Reserve     int64  // bytes that no work may eat
+	Entry       []byte // what sites check assertions with: entry.json beside their secrets; empty: none is written
 }
 
 // Disk implements provision.Disk.
@@ -58,7 +59,7 @@ type place struct {
 }
 
 // shared are the directories that all sites' places lie in; they are root's.
-var shared = []string{"sites", "run", "run/app"}
+var shared = []string{"sites", "run", "run/app", "run/mariadb-sites"}
 
 // places lists the site's directories, parents first. Those that hold the site's own ones are root's, so that the site
 // cannot exchange them.
@@ -78,7 +79,13 @@ func (d *Disk) sockets(s tenants.Site) []place {
 		{run, 0, 0, 0o755},
 		{path.Join(run, "http"), s.UID, d.o.ProxyGID, 0o750 | fs.ModeSetgid},
 		{path.Join(run, "gate"), d.o.GatewayUID, s.UID, 0o750 | fs.ModeSetgid},
+		d.database(s),
 	}
+}
+
+// database is where the site's own socket of the sites' database lies; the forwarder beside that database makes it.
+func (d *Disk) database(s tenants.Site) place {
+	return place{path.Join("run/mariadb-sites", s.ID), d.o.DatabaseUID, s.UID, 0o750 | fs.ModeSetgid}
 }
 
 // Ensure makes the site's directories with their owners, and the secrets that do not exist yet.

@@ -18,12 +18,12 @@ import (
 	"chatiere/tenants/disk"
 )
 
-const proxyGID, gatewayUID, siteUID = 64010, 64030, 200123
+const proxyGID, gatewayUID, databaseUID, siteUID = 64010, 64030, 64040, 200123
 
 func fresh(t *testing.T) (string, *disk.Disk, tenants.Site) {
 	t.Helper()
 	root := t.TempDir()
-	return root, disk.New(disk.Options{Root: root, ProxyGID: proxyGID, GatewayUID: gatewayUID}), tenants.Site{ID: id, UID: siteUID}
+	return root, disk.New(disk.Options{Root: root, ProxyGID: proxyGID, GatewayUID: gatewayUID, DatabaseUID: databaseUID}), tenants.Site{ID: id, UID: siteUID}
 }
 
 // layout is what the contract between the roles says of a site's places.
@@ -43,6 +43,8 @@ var layout = map[string]struct {
 	"run/app/" + id:           {fs.ModeDir | 0o755, 0, 0},
 	"run/app/" + id + "/http": {fs.ModeDir | fs.ModeSetgid | 0o750, siteUID, proxyGID},
 	"run/app/" + id + "/gate": {fs.ModeDir | fs.ModeSetgid | 0o750, gatewayUID, siteUID},
+	"run/mariadb-sites":       {fs.ModeDir | 0o755, 0, 0},
+	"run/mariadb-sites/" + id: {fs.ModeDir | fs.ModeSetgid | 0o750, databaseUID, siteUID},
 }
 
 func check(t *testing.T, root string) {
@@ -89,7 +91,7 @@ func TestEnsureMakesExactlyTheAgreedPlaces(t *testing.T) {
 
 func TestReadyMissesNothing(t *testing.T) {
 	for place := range layout {
-		if place == "sites" || place == "run" || place == "run/app" {
+		if place == "sites" || place == "run" || place == "run/app" || place == "run/mariadb-sites" {
 			continue
 		}
 		t.Run(place, func(t *testing.T) {

@@ -16,7 +16,7 @@ func TestSitesThatAreThereAreGivenThePanelsKeyAndSeeItExchanged(t *testing.T) {
 	must(t, d.Ensure(t.Context(), site))
 	place := filepath.Join(root, "sites", id, "secrets")
 	for _, key := range []string{"one", "two"} {
-		d = disk.New(disk.Options{Root: root, ProxyGID: proxyGID, GatewayUID: gatewayUID, Entry: []byte(key)})
+		d = disk.New(disk.Options{Root: root, ProxyGID: proxyGID, GatewayUID: gatewayUID, DatabaseUID: databaseUID, Entry: []byte(key)})
 		if ready, err := d.Ready(t.Context(), site); err != nil || ready {
 			t.Errorf("before %q is there: ready %v (%v)", key, ready, err)
 		}

@@ -21,7 +21,7 @@ func (d *Disk) Remove(ctx context.Context, id string) error {
 		return fmt.Errorf("opening the data root: %w", err)
 	}
 	defer func() { _ = root.Close() }()
-	for _, parent := range []string{"run/app", "sites"} {
+	for _, parent := range []string{"run/app", "run/mariadb-sites", "sites"} {
 		if err := removeBelow(ctx, root, parent, id); err != nil {
 			return fmt.Errorf("removing %s/%s: %w", parent, id, err)
 		}
@@ -48,7 +48,7 @@ func removeBelow(ctx context.Context, root *os.Root, parent, name string) error 
 func (d *Disk) IDs(context.Context) ([]string, error) {
 	seen := map[string]bool{}
 	var out []string
-	for _, parent := range []string{"sites", "run/app"} {
+	for _, parent := range []string{"sites", "run/app", "run/mariadb-sites"} {
 		entries, err := os.ReadDir(path.Join(d.o.Root, parent))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("listing %s: %w", parent, err)

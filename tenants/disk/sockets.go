@@ -21,6 +21,17 @@ func (d *Disk) EnsureSockets(ctx context.Context, s tenants.Site) error {
 	return ensure(ctx, root, d.sockets(s))
 }
 
+// EnsureDatabaseSocket makes the directory of the site's socket of the database alone. A running container does not mind:
+// it holds the one that was there, or one that all sites shared.
+func (d *Disk) EnsureDatabaseSocket(ctx context.Context, s tenants.Site) error {
+	root, err := d.open(s)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	return ensure(ctx, root, []place{d.database(s)})
+}
+
 // Has reports whether the site's data are there, and whether the directories of its sockets are as Ensure makes them.
 func (d *Disk) Has(_ context.Context, s tenants.Site) (data, sockets bool, err error) {
 	root, err := os.OpenRoot(d.o.Root)

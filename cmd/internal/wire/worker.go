@@ -106,7 +106,8 @@ func (w *Worker) openEngine(context.Context) (err error) {
 		return err
 	}
 	w.disk = disk.New(disk.Options{
-		Root: w.config.Root, ProxyGID: config.ProxyGID, GatewayUID: config.GatewayUID, Reserve: int64(w.config.Disk.ReserveMiB) << 20, Entry: entry,
+		Root: w.config.Root, ProxyGID: config.ProxyGID, GatewayUID: config.GatewayUID, DatabaseUID: config.MariaDBUID,
+		Reserve: int64(w.config.Disk.ReserveMiB) << 20, Entry: entry,
 	})
 	w.catalogue, err = loadCatalogue(w.config, w.engine)
 	return err
@@ -284,6 +285,9 @@ func (w *Worker) prepare(ctx context.Context) error {
 		return err
 	}
 	if err := keepUIDs(ctx, w.disk, w.store, w.config.Sites.FirstUID, w.config.Sites.LastUID); err != nil {
+		return err
+	}
+	if err := w.databaseSockets(ctx); err != nil {
 		return err
 	}
 	if err := w.introduce(ctx); err != nil {

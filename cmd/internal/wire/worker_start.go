@@ -115,6 +115,21 @@ func keepUIDs(ctx context.Context, seen seenUIDs, given givenUIDs, first, last i
 	return given.RaiseUIDs(ctx, highest)
 }
 
+// databaseSockets gives sites that were made before each had its own socket of the database a directory for it, before
+// anybody compares what they have with what they must have.
+func (w *Worker) databaseSockets(ctx context.Context) error {
+	sites, err := w.store.LiveSites(ctx)
+	if err != nil {
+		return fmt.Errorf("listing live sites: %w", err)
+	}
+	for _, s := range sites {
+		if err := w.disk.EnsureDatabaseSocket(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // platformFiles puts there what every site's container mounts.
 func (w *Worker) platformFiles() error {
 	paths := templates.PathsUnder(w.config.Root, "")

@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // ErrAddress says that an address is not of the form unix:/path or tcp:host:port.
@@ -79,9 +81,8 @@ func RemoveStale(path string) error {
 
 // Plain returns a handler that carries every connection to one address.
 func Plain(to Address, report func(error)) Handler {
-	dialer := net.Dialer{Timeout: dialLimit}
 	return func(ctx context.Context, conn net.Conn) {
-		upstream, err := dialer.DialContext(ctx, to.Network, to.Address)
+		upstream, err := dialQueued(ctx, to)
 		if err != nil {
 			Reset(conn)
 			report(fmt.Errorf("dialling %s: %w", to.Address, err))
@@ -89,5 +90,24 @@ func Plain(to Address, report func(error)) Handler {
 		}
 		defer context.AfterFunc(ctx, func() { _ = upstream.Close() })()
 		Join(conn, upstream)
+	}
+}
+
+// queuePause is how long a dialer waits for room in the queue of a unix socket.
+const queuePause = 5 * time.Millisecond
+
+// dialQueued dials, and tries again while the queue of a unix socket is full: the kernel says so at once.
+func dialQueued(ctx context.Context, to Address) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: dialLimit}
+	for end := time.Now().Add(dialLimit); ; {
+		conn, err := dialer.DialContext(ctx, to.Network, to.Address)
+		if !errors.Is(err, syscall.EAGAIN) || time.Now().After(end) {
+			return conn, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(queuePause):
+		}
 	}
 }

@@ -31,12 +31,15 @@ type Options struct {
 }
 
 // Disk implements provision.Disk.
-type Disk struct{ o Options }
+type Disk struct {
+	o         Options
+	processes processes
+}
 
 var _ provision.Disk = (*Disk)(nil)
 
 // New returns a disk. It touches nothing yet.
-func New(o Options) *Disk { return &Disk{o} }
+func New(o Options) *Disk { return &Disk{o: o, processes: processes{proc: "/proc"}} }
 
 // The secrets of a site, as files below its secrets directory.
 const (

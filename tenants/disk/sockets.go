@@ -8,6 +8,8 @@ import (
 	"os"
 	"path"
 
+	"golang.org/x/sys/unix"
+
 	"chatiere/tenants"
 )
 
@@ -30,6 +32,35 @@ func (d *Disk) EnsureDatabaseSocket(ctx context.Context, s tenants.Site) error {
 	}
 	defer func() { _ = root.Close() }()
 	return ensure(ctx, root, []place{d.database(s)})
+}
+
+// Clean removes whatever is no socket in the directory that the site's web server makes its socket in: the site can write
+// there, and nothing but that socket is looked for.
+func (d *Disk) Clean(ctx context.Context, s tenants.Site) error {
+	if !siteID.MatchString(s.ID) {
+		return fmt.Errorf("cleaning the sockets of site %q: %w", s.ID, tenants.ErrInvalid)
+	}
+	root, err := os.OpenRoot(d.o.Root)
+	if err != nil {
+		return full("opening the data root", err)
+	}
+	defer func() { _ = root.Close() }()
+	dir, err := openDir(root, path.Join("run/app", s.ID, "http"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cleaning the sockets of site %s: %w", s.ID, err)
+	}
+	defer func() { _ = dir.Close() }()
+	return eachName(ctx, dir, func(name string) error {
+		var stat unix.Stat_t
+		err := unix.Fstatat(int(dir.Fd()), name, &stat, unix.AT_SYMLINK_NOFOLLOW)
+		if err != nil || stat.Mode&unix.S_IFMT == unix.S_IFSOCK {
+			return nil // gone, or what belongs here
+		}
+		return removeTree(ctx, dir, name)
+	})
 }
 
 // Has reports whether the site's data are there, and whether the directories of its sockets are as Ensure makes them.

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"chatiere/tenants/reserve"
 )
 
 const (
@@ -38,10 +41,11 @@ const maxDeep = 64
 // measure adds up what a tree takes on the disk.
 type measure struct {
 	dev   uint64
-	seen  map[inode]bool // files with several names, counted once
-	deep  []*os.File     // directories at maxDepth, to be walked from there
+	deep  []*os.File // directories at maxDepth, to be walked from there
 	bytes int64
 	files int64
+
+	parts, partBytes float64 // of files with several names
 }
 
 // tree counts everything below top, however deep: who hides bytes at the end of a long branch is counted as well.
@@ -74,16 +78,22 @@ func (m *measure) later(parent *os.File, name string) error {
 	return err
 }
 
+// count adds one name. A file with several has a part of it counted for each, so that all of them make one: to remember
+// which files were seen would take memory for each, and a site can make millions.
 func (m *measure) count(stat unix.Stat_t) {
+	bytes := stat.Blocks * 512 // the unit of st_blocks, whatever the file system's
 	if stat.Mode&unix.S_IFMT != unix.S_IFDIR && stat.Nlink > 1 {
-		id := inode{stat.Dev, stat.Ino}
-		if m.seen[id] {
-			return
-		}
-		m.seen[id] = true
+		m.parts += 1 / float64(stat.Nlink)
+		m.partBytes += float64(bytes) / float64(stat.Nlink)
+		return
 	}
 	m.files++
-	m.bytes += stat.Blocks * 512 // the unit of st_blocks, whatever the file system's
+	m.bytes += bytes
+}
+
+// sum returns what was counted.
+func (m *measure) sum() reserve.Taken {
+	return reserve.Taken{Bytes: m.bytes + int64(math.Round(m.partBytes)), Files: m.files + int64(math.Round(m.parts))}
 }
 
 // walk counts everything below dir, on the same file system. What goes away meanwhile is left out.

@@ -20,18 +20,25 @@ func (d *Disk) Usage(ctx context.Context, id string) (int64, error) {
 	return m.Bytes, err
 }
 
-// Taken measures the site's files and those of its database together. A site too odd to be measured whole gives what was
-// counted, with an error.
+// Taken measures the site's files, those of its database and what lies where its sockets are, files without a name that
+// its processes hold open included. A site too odd to be measured whole gives what was counted, with an error.
 func (d *Disk) Taken(ctx context.Context, s tenants.Site) (reserve.Taken, error) {
-	files, err := d.measure(ctx, s.ID, path.Join("sites", s.ID))
-	if errors.Is(err, tenants.ErrNotFound) {
-		err = nil // it is being made
+	var sum reserve.Taken
+	var faults []error
+	for _, below := range []string{path.Join("sites", s.ID), path.Join("mariadb-sites/data", s.Database()), path.Join("run/app", s.ID)} {
+		part, err := d.measure(ctx, s.ID, below)
+		sum.Bytes, sum.Files = sum.Bytes+part.Bytes, sum.Files+part.Files
+		if err != nil && !errors.Is(err, tenants.ErrNotFound) { // it may be being made
+			faults = append(faults, err)
+		}
 	}
-	tables, dbErr := d.measure(ctx, s.ID, path.Join("mariadb-sites/data", s.Database()))
-	if errors.Is(dbErr, tenants.ErrNotFound) {
-		dbErr = nil
+	var stat unix.Stat_t
+	if err := unix.Stat(path.Join(d.o.Root, "sites"), &stat); err == nil {
+		nameless, err := d.processes.unlinked(ctx, s.UID, stat.Dev)
+		sum.Bytes += nameless
+		faults = append(faults, err)
 	}
-	return reserve.Taken{Bytes: files.Bytes + tables.Bytes, Files: files.Files + tables.Files}, errors.Join(err, dbErr)
+	return sum, errors.Join(faults...)
 }
 
 func (d *Disk) measure(ctx context.Context, id, below string) (reserve.Taken, error) {
@@ -56,10 +63,10 @@ func (d *Disk) measure(ctx context.Context, id, below string) (reserve.Taken, er
 	if err := unix.Fstat(int(home.Fd()), &stat); err != nil {
 		return reserve.Taken{}, fmt.Errorf("%s: %w", doing, err)
 	}
-	m := &measure{dev: stat.Dev, seen: map[inode]bool{}}
+	m := &measure{dev: stat.Dev}
 	m.count(stat)
 	if err = m.tree(ctx, home); err != nil {
 		err = fmt.Errorf("%s: %w", doing, err)
 	}
-	return reserve.Taken{Bytes: m.bytes, Files: m.files}, err
+	return m.sum(), err
 }

@@ -18,6 +18,7 @@ import (
 	"chatiere/tenants"
 	"chatiere/tenants/disk"
 	"chatiere/tenants/docker"
+	"chatiere/tenants/freeze"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
 	"chatiere/tenants/reserve"
@@ -38,13 +39,14 @@ type server struct {
 
 	mu       sync.Mutex
 	state    map[string]tenants.SiteState
+	uid      map[string]int
 	findings []tenants.Finding
 	least    reserve.Space // what was free at the worst moment
 }
 
 func newServer(t *testing.T) *server {
 	t.Helper()
-	s := &server{t: t, root: smallDisk(t), instance: "reserve-" + strings.ToLower(rand.Text()[:8]), state: map[string]tenants.SiteState{}}
+	s := &server{t: t, root: smallDisk(t), instance: "reserve-" + strings.ToLower(rand.Text()[:8]), state: map[string]tenants.SiteState{}, uid: map[string]int{}}
 	var err error
 	s.engine, err = docker.New(docker.Options{Host: "unix:///var/run/docker.sock", Instance: s.instance, Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
@@ -95,11 +97,14 @@ func (s *server) start(id string, uid int, script string) {
 	must(s.t, s.engine.Create(ctx, tenants.ContainerSpec{
 		Name: name, Image: image, Entrypoint: []string{"sh", "-c", script}, User: fmt.Sprintf("%d:%d", uid, uid), Network: "none", RestartPolicy: "unless-stopped",
 		Labels: map[string]string{tenants.LabelInstance: s.instance, tenants.LabelSite: id}, ReadOnlyRoot: true, MemoryBytes: 128 * mib, PidsLimit: 64,
-		Mounts: []tenants.Mount{{Source: filepath.Join(s.root, "sites", id, "data"), Target: "/data"}},
+		Mounts: []tenants.Mount{
+			{Source: filepath.Join(s.root, "sites", id, "data"), Target: "/data"},
+			{Source: filepath.Join(s.root, "run/app", id, "http"), Target: "/http"},
+		},
 	}))
 	s.t.Cleanup(func() { must(s.t, s.engine.Remove(context.Background(), name)) })
 	must(s.t, s.engine.Start(ctx, name))
-	s.state[id] = tenants.StateReady
+	s.state[id], s.uid[id] = tenants.StateReady, uid
 }
 
 func (s *server) LiveSites(context.Context) ([]tenants.Site, error) {
@@ -107,7 +112,7 @@ func (s *server) LiveSites(context.Context) ([]tenants.Site, error) {
 	defer s.mu.Unlock()
 	var out []tenants.Site
 	for id, state := range s.state {
-		out = append(out, tenants.Site{ID: id, State: state})
+		out = append(out, tenants.Site{ID: id, UID: s.uid[id], State: state})
 	}
 	return out, nil
 }
@@ -134,6 +139,12 @@ func (s *server) Taken(ctx context.Context, x tenants.Site) (reserve.Taken, erro
 	return s.disk.Taken(ctx, x)
 }
 
+func (s *server) Clean(ctx context.Context, x tenants.Site) error { return s.disk.Clean(ctx, x) }
+
+func (s *server) Written(ctx context.Context, sites []tenants.Site) (map[string]int64, error) {
+	return s.disk.Written(ctx, sites)
+}
+
 func (s *server) Space(ctx context.Context) (reserve.Space, error) {
 	space, err := s.disk.Space(ctx)
 	if s.least.Total == 0 || space.Free < s.least.Free || space.Files < s.least.Files {
@@ -145,10 +156,12 @@ func (s *server) Space(ctx context.Context) (reserve.Space, error) {
 // watch looks every second, as the worker does, until the hostile site is frozen.
 func (s *server) watch(limit time.Duration) {
 	s.t.Helper()
-	w := &reserve.Watch{Disk: s, Records: s, Desk: s, Book: s, Reserve: 64 * mib, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	log := slog.New(slog.DiscardHandler)
+	w := &reserve.Watch{Disk: s, Records: s, Reserve: 64 * mib, Now: time.Now, Log: log, Freezer: &freeze.Freezer{
+		Records: s, Requests: s, Findings: s, Area: tenants.AreaDisk, Code: tenants.FindingSiteFrozen, Now: time.Now, Log: log,
 		Stop: func(ctx context.Context, x tenants.Site) error {
 			return s.engine.Stop(ctx, provision.ContainerName(s.instance, x.ID), 0)
-		}}
+		}}}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline); <-tick.C {
@@ -169,10 +182,13 @@ func (s *server) running(id string) bool {
 // What hostile code does to the disk ends before its neighbour, or the databases, could feel it.
 func TestOnARealDiskAFillingSiteIsFrozenAndItsNeighbourGoesOn(t *testing.T) {
 	for name, script := range map[string]string{
-		"bytes":         `i=0; while :; do i=$((i+1)); head -c 4194304 /dev/zero >/data/f$i; sleep 0.1; done`,
-		"one long file": `while :; do head -c 4194304 /dev/zero >>/data/f; sleep 0.1; done`,
-		"files":         `mkdir /data/d; i=0; while :; do i=$((i+1)); : >/data/d/$i; [ $((i % 100)) -ne 0 ] || sleep 0.05; done`,
-		"deep files":    `cd /data; while :; do mkdir d && cd d || exit; head -c 262144 /dev/zero >f; done`,
+		"bytes":                           `i=0; while :; do i=$((i+1)); head -c 4194304 /dev/zero >/data/f$i; sleep 0.1; done`,
+		"one long file":                   `while :; do head -c 4194304 /dev/zero >>/data/f; sleep 0.1; done`,
+		"files":                           `mkdir /data/d; i=0; while :; do i=$((i+1)); : >/data/d/$i; [ $((i % 100)) -ne 0 ] || sleep 0.05; done`,
+		"where its sockets are":           `while :; do head -c 4194304 /dev/zero >>/http/fill; sleep 0.1; done`,
+		"a file without a name":           `exec 3>/data/f; rm /data/f; while :; do head -c 4194304 /dev/zero >&3; sleep 0.1; done`,
+		"a name for each of many writers": `i=0; while :; do i=$((i+1)); (exec 3>/data/f$i; rm /data/f$i; head -c 4194304 /dev/zero >&3; sleep 600) & sleep 0.3; [ $i -lt 50 ] || wait; done`,
+		"deep files":                      `cd /data; while :; do mkdir d && cd d || exit; head -c 262144 /dev/zero >f; done`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t)

@@ -1,16 +1,13 @@
 package reserve
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
+	"slices"
 	"strconv"
 	"sync"
-	"time"
 
 	"chatiere/tenants"
-	"chatiere/tenants/operations"
-	"chatiere/tenants/provision"
 	"chatiere/tenants/recovery"
 )
 
@@ -22,72 +19,45 @@ type growth struct {
 	site  tenants.Site
 	bytes int64
 	files int64
+	// written is what its processes wrote meanwhile, less what they took back.
+	written int64
+	// hidden is what its processes wrote beyond that and what no site's growth explains.
+	hidden int64
 }
 
 // relieve freezes the site that has grown most, if one has grown at all. A site that was never measured before is measured
 // now, and its growth known with the next look.
 func (w *Watch) relieve(ctx context.Context, sites []tenants.Site, space Space) error {
-	worst, found := w.worst(ctx, sites, space)
+	grown := w.measure(ctx, sites)
+	w.addHidden(grown, space)
+	worst, found := w.worst(grown, space)
 	if !found {
 		return nil
 	}
 	w.Log.Warn("freezing the site that fills the disk", "site", worst.site.ID, "host", worst.site.Host,
-		"grown_bytes", worst.bytes, "grown_files", worst.files, "free", space.Free)
-	w.frozen[worst.site.ID] = tenants.Finding{
-		Area: tenants.AreaDisk, Subject: worst.site.ID, Code: tenants.FindingSiteFrozen, Level: tenants.LevelTrouble, Since: w.Now(),
-		Args: map[string]string{"grown": mebibytes(worst.bytes), "files": strconv.FormatInt(worst.files, 10), "free": mebibytes(space.Free)},
+		"grown_bytes", worst.bytes, "hidden_bytes", worst.hidden, "grown_files", worst.files, "free", space.Free)
+	err := w.Freezer.Freeze(ctx, worst.site, map[string]string{
+		"grown": mebibytes(worst.bytes + worst.hidden), "files": strconv.FormatInt(worst.files, 10), "free": mebibytes(space.Free),
+	})
+	if cleaned := w.Disk.Clean(ctx, worst.site); cleaned != nil {
+		w.Log.Warn("cleaning where a site's sockets are", "site", worst.site.ID, "error", cleaned)
 	}
-	return w.freeze(ctx, worst.site)
+	return err
 }
 
-// pursue freezes again what was frozen and still runs: other work on the site stood in the way.
-func (w *Watch) pursue(ctx context.Context, sites []tenants.Site) error {
-	var faults []error
-	for _, s := range sites {
-		_, ours := w.frozen[s.ID]
-		if ours && s.State == tenants.StateBinned && s.BinnedFrom != tenants.StateSuspended {
-			// It was deleted before it could be suspended; bringing it back must not set it going.
-			err := w.Desk.KeepSuspended(ctx, provision.Request{Principal: tenants.System()}, s.ID)
-			if !errors.Is(err, tenants.ErrConflict) {
-				faults = append(faults, err)
-			}
-		}
-		if ours && !w.shut[s.ID] && s.State != tenants.StateSuspended && s.State != tenants.StateBinned {
-			faults = append(faults, w.freeze(ctx, s))
-		}
-	}
-	return errors.Join(faults...)
-}
-
-// freeze stops first and asks afterwards: each second counts. A site on which other work is being done is stopped all the
-// same; the wish comes again with the next look.
-func (w *Watch) freeze(ctx context.Context, s tenants.Site) error {
-	stopped := w.Stop(ctx, s)
-	if s.State != tenants.StateReady {
-		return stopped
-	}
-	_, err := w.Desk.SuspendSite(ctx, provision.Request{Principal: tenants.System()}, s.ID)
-	if errors.Is(err, operations.ErrBusy) || errors.Is(err, tenants.ErrConflict) {
-		w.Log.Info("a site that fills the disk is being worked on", "site", s.ID, "error", err)
-		err = nil
-	}
-	if err := errors.Join(stopped, err); err != nil {
-		return fmt.Errorf("freezing site %s: %w", s.ID, err)
-	}
-	return nil
-}
-
-// worst measures all sites that can grow and returns the one that has grown most; false when none has grown notably.
-func (w *Watch) worst(ctx context.Context, sites []tenants.Site, space Space) (growth, bool) {
+// measure returns by how much each site that can grow has grown.
+func (w *Watch) measure(ctx context.Context, sites []tenants.Site) []growth {
 	var (
 		mu    sync.Mutex
 		wg    sync.WaitGroup
-		most  growth
-		found bool
+		grown []growth
 		slots = make(chan struct{}, abreast)
 	)
+	if w.known == nil {
+		w.known = map[string]reference{}
+	}
 	for _, s := range sites {
-		if _, ours := w.frozen[s.ID]; ours || s.State != tenants.StateReady && s.State != tenants.StateCreating {
+		if w.Freezer.Frozen(s.ID) || s.State != tenants.StateReady && s.State != tenants.StateCreating {
 			continue
 		}
 		slots <- struct{}{}
@@ -103,85 +73,62 @@ func (w *Watch) worst(ctx context.Context, sites []tenants.Site, space Space) (g
 			defer mu.Unlock()
 			before, measured := w.known[s.ID]
 			if !measured {
-				w.known[s.ID] = taken
-				return
+				before = reference{taken, w.written[s.ID]}
+				w.known[s.ID] = before
 			}
-			g := growth{s, taken.Bytes - before.Bytes, taken.Files - before.Files}
-			if w.notable(g, space) && (!found || g.weight(space) > most.weight(space)) {
-				most, found = g, true
-			}
+			grown = append(grown, growth{
+				site: s, bytes: taken.Bytes - before.Bytes, files: taken.Files - before.Files, written: w.written[s.ID] - before.written,
+			})
 		})
 	}
 	wg.Wait()
+	return grown
+}
+
+// addHidden looks for space that is gone and that no site's growth explains: a file without a name that is only mapped,
+// or held by a message between two processes. It goes to the site whose processes wrote that much, if one stands out; where
+// two are in question, to none.
+func (w *Watch) addHidden(grown []growth, space Space) {
+	unexplained := w.round.Free - space.Free
+	for _, g := range grown {
+		unexplained -= max(g.bytes, 0)
+	}
+	if len(grown) == 0 || unexplained <= 0 {
+		return
+	}
+	slices.SortFunc(grown, func(a, b growth) int { return cmp.Compare(b.unseen(), a.unseen()) })
+	most := grown[0].unseen()
+	if most < unexplained/2 || len(grown) > 1 && most < 2*grown[1].unseen() {
+		return
+	}
+	grown[0].hidden = min(most, unexplained)
+}
+
+// unseen is what a site's processes wrote beyond what it has grown by.
+func (g growth) unseen() int64 { return g.written - max(g.bytes, 0) }
+
+// worst returns the site that has grown most; false when none has grown notably.
+func (w *Watch) worst(grown []growth, space Space) (most growth, found bool) {
+	for _, g := range grown {
+		if w.notable(g, space) && (!found || g.weight(space) > most.weight(space)) {
+			most, found = g, true
+		}
+	}
 	return most, found
 }
 
 // notable keeps a site that only writes its logs from paying for what others fill.
 func (w *Watch) notable(g growth, space Space) bool {
-	floor := min(max(Amount(w.Reserve, space.Total)/16, 4*mebibyte), 256*mebibyte)
-	return g.bytes > floor || space.Inodes > 0 && g.files > space.Inodes/200
+	return g.bytes+g.hidden > w.floor(space) || space.Inodes > 0 && g.files > space.Inodes/200
 }
 
 // weight makes bytes and files comparable: as parts of what the disk has of each.
 func (g growth) weight(s Space) float64 {
-	weight := float64(g.bytes) / float64(max(s.Total, 1))
+	weight := float64(g.bytes+g.hidden) / float64(max(s.Total, 1))
 	if s.Inodes > 0 {
 		weight = max(weight, float64(g.files)/float64(s.Inodes))
 	}
 	return weight
-}
-
-// patience is how long a freeze may take to show in the site's state.
-const patience = 5 * time.Minute
-
-// again is how often what has not changed is told once more, so that the finding is seen to hold.
-const again = time.Minute
-
-// tell replaces the findings about the disk, when something is new or some time has passed.
-func (w *Watch) tell(ctx context.Context, sites []tenants.Site, space Space) error {
-	now := map[string]tenants.Site{}
-	for _, s := range sites {
-		now[s.ID] = s
-	}
-	var seen []tenants.Finding
-	saying := ""
-	for id, f := range w.frozen {
-		w.shut[id] = w.shut[id] || now[id].State == tenants.StateSuspended
-		if w.over(id, f, now[id]) {
-			delete(w.frozen, id)
-			delete(w.shut, id)
-			delete(w.known, id) // what it has now is where its growth begins
-			continue
-		}
-		seen, saying = append(seen, f), saying+id
-	}
-	if f, low := w.low(space); low {
-		seen, saying = append(seen, f), saying+"low"
-	}
-	if saying == w.saying && w.Now().Sub(w.told) < again {
-		return nil
-	}
-	err := w.Book.Replace(ctx, tenants.FindingScope{
-		Area: tenants.AreaDisk, Codes: []tenants.FindingCode{tenants.FindingSiteFrozen, tenants.FindingReserve},
-	}, seen)
-	if err == nil {
-		w.told, w.saying = w.Now(), saying
-	}
-	return err
-}
-
-// over reports whether a site is no longer frozen: resumed, in the bin to come back suspended, gone, or never suspended
-// after all.
-func (w *Watch) over(id string, f tenants.Finding, now tenants.Site) bool {
-	switch now.State {
-	case tenants.StateSuspended:
-		return false
-	case tenants.StateBinned:
-		return now.BinnedFrom == tenants.StateSuspended
-	case tenants.StateReady, tenants.StateCreating:
-		return w.shut[id] || w.Now().Sub(f.Since) > patience
-	}
-	return true
 }
 
 // low says that the reserve itself is being eaten, by whatever it is.

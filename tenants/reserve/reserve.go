@@ -15,8 +15,7 @@ import (
 	"time"
 
 	"chatiere/tenants"
-	"chatiere/tenants/operations"
-	"chatiere/tenants/provision"
+	"chatiere/tenants/freeze"
 )
 
 // Taken is what a site has on the disk.
@@ -39,57 +38,54 @@ type Disk interface {
 	Space(ctx context.Context) (Space, error)
 	// Taken measures a site. It may return what it had counted with an error.
 	Taken(ctx context.Context, s tenants.Site) (Taken, error)
+	// Clean removes what a site may write to and must not: whatever is no socket where its sockets are.
+	Clean(ctx context.Context, s tenants.Site) error
+	// Written returns how many bytes the processes of each of the sites have written so far, less what they took back, as
+	// far as it saw: what a process wrote between the last call and its end is missing.
+	Written(ctx context.Context, sites []tenants.Site) (map[string]int64, error)
 }
 
-// Records lists sites and what was said of them.
+// Records lists sites.
 type Records interface {
 	LiveSites(ctx context.Context) ([]tenants.Site, error)
-	Findings(ctx context.Context, f tenants.FindingFilter) ([]tenants.Finding, error)
-}
-
-// Desk takes the wish that a site be suspended.
-type Desk interface {
-	SuspendSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
-	// KeepSuspended makes a site in the bin come back suspended.
-	KeepSuspended(ctx context.Context, r provision.Request, siteID string) error
-}
-
-// Book is where findings are written.
-type Book interface {
-	Replace(ctx context.Context, scope tenants.FindingScope, seen []tenants.Finding) error
 }
 
 // Watch holds the ports. Look must not be called twice at a time.
 type Watch struct {
 	Disk    Disk
 	Records Records
-	Desk    Desk
-	Book    Book
-	// Stop ends a site's processes this instant, without asking them.
-	Stop func(ctx context.Context, s tenants.Site) error
+	Freezer *freeze.Freezer // area disk, code site-frozen, disk-reserve beside it
 	// Reserve is what no site may eat, in bytes; 0 takes a twentieth of the disk, but at most 2 GiB.
 	Reserve int64
 	Now     func() time.Time
 	Log     *slog.Logger
 
-	mu     sync.Mutex
-	known  map[string]Taken // what each site had while all was well
-	before Space
-	at     time.Time // of before; zero: never looked
-	sites  []tenants.Site
-	listed time.Time // when sites was read
-	next   int       // whose turn it is to be measured while all is well
-	frozen map[string]tenants.Finding
-	shut   map[string]bool // those of them that were seen suspended
-	told   time.Time
-	saying string // what was told last
+	mu      sync.Mutex
+	known   map[string]reference // what each site had while all was well
+	before  Space
+	at      time.Time // of before; zero: never looked
+	sites   []tenants.Site
+	listed  time.Time // when sites was read
+	next    int       // whose turn it is to be measured while all is well
+	due     int       // how many are still to be measured in this round
+	round   Space     // what was free when the last round began
+	written map[string]int64
+	asked   time.Time // when written was read
+	blind   bool      // it could not be read
 }
 
-// Look looks once. While there is room it measures one site, so that growth can be told later; otherwise all of them.
+// reference is what a site's growth is counted from.
+type reference struct {
+	Taken
+	written int64
+}
+
+// Look looks once. While there is room and nothing is written it asks for the free space and no more; while something is,
+// it measures one site, so that growth can be told later; when room is short, all of them.
 func (w *Watch) Look(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.remember(ctx); err != nil {
+	if err := w.Freezer.Restore(ctx); err != nil {
 		return err
 	}
 	space, err := w.Disk.Space(ctx)
@@ -101,22 +97,23 @@ func (w *Watch) Look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = w.pursue(ctx, sites)
+	w.follow(ctx, sites, space, short)
+	err = w.Freezer.Pursue(ctx, sites)
 	if short {
 		err = errors.Join(err, w.relieve(ctx, sites, space))
 	} else {
-		w.measureNext(ctx, sites)
+		w.measureNext(ctx, sites, space)
 	}
 	w.before, w.at = space, w.Now()
-	if told := w.tell(ctx, sites, space); err == nil {
-		err = told
+	if reported := w.report(ctx, sites, space); err == nil {
+		err = reported
 	}
 	return err
 }
 
-// list reads the sites anew when something is to be decided about one of them, and else now and then.
+// list reads the sites again when something is to be decided about one of them, and else now and then.
 func (w *Watch) list(ctx context.Context, now bool) ([]tenants.Site, error) {
-	if !now && len(w.frozen) == 0 && w.Now().Sub(w.listed) < stale {
+	if !now && !w.Freezer.Any() && w.Now().Sub(w.listed) < stale {
 		return w.sites, nil
 	}
 	sites, err := w.Records.LiveSites(ctx)
@@ -127,22 +124,18 @@ func (w *Watch) list(ctx context.Context, now bool) ([]tenants.Site, error) {
 	return sites, nil
 }
 
-// remember takes over what a worker before this one has frozen.
-func (w *Watch) remember(ctx context.Context) error {
-	if w.frozen != nil {
-		return nil
+// report stores the findings about the disk. What a released site has now is where its growth begins.
+func (w *Watch) report(ctx context.Context, sites []tenants.Site, space Space) error {
+	var others []tenants.Finding
+	if f, low := w.low(space); low {
+		others = append(others, f)
 	}
-	found, err := w.Records.Findings(ctx, tenants.FindingFilter{Area: tenants.AreaDisk})
-	if err != nil {
-		return fmt.Errorf("reading what was frozen: %w", err)
+	released, err := w.Freezer.Report(ctx, sites, others...)
+	for _, id := range released {
+		delete(w.known, id)
+		w.due = len(sites)
 	}
-	w.frozen, w.shut, w.known = map[string]tenants.Finding{}, map[string]bool{}, map[string]Taken{}
-	for _, f := range found {
-		if f.Code == tenants.FindingSiteFrozen && f.Open() {
-			w.frozen[f.Subject], w.shut[f.Subject] = f, true
-		}
-	}
-	return nil
+	return err
 }
 
 const (
@@ -152,6 +145,8 @@ const (
 	ahead = 10 * time.Second
 	// stale is how old the list of sites may be while all is well.
 	stale = 20 * time.Second
+	// calmly is how often it is asked who has written while all is well.
+	calmly = 10 * time.Second
 	// inodes is the reserve of files, as a part of all there can be.
 	inodes = 20
 )
@@ -180,24 +175,53 @@ func (w *Watch) loss(since int64) int64 {
 	return int64(float64(since) * ahead.Seconds() / max(passed.Seconds(), 0.1))
 }
 
-// measureNext keeps one more site's size in mind.
-func (w *Watch) measureNext(ctx context.Context, sites []tenants.Site) {
-	live := map[string]bool{}
-	for _, s := range sites {
-		live[s.ID] = true
-	}
-	for id := range w.known {
-		if !live[id] {
-			delete(w.known, id)
-		}
-	}
-	if len(sites) == 0 {
+// floor is the growth that is notable: a site that only writes its logs must not pay for what others fill.
+func (w *Watch) floor(s Space) int64 {
+	return min(max(Amount(w.Reserve, s.Total)/16, 4*mebibyte), 256*mebibyte)
+}
+
+// follow asks who has written: at once while the free space falls, and else now and then.
+func (w *Watch) follow(ctx context.Context, sites []tenants.Site, s Space, short bool) {
+	falls := !w.at.IsZero() && w.before.Free-s.Free > mebibyte
+	if !short && !falls && w.due == 0 && w.Now().Sub(w.asked) < calmly {
 		return
 	}
-	w.next = (w.next + 1) % len(sites)
-	if s := sites[w.next]; s.State != tenants.StateBinned {
-		if taken, err := w.Disk.Taken(ctx, s); err == nil {
-			w.known[s.ID] = taken
+	w.asked = w.Now()
+	written, err := w.Disk.Written(ctx, sites)
+	if err != nil {
+		if !w.blind {
+			w.Log.Warn("what sites write out of sight cannot be seen", "error", err)
 		}
+		w.blind = true
+		return
+	}
+	w.written, w.blind = written, false
+}
+
+// measureNext measures one site of the present round. A round begins when notably less is free than at the last one: as
+// long as nobody writes, no tree is walked.
+func (w *Watch) measureNext(ctx context.Context, sites []tenants.Site, space Space) {
+	if w.known == nil {
+		w.known = map[string]reference{}
+		w.due, w.round = len(sites), space
+	}
+	if w.due == 0 && (w.round.Free-space.Free > w.floor(space) || w.round.Files-space.Files > space.Inodes/200) {
+		w.due, w.round = len(sites), space
+	}
+	w.round.Free, w.round.Files = max(w.round.Free, space.Free), max(w.round.Files, space.Files)
+	if w.due == 0 || len(sites) == 0 {
+		return
+	}
+	w.due--
+	w.next = (w.next + 1) % len(sites)
+	s := sites[w.next]
+	if s.State == tenants.StateBinned {
+		return
+	}
+	if err := w.Disk.Clean(ctx, s); err != nil {
+		w.Log.Warn("cleaning where a site's sockets are", "site", s.ID, "error", err)
+	}
+	if taken, err := w.Disk.Taken(ctx, s); err == nil {
+		w.known[s.ID] = reference{taken, w.written[s.ID]}
 	}
 }

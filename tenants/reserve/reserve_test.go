@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"chatiere/tenants"
+	"chatiere/tenants/freeze"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
 	"chatiere/tenants/reserve"
@@ -19,7 +22,12 @@ const mib = 1 << 20
 
 // house is a server with a disk of 1 GiB and 100,000 files, of which 64 MiB are the reserve.
 type house struct {
+	mu       sync.Mutex
 	now      time.Time
+	walked   []string // whose files were measured
+	cleaned  []string
+	written  map[string]int64 // by each site's processes, what they took back left out
+	hidden   int64            // space that is gone and that no file explains
 	sites    map[string]tenants.Site
 	taken    map[string]reserve.Taken
 	other    reserve.Taken // what is no site's
@@ -34,7 +42,7 @@ type house struct {
 
 func newHouse(t *testing.T, ids ...string) *house {
 	t.Helper()
-	h := &house{now: time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC), sites: map[string]tenants.Site{}, taken: map[string]reserve.Taken{}}
+	h := &house{now: time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC), sites: map[string]tenants.Site{}, taken: map[string]reserve.Taken{}, written: map[string]int64{}}
 	for _, id := range ids {
 		h.sites[id] = tenants.Site{ID: id, Host: id + ".lilas.example", State: tenants.StateReady}
 		h.taken[id] = reserve.Taken{Bytes: 50 * mib, Files: 3000}
@@ -45,15 +53,17 @@ func newHouse(t *testing.T, ids ...string) *house {
 
 // restart begins with a worker that remembers nothing.
 func (h *house) restart() {
-	h.watch = &reserve.Watch{Disk: h, Records: h, Desk: h, Book: h, Reserve: 64 * mib, Now: func() time.Time { return h.now }, Log: slog.New(slog.DiscardHandler),
+	now, log := func() time.Time { return h.now }, slog.New(slog.DiscardHandler)
+	h.watch = &reserve.Watch{Disk: h, Records: h, Reserve: 64 * mib, Now: now, Log: log, Freezer: &freeze.Freezer{
+		Records: h, Requests: h, Findings: h, Area: tenants.AreaDisk, Code: tenants.FindingSiteFrozen, Now: now, Log: log,
 		Stop: func(_ context.Context, s tenants.Site) error {
 			h.stopped = append(h.stopped, s.ID)
 			return nil
-		}}
+		}}}
 }
 
 func (h *house) Space(context.Context) (reserve.Space, error) {
-	s := reserve.Space{Total: 1024 * mib, Free: 1024*mib - h.other.Bytes, Inodes: 100_000, Files: 100_000 - h.other.Files}
+	s := reserve.Space{Total: 1024 * mib, Free: 1024*mib - h.other.Bytes - h.hidden, Inodes: 100_000, Files: 100_000 - h.other.Files}
 	for _, taken := range h.taken {
 		s.Free -= taken.Bytes
 		s.Files -= taken.Files
@@ -62,7 +72,19 @@ func (h *house) Space(context.Context) (reserve.Space, error) {
 }
 
 func (h *house) Taken(_ context.Context, s tenants.Site) (reserve.Taken, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.walked = append(h.walked, s.ID)
 	return h.taken[s.ID], h.unread
+}
+
+func (h *house) Clean(_ context.Context, s tenants.Site) error {
+	h.cleaned = append(h.cleaned, s.ID)
+	return nil
+}
+
+func (h *house) Written(context.Context, []tenants.Site) (map[string]int64, error) {
+	return maps.Clone(h.written), nil
 }
 
 func (h *house) LiveSites(context.Context) ([]tenants.Site, error) {
@@ -290,5 +312,56 @@ func TestWhatDoesNotChangeIsToldOnceAMinute(t *testing.T) {
 	h.look(t, 300)
 	if h.told < 9 || h.told > 12 {
 		t.Errorf("told %d times in ten minutes", h.told)
+	}
+}
+
+// What fills the disk without being in any file that has a name is found by who wrote it.
+func TestASiteThatWritesWhereNobodyLooksIsFrozenAndNotItsBusyNeighbour(t *testing.T) {
+	h := newHouse(t, "s1", "s2", "s3")
+	h.look(t, 6)
+	for range 100 {
+		h.hidden += 20 * mib
+		h.written["s2"] += 20 * mib
+		h.grow("s1", 5*mib, 1) // an honest upload
+		h.written["s1"] += 5 * mib
+		h.written["s3"] += mib // and somebody's temporary files
+		h.look(t, 1)
+		if len(h.stopped) > 0 {
+			break
+		}
+	}
+	space, _ := h.Space(t.Context())
+	if strings.Join(h.stopped, " ") != "s2" || space.Free < 64*mib || !slices.Contains(h.cleaned, "s2") {
+		t.Errorf("stopped %v, cleaned after %v, %d MiB are free", h.stopped, h.cleaned, space.Free/mib)
+	}
+}
+
+// What is written and removed again explains nothing, and neither does what two sites may have done.
+func TestNobodyIsFrozenForSpaceThatTwoMayHaveTaken(t *testing.T) {
+	h := newHouse(t, "s1", "s2")
+	h.look(t, 6)
+	for range 45 {
+		h.hidden += 20 * mib
+		h.written["s1"] += 20 * mib
+		h.written["s2"] += 15 * mib
+		h.look(t, 1)
+	}
+	if len(h.stopped) != 0 || h.codes() != "disk:disk-reserve" {
+		t.Errorf("stopped %v, said %q", h.stopped, h.codes())
+	}
+}
+
+func TestNoTreeIsWalkedWhileNothingIsWritten(t *testing.T) {
+	h := newHouse(t, "s1", "s2", "s3")
+	h.look(t, 6)
+	h.walked = nil
+	h.look(t, 300)
+	if len(h.walked) != 0 {
+		t.Errorf("walked through %v", h.walked)
+	}
+	h.grow("s1", 30*mib, 1)
+	h.look(t, 10)
+	if slices.Sort(h.walked); strings.Join(h.walked, " ") != "s1 s2 s3" {
+		t.Errorf("after an upload: walked through %v", h.walked)
 	}
 }

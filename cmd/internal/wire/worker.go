@@ -24,6 +24,7 @@ import (
 	"chatiere/tenants/disk"
 	"chatiere/tenants/docker"
 	"chatiere/tenants/findings"
+	"chatiere/tenants/freeze"
 	"chatiere/tenants/keycloak"
 	"chatiere/tenants/mysql"
 	"chatiere/tenants/operations"
@@ -154,17 +155,30 @@ func (w *Worker) plan(context.Context) error {
 	w.upkeep = w.newUpkeep()
 	w.stirred = newStirred()
 	w.watch = w.newWatch()
-	w.reserve = &reserve.Watch{
-		Disk: w.disk, Records: w.store, Desk: w.desk, Book: w.findings, Reserve: int64(c.Disk.ReserveMiB) << 20, Now: time.Now, Log: w.log,
+	w.reserve = w.newReserve()
+	w.vault = w.newVault()
+	return nil
+}
+
+func (w *Worker) newReserve() *reserve.Watch {
+	f := w.freezer(tenants.AreaDisk, tenants.FindingSiteFrozen)
+	f.Also = []tenants.FindingCode{tenants.FindingReserve}
+	return &reserve.Watch{
+		Disk: w.disk, Records: w.store, Freezer: f, Reserve: int64(w.config.Disk.ReserveMiB) << 20, Now: time.Now, Log: w.log,
+	}
+}
+
+// freezer stops sites that harm others, for one reason.
+func (w *Worker) freezer(area tenants.Area, code tenants.FindingCode) *freeze.Freezer {
+	return &freeze.Freezer{
+		Records: w.store, Requests: w.desk, Findings: w.findings, Area: area, Code: code, Now: time.Now, Log: w.log,
 		Stop: func(ctx context.Context, s tenants.Site) error {
 			if err := w.guard.Check(ctx); err != nil {
 				return err // records that are not ours stop nobody's site
 			}
-			return w.engine.Stop(ctx, provision.ContainerName(c.Instance, s.ID), 0)
+			return w.engine.Stop(ctx, provision.ContainerName(w.config.Instance, s.ID), 0)
 		},
 	}
-	w.vault = w.newVault()
-	return nil
 }
 
 // wayOut is what concerns the sites' way out: their lists, and what the gateway noted.

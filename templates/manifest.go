@@ -59,6 +59,8 @@ type Database struct {
 	Engine    string `yaml:"engine"`
 	Charset   string `yaml:"charset"`
 	Collation string `yaml:"collation"`
+	// TemporaryTables gives sites the right to make temporary tables, which few applications need.
+	TemporaryTables bool `yaml:"temporary_tables"`
 }
 
 // Container is one container of a site.

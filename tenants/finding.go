@@ -31,6 +31,7 @@ const (
 	AreaEgress   Area = "egress"
 	AreaMail     Area = "mail"
 	AreaDisk     Area = "disk"
+	AreaDatabase Area = "database" // the sites' databases
 	AreaRecords  Area = "records"
 	AreaAudit    Area = "audit"
 	AreaSpool    Area = "spool" // files between the roles

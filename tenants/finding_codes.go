@@ -59,6 +59,8 @@ const (
 	FindingSpoolTraffic FindingCode = "spool-traffic"
 	// FindingSpoolMail is notes about mail, or mail, that could not be read.
 	FindingSpoolMail FindingCode = "spool-mail"
+	// FindingDatabaseLocked is a site that was stopped and suspended because it took the database server of all sites.
+	FindingDatabaseLocked FindingCode = "database-locked"
 
 	// FindingNoMail is that no mail leaves, since no mail server is configured.
 	FindingNoMail FindingCode = "mail-none"

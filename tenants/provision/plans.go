@@ -64,6 +64,7 @@ func (p *Plans) Registry() *operations.Registry {
 		p.associationCreate(),
 		p.siteProvision(),
 		p.siteSuspend(),
+		p.siteResume1(),
 		p.siteResume(),
 		p.siteDelete(),
 		p.siteRestore(),
@@ -114,7 +115,14 @@ func (p *Plans) siteSuspend() operations.Plan {
 	}
 }
 
+// siteResume lets the site's user into its database first: it may have been locked together with the suspension.
 func (p *Plans) siteResume() operations.Plan {
+	plan := p.siteResume1()
+	plan.Version, plan.Steps = 2, append([]operations.Step{p.stepUnlock()}, plan.Steps...)
+	return plan
+}
+
+func (p *Plans) siteResume1() operations.Plan {
 	open := p.stepOpen()
 	open.Pivot = true
 	return operations.Plan{

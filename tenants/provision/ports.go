@@ -41,6 +41,8 @@ type Databases interface {
 	Exists(ctx context.Context, name string) (database, user bool, err error)
 	// Drop removes both and ends their connections; absent ones are success.
 	Drop(ctx context.Context, name string) error
+	// Unlock lets the site's user in again that was locked for what it did; one that is not locked is success.
+	Unlock(ctx context.Context, name string) error
 	// Size returns the bytes of the database's tables and indexes.
 	Size(ctx context.Context, name string) (int64, error)
 }

@@ -116,6 +116,16 @@ func (p *Plans) stepDatabase() operations.Step {
 	}
 }
 
+// stepUnlock has no undo: a site that could not be resumed does not run.
+func (p *Plans) stepUnlock() operations.Step {
+	return operations.Step{
+		Name: "unlock",
+		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			return p.Databases.Unlock(ctx, s.Database())
+		}),
+	}
+}
+
 func (p *Plans) stepEgress() operations.Step {
 	return operations.Step{
 		Name:    "egress",

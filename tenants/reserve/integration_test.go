@@ -187,7 +187,7 @@ func TestOnARealDiskAFillingSiteIsFrozenAndItsNeighbourGoesOn(t *testing.T) {
 		"files":                           `mkdir /data/d; i=0; while :; do i=$((i+1)); : >/data/d/$i; [ $((i % 100)) -ne 0 ] || sleep 0.05; done`,
 		"where its sockets are":           `while :; do head -c 4194304 /dev/zero >>/http/fill; sleep 0.1; done`,
 		"a file without a name":           `exec 3>/data/f; rm /data/f; while :; do head -c 4194304 /dev/zero >&3; sleep 0.1; done`,
-		"a name for each of many writers": `i=0; while :; do i=$((i+1)); (exec 3>/data/f$i; rm /data/f$i; head -c 4194304 /dev/zero >&3; sleep 600) & sleep 0.3; [ $i -lt 50 ] || wait; done`,
+		"a name for each of many writers": `i=0; while :; do i=$((i+1)); (exec 3>/data/f$i; rm /data/f$i; head -c 16777216 /dev/zero >&3; sleep 600) & sleep 0.5; [ $i -lt 28 ] || wait; done`,
 		"deep files":                      `cd /data; while :; do mkdir d && cd d || exit; head -c 262144 /dev/zero >f; done`,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,8 +11,9 @@ import (
 	"chatiere/tenants/provision"
 )
 
-// applicationRights are what an application needs on its own database: no routines, no events, no files, no grants.
-const applicationRights = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, INDEX, ALTER, CREATE TEMPORARY TABLES, " +
+// applicationRights are what an application needs on its own database: no routines, no events, no files, no grants. Temporary
+// tables are no part of them: they lie in a file of all sites together, which never shrinks and has no bound per user.
+const applicationRights = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, INDEX, ALTER, " +
 	"LOCK TABLES, REFERENCES, CREATE VIEW, SHOW VIEW, TRIGGER"
 
 // Ensure makes the database and its user with that password and rights on it alone, or puts them right. ErrConflict when
@@ -37,11 +38,15 @@ func (s *Server) Ensure(ctx context.Context, name, operation, password string) e
 	}
 	account := "'" + name + "'@'localhost'"
 	with := fmt.Sprintf("%s IDENTIFIED BY '%s' WITH MAX_USER_CONNECTIONS %d", account, password, s.connections)
-	return s.execAll(ctx, doing,
-		"CREATE USER IF NOT EXISTS "+with,
-		"ALTER USER "+with+" ACCOUNT UNLOCK",
-		// The underscore is a wildcard in the name of a database that rights are given on.
-		fmt.Sprintf("GRANT %s ON `%s`.* TO %s", applicationRights, strings.ReplaceAll(name, "_", `\_`), account))
+	statements := []string{
+		"CREATE USER IF NOT EXISTS " + with,
+		"ALTER USER " + with + " ACCOUNT UNLOCK",
+		fmt.Sprintf("GRANT %s ON `%s`.* TO %s", applicationRights, escaped(name), account),
+	}
+	if s.temporary(name) {
+		statements = append(statements, temporaryTables(name, true))
+	}
+	return s.execAll(ctx, doing, statements...)
 }
 
 func (s *Server) execAll(ctx context.Context, doing string, statements ...string) error {

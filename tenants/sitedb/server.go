@@ -29,7 +29,9 @@ type Options struct {
 	Password       string
 	Instance       string // written into each database's COMMENT; databases of another instance are not touched
 	MaxConnections int    // of one site at a time; 0: 20
-	Log            *slog.Logger
+	// Temporary says which databases' users may make temporary tables; nil: none.
+	Temporary func(name string) bool
+	Log       *slog.Logger
 }
 
 const usualConnections = 20
@@ -39,6 +41,7 @@ type Server struct {
 	pool        *sql.DB
 	instance    string
 	connections int
+	temporary   func(name string) bool
 }
 
 var (
@@ -77,7 +80,10 @@ func Open(o Options) (*Server, error) {
 	if o.MaxConnections == 0 {
 		o.MaxConnections = usualConnections
 	}
-	return &Server{pool: pool, instance: o.Instance, connections: o.MaxConnections}, nil
+	if o.Temporary == nil {
+		o.Temporary = func(string) bool { return false }
+	}
+	return &Server{pool: pool, instance: o.Instance, connections: o.MaxConnections, temporary: o.Temporary}, nil
 }
 
 // Close gives the connections back.
@@ -99,8 +105,9 @@ func AdminStatements(user, password string) ([]string, error) {
 		fmt.Sprintf("CREATE USER IF NOT EXISTS %s IDENTIFIED BY '%s'", account, password),
 		fmt.Sprintf("ALTER USER %s IDENTIFIED BY '%s'", account, password),
 		fmt.Sprintf("GRANT CREATE USER, PROCESS, CONNECTION ADMIN ON *.* TO %s", account),
-		fmt.Sprintf("GRANT %s ON `site\\_%%`.* TO %s WITH GRANT OPTION", applicationRights, account),
+		fmt.Sprintf("GRANT %s, CREATE TEMPORARY TABLES ON `site\\_%%`.* TO %s WITH GRANT OPTION", applicationRights, account),
 		fmt.Sprintf("GRANT SELECT (Host, User) ON mysql.global_priv TO %s", account),
+		fmt.Sprintf("GRANT SELECT (Host, User, Create_tmp_table_priv) ON mysql.db TO %s", account),
 	}, nil
 }
 

@@ -96,6 +96,8 @@ type Database struct {
 type SitesDatabase struct {
 	Socket    string
 	AdminUser string
+	// TemporaryTables are the ids of sites that may make temporary tables, beside those whose template says so.
+	TemporaryTables []string
 }
 
 // Identity is the Keycloak realm people sign in with, ours or somebody else's.

@@ -65,6 +65,8 @@ var keysBefore = []key{
 	{"sites_database.admin_user", "a database user: lower-case letters, digits and _, at most 48", "chatiere_sites",
 		func(c *Config) any { return &c.SitesDatabase.AdminUser },
 		func(c *Config) string { return checkSQLName(c.SitesDatabase.AdminUser) }},
+	{"sites_database.temporary_tables", "a list of sites' ids", `["s7k2m9qx4p"]`,
+		func(c *Config) any { return &c.SitesDatabase.TemporaryTables }, checkSiteIDs},
 
 	{"identity.issuer", "an https URL of a realm; of realm chatiere on public_port unless identity.external is true",
 		`"https://id.lilas.example/realms/chatiere"`, func(c *Config) any { return &c.Identity.Issuer }, checkIssuer},

@@ -259,3 +259,9 @@ func within(n, low, high int) string {
 	}
 	return ""
 }
+
+var siteIDForm = regexp.MustCompile(`^s[0-9a-z]{9}$`)
+
+func checkSiteIDs(c *Config) string {
+	return each(c.SitesDatabase.TemporaryTables, siteIDForm.MatchString)
+}

@@ -21,6 +21,7 @@ import (
 	"chatiere/cmd/internal/tries"
 	"chatiere/reverseproxy/upstream/sockets"
 	"chatiere/tenants"
+	"chatiere/tenants/dbguard"
 	"chatiere/tenants/disk"
 	"chatiere/tenants/docker"
 	"chatiere/tenants/findings"
@@ -56,6 +57,7 @@ type Worker struct {
 	watch      *watch.Watch
 	stirred    *stirred
 	reserve    *reserve.Watch
+	database   *dbguard.Guard
 	desk       *provision.Desk
 	vault      *vault
 	lists      *publish.Egress // what sites may reach
@@ -92,7 +94,8 @@ func (w *Worker) openDatabases(ctx context.Context) (err error) {
 		return err
 	}
 	w.databases, err = sitedb.Open(sitedb.Options{
-		Socket: c.SitesDatabase.Socket, User: c.SitesDatabase.AdminUser, Password: password, Instance: c.Instance, Log: w.log,
+		Socket: c.SitesDatabase.Socket, User: c.SitesDatabase.AdminUser, Password: password, Instance: c.Instance,
+		Temporary: w.temporaryTables, Log: w.log,
 	})
 	return err
 }
@@ -156,6 +159,7 @@ func (w *Worker) plan(context.Context) error {
 	w.stirred = newStirred()
 	w.watch = w.newWatch()
 	w.reserve = w.newReserve()
+	w.database = w.newDatabaseGuard()
 	w.vault = w.newVault()
 	return nil
 }

@@ -56,6 +56,8 @@ func (w *Worker) jobs() []schedule.Job {
 		{Name: "heartbeat", Every: 20 * time.Second, Run: w.heartbeat},
 		{Name: "reconcile", Every: time.Minute, Run: w.sure(w.reconcile)},
 		{Name: "reserve", Every: time.Second, Run: w.reserve.Look},
+		{Name: "database", Every: time.Second, Run: w.database.Look},
+		{Name: "database-rights", Every: 10 * time.Minute, Run: w.sure(w.databaseRights)},
 		{Name: "traffic", Every: 3 * time.Second, Run: w.ingest},
 		{Name: "probe", Every: upkeep.ProbeEvery, Run: w.upkeep.Probe},
 		{Name: "pulse", Every: upkeep.PulseEvery, Run: w.upkeep.Pulse},

@@ -43,6 +43,9 @@ var (
 	failure error
 )
 
+// Profile is which settings the server starts with: "panel", or "sites" where the tests are about the sites' databases.
+var Profile = "panel"
+
 // Main runs a package's tests and removes the server they used: call it from TestMain as os.Exit(mysqltest.Main(m)).
 func Main(m *testing.M) int {
 	code := m.Run()
@@ -102,7 +105,7 @@ func (s *Server) launch() error {
 	if image == "" {
 		image = defaultImage
 	}
-	id, err := docker("run", "--detach", "--label", "chatiere.test=mysql",
+	id, err := docker("run", "--detach", "--label", "chatiere.test=mysql", "--env", "MARIADB_PROFILE="+Profile,
 		"--tmpfs", fmt.Sprintf("/var/lib/mysql:uid=%d,gid=%d,mode=0750", mariadbUID, mariadbUID),
 		"--volume", filepath.Dir(s.Socket)+":/run/mysqld", "--volume", secret+":/run/secrets/db_root:ro",
 		// Nothing is kept, so nothing need survive a power cut.

@@ -26,6 +26,10 @@ func (w databases) Drop(_ context.Context, name string) error {
 	w.World.Drop("database:"+name, "user:"+name)
 	return nil
 }
+func (w databases) Unlock(_ context.Context, name string) error {
+	w.World.Drop("lock:" + name)
+	return nil
+}
 func (w databases) Size(context.Context, string) (int64, error) { return 1 << 20, nil }
 
 type disk struct{ *World }

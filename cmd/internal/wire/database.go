@@ -1,0 +1,69 @@
+package wire
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"chatiere/tenants"
+	"chatiere/tenants/dbguard"
+	"chatiere/tenants/sitedb"
+)
+
+// newDatabaseGuard watches over what sites do in the database that all of them share.
+func (w *Worker) newDatabaseGuard() *dbguard.Guard {
+	file := filepath.Join(w.config.Paths().SitesMariaDBData(), "data", "ibtmp1")
+	return &dbguard.Guard{
+		Server: ifOurs{w.databases, w}, Records: w.store, Freezer: w.freezer(tenants.AreaDatabase, tenants.FindingDatabaseLocked),
+		TemporarySize: func() (int64, error) {
+			info, err := os.Stat(file)
+			if err != nil {
+				return 0, err
+			}
+			return info.Size(), nil
+		},
+		Temporary: w.temporaryTables, Now: time.Now, Log: w.log,
+	}
+}
+
+// ifOurs locks nobody on the word of records that are not this data root's.
+type ifOurs struct {
+	*sitedb.Server
+	w *Worker
+}
+
+// Lock implements dbguard.Server.
+func (s ifOurs) Lock(ctx context.Context, name string) error {
+	if err := s.w.guard.Check(ctx); err != nil {
+		return err
+	}
+	return s.Server.Lock(ctx, name)
+}
+
+// temporaryTables reports whether the site with this database may make temporary tables: the co-op says so of the site, or
+// its template of all of them.
+func (w *Worker) temporaryTables(database string) bool {
+	id := strings.TrimPrefix(database, "site_")
+	if slices.Contains(w.config.SitesDatabase.TemporaryTables, id) {
+		return true
+	}
+	granting := func(template string) bool {
+		m, err := w.catalogue.Manifest(template)
+		return err == nil && m.Database.TemporaryTables
+	}
+	if !slices.ContainsFunc(w.catalogue.Names(), granting) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	s, err := w.store.Site(ctx, id)
+	return err == nil && granting(s.Template)
+}
+
+// databaseRights adjusts what sites may do in their databases to what template and co-op say now.
+func (w *Worker) databaseRights(ctx context.Context) error {
+	return w.databases.GrantTemporary(ctx, w.temporaryTables)
+}

@@ -20,7 +20,7 @@ type Runner struct {
 	Now      func() time.Time
 	Slots    int           // operations at a time; 0: 4
 	Lease    time.Duration // 0: 30 s; renewed three times as often
-	Idle     time.Duration // how long to sleep when nothing is due and nobody nudges; 0: 2 s
+	Idle     time.Duration // how long to sleep when nothing is due and nobody nudges; 0: 5 s
 	// At is called at every failure point. Nil in production; tests stop the process there.
 	At func(ctx context.Context, op Operation, step string, p Point)
 	// Ended hears of each operation that left the slot, after the rows are written. May be nil.
@@ -53,7 +53,7 @@ func Points() []Point {
 const (
 	defaultSlots = 4
 	defaultLease = 30 * time.Second
-	defaultIdle  = 2 * time.Second
+	defaultIdle  = 5 * time.Second
 	// releaseTime bounds giving a lease back while the process stops.
 	releaseTime = 5 * time.Second
 )
@@ -94,6 +94,16 @@ func (r *Runner) Run(ctx context.Context) {
 	for range r.Slots {
 		slots.Go(func() { recovery.Keep(ctx, r.Log, "claiming operations", r.slot) })
 	}
+	// One look for all slots: who finds something wakes a neighbour.
+	look := time.NewTicker(r.Idle)
+	defer look.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-look.C:
+			r.Nudge()
+		}
+	}
 	slots.Wait()
 }
 
@@ -111,7 +121,6 @@ func (r *Runner) slot(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-r.wake:
-		case <-time.After(r.Idle):
 		}
 	}
 }

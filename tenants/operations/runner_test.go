@@ -396,3 +396,33 @@ func killAt(t *testing.T, step string, point operations.Point, cancel bool) {
 		t.Errorf("state %s with %d things, want %s with %d", got.State, f.count(), want, things)
 	}
 }
+
+// counting counts how often its slots ask for work.
+type counting struct {
+	operations.Store
+	mu     sync.Mutex
+	claims int
+}
+
+func (c *counting) Claim(context.Context, string, time.Duration) (operations.Operation, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.claims++
+	return operations.Operation{}, operations.ErrNotFound
+}
+
+func TestAnIdleRunnerAsksOnceForAllItsSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &counting{}
+		ctx, stop := context.WithCancel(t.Context())
+		r := &operations.Runner{Store: c, Slots: 32, Idle: 5 * time.Second, Log: slog.New(slog.DiscardHandler)}
+		done := make(chan struct{})
+		go func() { defer close(done); r.Run(ctx) }()
+		time.Sleep(10*time.Minute + time.Second)
+		stop()
+		<-done
+		if most := 32 + 120; c.claims > most { // each slot once at the start
+			t.Errorf("asked %d times in ten minutes, want at most %d", c.claims, most)
+		}
+	})
+}

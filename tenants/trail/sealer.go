@@ -38,6 +38,8 @@ type Sealer struct {
 	marks   []mark // how far the trail had been looked through, and when
 	told    bool
 	trouble error
+	highest int64     // row with a seal
+	whole   time.Time // when Seal came to its end
 }
 
 type mark struct {
@@ -53,6 +55,24 @@ const (
 	// thorough is how often rows below the highest sealed one are looked for.
 	thorough = time.Minute
 )
+
+// SealNew seals what was added since it last looked. With nothing new it asks one question; once a minute it does all that
+// Seal does.
+func (s *Sealer) SealNew(ctx context.Context) error {
+	s.mu.Lock()
+	seen, quick := s.highest, s.Now().Sub(s.whole).Abs() < thorough
+	s.mu.Unlock()
+	if quick {
+		rows, err := s.Records.Unsealed(ctx, seen, 1)
+		if err != nil {
+			return fmt.Errorf("looking for rows without a seal: %w", err)
+		}
+		if len(rows) == 0 {
+			return nil
+		}
+	}
+	return s.Seal(ctx)
+}
 
 // Seal seals what has no seal yet and writes the heads. It answers ErrRewritten, having sealed all the same, when the
 // chain it found is not the one whose head was written down: then the heads are left as they are, being evidence.
@@ -75,6 +95,7 @@ func (s *Sealer) Seal(ctx context.Context) error {
 		return err
 	}
 	s.remember(max(highest, last.AuditID))
+	s.highest, s.whole = max(highest, last.AuditID), s.Now()
 	s.note(ctx, trouble)
 	if trouble != nil {
 		return nil // told once, and by whoever asks Trouble

@@ -319,3 +319,51 @@ func TestHeadsAreReadAsTheyAreWrittenAndNothingElseIs(t *testing.T) {
 		}
 	}
 }
+
+func TestWhileNothingIsAddedTheSealerAsksOneQuestion(t *testing.T) {
+	h := newHall(t)
+	h.write(3)
+	look := func() {
+		t.Helper()
+		if err := h.sealer.SealNew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look()
+	asked := &questions{Records: h.records}
+	h.sealer.Records = asked
+	for range 10 {
+		h.now = h.now.Add(5 * time.Second)
+		look()
+	}
+	if asked.unsealed != 10 || asked.others != 0 {
+		t.Errorf("asked %d times for new rows and %d other questions", asked.unsealed, asked.others)
+	}
+	h.write(1)
+	look()
+	if r := h.verify(); !r.Whole() {
+		t.Errorf("a new row was not sealed: %+v", r)
+	}
+	asked.others = 0
+	h.now = h.now.Add(2 * time.Minute)
+	look()
+	if asked.others == 0 {
+		t.Error("after some minutes nothing but new rows was looked at")
+	}
+}
+
+// questions counts what a sealer asks.
+type questions struct {
+	*trailtest.Records
+	unsealed, others int
+}
+
+func (q *questions) Unsealed(ctx context.Context, above int64, limit int) ([]tenants.AuditEntry, error) {
+	q.unsealed++
+	return q.Records.Unsealed(ctx, above, limit)
+}
+
+func (q *questions) LastSeal(ctx context.Context) (trail.Seal, error) {
+	q.others++
+	return q.Records.LastSeal(ctx)
+}

@@ -38,17 +38,23 @@ type Taker struct {
 	Findings Findings
 	Now      func() time.Time
 	Log      *slog.Logger
+
+	reported   int       // files that cannot be read, when last reported
+	reportedAt time.Time // zero: never
 }
+
+// repeat is how often what has not changed is reported again, so that the finding is seen to hold.
+const repeat = time.Minute
 
 // Take brings the spool's files into the records. Those that cannot be read are set aside and told of as long as they
 // lie there.
 func (t *Taker) Take(ctx context.Context) error {
-	hosts, err := t.hosts(ctx)
-	if err != nil {
-		return err
-	}
-	err = spool.Ingest(ctx, t.Dir, func(batch string, entries []spool.Entry) error {
-		_, err := t.Records.AddTries(ctx, batch, t.sum(entries, hosts))
+	err := spool.Ingest(ctx, t.Dir, func(batch string, entries []spool.Entry) error {
+		hosts, err := t.hosts(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = t.Records.AddTries(ctx, batch, t.sum(entries, hosts))
 		return err
 	})
 	if errors.Is(err, spool.ErrLine) {
@@ -63,6 +69,9 @@ func (t *Taker) tellBad(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(bad) == t.reported && t.Now().Sub(t.reportedAt).Abs() < repeat {
+		return nil
+	}
 	var seen []tenants.Finding
 	if len(bad) > 0 {
 		seen = append(seen, tenants.Finding{
@@ -70,7 +79,11 @@ func (t *Taker) tellBad(ctx context.Context) error {
 			Args: map[string]string{"count": strconv.Itoa(len(bad)), "dir": t.Dir},
 		})
 	}
-	return t.Findings.Replace(ctx, tenants.FindingScope{Area: tenants.AreaEgress, Codes: []tenants.FindingCode{tenants.FindingEgressSpool}}, seen)
+	err = t.Findings.Replace(ctx, tenants.FindingScope{Area: tenants.AreaEgress, Codes: []tenants.FindingCode{tenants.FindingEgressSpool}}, seen)
+	if err == nil {
+		t.reported, t.reportedAt = len(bad), t.Now()
+	}
+	return err
 }
 
 // hosts are the living sites' own names, by id.

@@ -213,7 +213,7 @@ func (w *Worker) private() probe.Private {
 
 func (w *Worker) newUpkeep() *upkeep.Upkeep {
 	return &upkeep.Upkeep{
-		Records: w.store, Private: w.plans.Private, Files: w.disk, Databases: w.databases, Directory: groups{w.keycloak},
+		Records: &recentSites{Store: w.store}, Private: w.plans.Private, Files: w.disk, Databases: w.databases, Directory: groups{w.keycloak},
 		Hooks: w.plans, Bin: w.desk, Now: w.now, Log: w.log, Sites: w.private(), Findings: w.findings,
 		Ready: func(s tenants.Site) (tenants.Page, error) {
 			t, err := w.catalogue.Template(s.Template, s.Version)

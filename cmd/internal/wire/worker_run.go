@@ -59,6 +59,9 @@ func (w *Worker) jobs() []schedule.Job {
 		{Name: "database", Every: time.Second, Run: w.database.Look},
 		{Name: "database-rights", Every: 10 * time.Minute, Run: w.sure(w.databaseRights)},
 		{Name: "traffic", Every: 3 * time.Second, Run: w.ingest},
+		{Name: "traffic-memory", Every: time.Hour, Run: func(ctx context.Context) error {
+			return w.store.ForgetBatches(ctx, w.now().Add(-batchMemory))
+		}},
 		{Name: "probe", Every: upkeep.ProbeEvery, Run: w.upkeep.Probe},
 		{Name: "pulse", Every: upkeep.PulseEvery, Run: w.upkeep.Pulse},
 		{Name: "cron", Every: time.Minute, Run: w.upkeep.CronFaults},
@@ -77,7 +80,7 @@ func (w *Worker) jobs() []schedule.Job {
 		{Name: "certificate", Every: time.Hour, Run: w.certificate},
 	}
 	jobs = append(jobs,
-		schedule.Job{Name: "audit-seal", Every: 2 * time.Second, Limit: 10 * time.Minute, Run: w.vault.sealer.Seal}, // the limit is for an upgrade's first round
+		schedule.Job{Name: "audit-seal", Every: 5 * time.Second, Limit: 10 * time.Minute, Run: w.vault.sealer.SealNew}, // the limit is for an upgrade's first round
 		schedule.Job{Name: "audit-look", Every: 24 * time.Hour, Limit: time.Hour, Run: w.vault.daily})
 	if w.keycloak == nil {
 		return jobs
@@ -194,7 +197,7 @@ func (w *Worker) ingest(ctx context.Context) error {
 		}
 		return err
 	})
-	return errors.Join(err, w.store.ForgetBatches(ctx, w.now().Add(-batchMemory)))
+	return err
 }
 
 func trafficRows(records []traffic.Record) []mysql.TrafficRow {

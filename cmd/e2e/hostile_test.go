@@ -5,7 +5,9 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +19,7 @@ import (
 	"time"
 
 	"chatiere/panel/api"
+	"chatiere/tenants"
 )
 
 // tries is what hostile code inside a site does to reach anything that is not the site's own. It prints what it reached.
@@ -152,6 +155,7 @@ func TestAHostileSiteReachesNothingAndHarmsNobody(t *testing.T) {
 		}
 	})
 	t.Run("it harms nobody", func(t *testing.T) { i.assaults(t, good.URL, bad) })
+	t.Run("what it takes of all is noticed, and it alone is stopped", func(t *testing.T) { i.greed(t, good.ID, good.URL, bad) })
 	t.Run("it leads nobody astray", func(t *testing.T) { i.astray(t, good.ID, bad) })
 	t.Run("the panel tells how it is, and a volunteer ends it", func(t *testing.T) { i.ended(t, bad) })
 
@@ -191,6 +195,56 @@ func (i *instance) assaults(t *testing.T, url string, bad api.Site) {
 	eventually(t, time.Minute, "the site answers after all that", func() (bool, string) {
 		status, body := i.page(t, at(bad.URL)+"/")
 		return status == http.StatusOK, fmt.Sprintf("%d %.100q", status, body)
+	})
+}
+
+// remember fills variables of the database with 100 MiB a second, over and over, on connections that are ended again and again.
+const remember = `
+error_reporting(0); mysqli_report(MYSQLI_REPORT_OFF);
+for ($e = microtime(true) + 60; microtime(true) < $e; usleep(100000)) {
+  $db = mysqli_init();
+  if (!$db->real_connect(null, getenv("DB_USER"), trim(file_get_contents("/run/secrets/site/db_password")), getenv("DB_NAME"), 0, getenv("DB_SOCKET"))) continue;
+  for ($i = 0; $i < 7 && $db->query("SET @v$i = REPEAT('x', 20000000)"); $i++) usleep(150000);
+  usleep(2000000);
+}`
+
+// greed: what a site writes beside its socket is removed, and one that takes the memory of the database is locked out and
+// suspended. A visitor of the neighbour notices neither.
+func (i *instance) greed(t *testing.T, good, url string, bad api.Site) {
+	v := i.visit(url)
+	fill := filepath.Join(i.config.Root, "run/app", bad.ID, "http/fill")
+	run(t, "docker", "exec", i.container(bad.ID), "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do head -c 52428800 /dev/zero; sleep 0.2; done >/run/chatiere/http/fill")
+	eventually(t, time.Minute, "what lies beside the socket is removed", func() (bool, string) {
+		_, err := os.Lstat(fill)
+		return errors.Is(err, fs.ErrNotExist), fmt.Sprint(err)
+	})
+	for _, refused := range []string{"CREATE TEMPORARY TABLE x (a INT)", "SET SESSION enforce_storage_engine = NULL"} {
+		out, _ := tryRun("docker", "exec", i.container(bad.ID), "php", "-r", `mysqli_report(MYSQLI_REPORT_OFF); $db = mysqli_init();
+			$db->real_connect(null, getenv("DB_USER"), trim(file_get_contents("/run/secrets/site/db_password")), getenv("DB_NAME"), 0, getenv("DB_SOCKET"));
+			echo $db->query($argv[1]) ? "done" : "refused ".$db->errno;`, refused)
+		if !strings.HasPrefix(out, "refused 1") {
+			t.Errorf("%s: %q", refused, out)
+		}
+	}
+	run(t, "docker", "exec", "-d", i.container(bad.ID), "php", "-d", "memory_limit=-1", "-r", remember)
+	eventually(t, time.Minute, "the site that takes the database is suspended", func() (bool, string) {
+		s := i.site(t, bad.ID)
+		return s.State == string(tenants.StateSuspended), s.State
+	})
+	if _, n, faults := v.end(); len(faults) > 0 {
+		t.Errorf("%d of %d requests to the neighbour failed: %.300v", len(faults), n, faults)
+	}
+	if s := i.site(t, good); s.State != string(tenants.StateReady) {
+		t.Errorf("the neighbour is %s", s.State)
+	}
+	eventually(t, time.Minute, "the panel says why", func() (bool, string) {
+		found := i.found(t, "?site="+bad.ID)
+		return slices.Contains(found, bad.ID+" "+string(tenants.FindingDatabaseLocked)), fmt.Sprint(found)
+	})
+	i.done(t, i.wish(t, api.Item(api.PathSites, bad.ID, "resume"), nil), 2*time.Minute)
+	eventually(t, time.Minute, "the site answers again, from its database", func() (bool, string) {
+		status, _, err := i.try(t.Context(), at(bad.URL)+"/?"+random())
+		return status == http.StatusOK, fmt.Sprint(status, err)
 	})
 }
 

@@ -1,6 +1,9 @@
 package egress
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 var (
 	// ErrList says that an egress list cannot be used.
@@ -15,6 +18,8 @@ var (
 	ErrPlace = errors.New("path is no socket")
 	// ErrRequest says that a request is no well-formed CONNECT.
 	ErrRequest = errors.New("malformed request")
+	// errSilent says that nothing was asked: siteinit sees in this way whether the gateway is there.
+	errSilent = fmt.Errorf("%w: connection closed without one", ErrRequest)
 	// ErrMethod says that a request asks for something else than a tunnel.
 	ErrMethod = errors.New("method not allowed")
 	// ErrBareAddress says that an address was asked for, where only names may be.

@@ -3,6 +3,7 @@ package egress_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -57,6 +58,28 @@ func TestRefusalsAreAnsweredLoggedAndSpooled(t *testing.T) {
 		if !found {
 			t.Errorf("%s: no log line says %q", c.target, c.reason)
 		}
+	}
+}
+
+// siteinit connects and goes to see whether the gateway is there: every few seconds, for each site.
+func TestAConnectionThatAsksForNothingIsNoAttempt(t *testing.T) {
+	h := newHouse(t, nil)
+	h.open(t)
+	for range 3 {
+		conn, err := net.Dial("unix", h.socket(siteA))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if err := conn.(*net.UnixConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := io.ReadAll(conn); err != nil || len(answer) > 0 {
+			t.Errorf("answered %q, %v", answer, err)
+		}
+	}
+	if said := h.logs.String(); strings.Contains(said, "malformed") {
+		t.Errorf("noted as an attempt: %s", said)
 	}
 }
 

@@ -3,7 +3,9 @@ package egress
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -33,6 +35,9 @@ func readRequest(from *bufio.Reader) (request, error) {
 	var head []byte
 	for {
 		line, err := from.ReadSlice('\n')
+		if len(head) == 0 && len(line) == 0 && errors.Is(err, io.EOF) {
+			return request{}, errSilent
+		}
 		if err != nil {
 			return request{}, fmt.Errorf("%w: %w", ErrRequest, err)
 		}

@@ -64,6 +64,9 @@ func (s *site) serve(ctx context.Context, conn net.Conn) {
 	if !s.mayAsk(r, err) {
 		err = ErrTooFast
 	}
+	if errors.Is(err, errSilent) {
+		return // no attempt to reach anything
+	}
 	if err == nil {
 		err = s.admit(list, r)
 	}

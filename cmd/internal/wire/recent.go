@@ -9,7 +9,7 @@ import (
 	"chatiere/tenants/mysql"
 )
 
-// recentSites lets the recurring jobs that begin in the same second share one list of sites: idle ones ask for nothing else.
+// recentSites lets the recurring jobs that begin within a few seconds share one list of sites: idle ones ask for nothing else.
 type recentSites struct {
 	*mysql.Store
 
@@ -19,7 +19,7 @@ type recentSites struct {
 }
 
 // recent is how old the list may be.
-const recent = time.Second
+const recent = 3 * time.Second
 
 // LiveSites implements upkeep.Records. The list is the caller's own.
 func (r *recentSites) LiveSites(ctx context.Context) ([]tenants.Site, error) {

@@ -24,19 +24,19 @@ import (
 // A nil error means a whole response. On ErrAborted part of one was sent and the caller must cut the
 // client's connection; on any other error nothing was sent.
 func (t *Transport) Forward(w http.ResponseWriter, r *http.Request, to Target) error {
-	in, err := t.takeIn(w, r, to)
-	if err != nil {
+	x := exchange{transport: t, w: w, r: r, filter: to.Filter, repeatable: repeatable(r)}
+	x.place.client, x.place.control = to.Client, http.NewResponseController(w)
+	x.in.memory, x.in.client = &t.memory, to.Client
+	defer x.in.release()
+	if err := x.takeIn(to); err != nil {
 		return err
 	}
-	defer in.release()
-	x := exchange{transport: t, w: w, r: r, in: &in, filter: to.Filter, repeatable: repeatable(r)}
-	if in.whole {
+	if x.in.whole && hasBody(r) {
 		delete(r.Header, "Expect") // it has been fulfilled
+		if r.ContentLength < 0 {
+			x.r = measured(r, len(x.in.data))
+		}
 	}
-	if in.whole && r.ContentLength < 0 {
-		x.r = measured(r, len(in.data))
-	}
-	x.place.client, x.place.control = to.Client, http.NewResponseController(w)
 	if err := x.enter(to); err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ type exchange struct {
 	w          http.ResponseWriter
 	r          *http.Request
 	filter     func(http.Header)
-	in         *intake
+	in         intake
 	repeatable bool
 	upgrade    string
 	guard      guard
@@ -307,7 +307,7 @@ func takeOver(into, from http.Header) {
 // body sends the body and reports whether its end is certain without the connection's end.
 func (x *exchange) body(c *conn, resp *http.Response) (whole bool, err error) {
 	s := stream{
-		w: x.w, control: http.NewResponseController(x.w), conn: c, stall: x.transport.opts.StallTimeout,
+		w: x.w, control: x.place.control, conn: c, stall: x.transport.opts.StallTimeout,
 		windowed: x.r.ProtoMajor > 1, watch: x.guard.watch, place: &x.place,
 	}
 	switch {

@@ -53,38 +53,36 @@ func expectsContinue(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Expect"), "100-continue")
 }
 
-// takeIn reads the beginning of r's body: all of it, if it is not longer than to.MaxBody or Options.Intake. A
-// longer one whose client asks for leave first is left to the application to accept.
-func (t *Transport) takeIn(w http.ResponseWriter, r *http.Request, to Target) (intake, error) {
-	in := intake{memory: &t.memory, client: to.Client}
-	if !hasBody(r) {
-		in.whole = true
-		return in, nil
+// takeIn reads the beginning of the request's body: all of it, if it is not longer than to.MaxBody or Options.Intake.
+// A longer one whose client asks for leave first is left to the application to accept.
+func (x *exchange) takeIn(to Target) error {
+	if !hasBody(x.r) {
+		x.in.whole = true
+		return nil
 	}
-	limit, end := t.opts.Intake, time.Time{}
+	opts := &x.transport.opts
+	limit, end := opts.Intake, time.Time{}
 	if to.MaxBody > 0 {
-		limit, end = to.MaxBody, time.Now().Add(t.opts.BodyTimeout)
-		if r.ContentLength > limit {
-			return in, ErrTooLarge
+		limit, end = to.MaxBody, time.Now().Add(opts.BodyTimeout)
+		if x.r.ContentLength > limit {
+			return ErrTooLarge
 		}
-		if r.ContentLength < 0 {
+		if x.r.ContentLength < 0 {
 			limit++ // one that gets there is too large
 		}
-	} else if expectsContinue(r) && (r.ContentLength > limit || r.ContentLength < 0) {
-		return in, nil
+	} else if expectsContinue(x.r) && (x.r.ContentLength > limit || x.r.ContentLength < 0) {
+		return nil
 	}
-	l := loader{in: &in, transport: t, r: r, control: http.NewResponseController(w), pace: t.opts.pace(), end: end, limit: limit}
-	err := l.load()
-	if err == nil && to.MaxBody > 0 && !in.whole {
-		err = ErrTooLarge
+	l := loader{in: &x.in, transport: x.transport, r: x.r, control: x.place.control, pace: opts.pace(), end: end, limit: limit}
+	if err := l.load(); err != nil {
+		return err
 	}
-	if err != nil {
-		in.release()
-		return in, err
+	if to.MaxBody > 0 && !x.in.whole {
+		return ErrTooLarge
 	}
 	// The deadline must not hit the read by which net/http notices that the client has left.
 	_ = l.control.SetReadDeadline(time.Time{})
-	return in, nil
+	return nil
 }
 
 // loader fills an intake.

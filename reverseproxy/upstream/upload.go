@@ -200,7 +200,7 @@ func (u *upload) send(c *conn, x *exchange) (client bool, err error) {
 	pooled := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(pooled)
 	part := newPart(*pooled, chunked(x.r))
-	left, body := x.r.ContentLength, io.Reader(prefixed{in: x.in, rest: x.r.Body})
+	left, body := x.r.ContentLength, io.Reader(prefixed{in: &x.in, rest: x.r.Body})
 	for {
 		if !u.prolong() {
 			return false, errAnswered

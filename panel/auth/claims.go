@@ -17,6 +17,7 @@ type claims struct {
 	Username string   `json:"preferred_username"`
 	Name     string   `json:"name"`
 	Email    string   `json:"email"`
+	Verified any      `json:"email_verified"` // some issuers give a text
 	Groups   []string `json:"groups"`
 	ACR      string   `json:"acr"`
 	AuthTime int64    `json:"auth_time"`
@@ -32,8 +33,18 @@ func (c claims) member(now time.Time) tenants.Member {
 		name = c.Username
 	}
 	return tenants.Member{
-		Subject: c.Subject, Username: c.Username, Name: name, Email: c.Email, Memberships: map[string]tenants.Role{}, SeenAt: now,
+		Subject: c.Subject, Username: c.Username, Name: name, Email: c.verifiedEmail(), Memberships: map[string]tenants.Role{},
+		SeenAt: now,
 	}
+}
+
+// verifiedEmail is the address that the issuer vouches for. At Keycloak's account page people can write any they like,
+// which makes it unverified; one without proof counts for nothing here.
+func (c claims) verifiedEmail() string {
+	if c.Verified == true || c.Verified == "true" {
+		return c.Email
+	}
+	return ""
 }
 
 // slugForm is what an association's slug looks like.

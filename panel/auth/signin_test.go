@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"errors"
+	"maps"
 	"net/url"
 	"testing"
 	"time"
@@ -34,6 +35,20 @@ func TestSigningInOpensASessionWithTheRightsOfTheGroups(t *testing.T) {
 	}
 	if q, _ := url.Parse(d.URL); q.Query().Get("redirect_uri") != publicURL+auth.CallbackPath || q.Query().Get("ui_locales") != "fr" {
 		t.Errorf("departure is %s", d.URL)
+	}
+}
+
+func TestOnlyAnAddressThatTheIssuerVouchesForCounts(t *testing.T) {
+	for verified, want := range map[any]string{true: "lea@lilas.example", "true": "lea@lilas.example", false: "", "false": "", nil: "", 1: ""} {
+		p := newPorch(t)
+		person := maps.Clone(lea)
+		person["email_verified"] = verified
+		a := p.signedIn(t, person)
+		v, err := p.resolve(t, a.Cookie)
+		m, _ := p.store.Person(t.Context(), "lea")
+		if err != nil || v.Session.Email != want || m.Email != want {
+			t.Errorf("email_verified %v: the session has %q, the records %q, %v; want %q", verified, v.Session.Email, m.Email, err, want)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ type User struct {
 	ID        string
 	Username  string
 	Email     string
+	Verified  bool // the address is known to be theirs; Keycloak takes that back when they change it themselves
 	FirstName string
 	LastName  string
 	Enabled   bool
@@ -60,7 +61,8 @@ type credentialRecord struct {
 
 func (r userRecord) user() User {
 	return User{
-		ID: r.ID, Username: r.Username, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, Enabled: r.Enabled,
+		ID: r.ID, Username: r.Username, Email: r.Email, Verified: r.EmailVerified, FirstName: r.FirstName, LastName: r.LastName,
+		Enabled:  r.Enabled,
 		Instance: first(r.Attributes[instanceAttribute]), Operation: first(r.Attributes[operationAttribute]),
 	}
 }

@@ -110,10 +110,16 @@ func (g groups) people(ctx context.Context, path string) ([]keycloak.User, error
 	return enabled, told(err)
 }
 
+// member leaves out an address that is not verified, as a sign-in does.
 func member(u keycloak.User, slug string, role tenants.Role) tenants.Member {
+	email := ""
+	if u.Verified {
+		email = u.Email
+	}
 	return tenants.Member{
-		Subject: u.ID, Username: u.Username, Name: displayName(u), Email: u.Email, Memberships: map[string]tenants.Role{slug: role},
-		SeenAt: time.Now().UTC(),
+		Subject: u.ID, Username: u.Username, Name: displayName(u), Email: email,
+		Memberships: map[string]tenants.Role{slug: role},
+		SeenAt:      time.Now().UTC(),
 	}
 }
 

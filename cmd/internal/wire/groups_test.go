@@ -63,6 +63,14 @@ func TestAdminsAreThoseInTheCoopsGroup(t *testing.T) {
 	}
 }
 
+func TestAMembersAddressCountsOnlyWhenKeycloakVouchesForIt(t *testing.T) {
+	for verified, want := range map[bool]string{true: "lea@lilas.example", false: ""} {
+		if m := member(keycloak.User{Email: "lea@lilas.example", Verified: verified}, "amap", tenants.RoleMember); m.Email != want {
+			t.Errorf("verified %v: %q, want %q", verified, m.Email, want)
+		}
+	}
+}
+
 func TestWhoLeftAllGroupsOfAnAssociationIsNoMember(t *testing.T) {
 	_, g := realm(t, keycloaktest.Secret)
 	id, err := g.EnsureAssociation(t.Context(), "amap", "01op")

@@ -114,7 +114,7 @@ func (i *Issuer) Refreshes() int {
 
 // Person returns the claims of somebody in these groups.
 func Person(sub, name string, groups ...string) Claims {
-	return Claims{"sub": sub, "sid": "sid-" + sub, "preferred_username": sub, "name": name, "email": sub + "@lilas.example", "groups": groups, "acr": "1"}
+	return Claims{"sub": sub, "sid": "sid-" + sub, "preferred_username": sub, "name": name, "email": sub + "@lilas.example", "email_verified": true, "groups": groups, "acr": "1"}
 }
 
 // WithSecondFactor adds the second factor.

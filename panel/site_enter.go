@@ -1,6 +1,7 @@
 package panel
 
 import (
+	"errors"
 	"net/url"
 
 	"github.com/gofiber/fiber/v2"
@@ -44,6 +45,22 @@ func isPerson(v visitor) bool {
 	return v.Session != nil && v.Session.Kind == auth.KindIdentity
 }
 
+// stillMayEnter asks the records as well: the worker reads the directory more often than a session does, and sites end the
+// sessions of whoever is not in the records.
+func (s *Server) stillMayEnter(c *fiber.Ctx, slug string) error {
+	v := visitorOf(c)
+	m, err := s.o.People.Person(c.UserContext(), v.Principal.ID)
+	if errors.Is(err, tenants.ErrNotFound) {
+		return tenants.ErrForbidden
+	}
+	if err != nil {
+		return err
+	}
+	p := v.Principal
+	p.CoopAdmin, p.Memberships = m.CoopAdmin, m.Memberships
+	return tenants.Authorize(p, tenants.ActSiteEnter, slug)
+}
+
 // siteEnter sends a person to the site's administration with an assertion in the address. Without its line in the audit
 // trail nobody enters.
 func (s *Server) siteEnter(c *fiber.Ctx) error {
@@ -55,12 +72,16 @@ func (s *Server) siteEnter(c *fiber.Ctx) error {
 	if !isPerson(v) {
 		return tenants.ErrForbidden
 	}
+	if err := s.stillMayEnter(c, a.Slug); err != nil {
+		return err
+	}
 	path := s.enterable(x)
 	if path == "" {
 		return tenants.ErrConflict
 	}
 	token, err := s.o.Entries.Enter(assertion.Entry{
-		SiteID: x.ID, Host: x.Host, Subject: v.Principal.ID, Name: v.Principal.Name, Email: v.Principal.Email, Role: assertion.Administrator,
+		SiteID: x.ID, Host: x.Host, Issuer: s.o.Identity.Issuer, Subject: v.Principal.ID, Name: v.Principal.Name, Email: v.Principal.Email,
+		Role: assertion.Administrator,
 	})
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ func TestAManagerIsSentToTheirSiteInTheirOwnNameAndItIsWrittenDown(t *testing.T)
 		t.Errorf("%d to %s", r.status, to)
 	}
 	for name, want := range map[string]any{
-		"iss": origin, "aud": x.ID + "@" + x.Host, "sub": "lea", "name": "Léa Martin", "role": "administrator", "exp": claims["iat"].(float64) + 60,
+		"iss": origin, "aud": x.ID + "@" + x.Host, "sub": "lea", "sub_iss": w.issuer.URL, "name": "Léa Martin", "role": "administrator", "exp": claims["iat"].(float64) + 60,
 	} {
 		if claims[name] != want {
 			t.Errorf("%s is %v, want %v", name, claims[name], want)
@@ -91,6 +91,20 @@ func TestNobodyEntersASiteThatIsNotOpenNorWithoutANameNorWithOldRights(t *testin
 	w.clock.Advance(6 * time.Minute)
 	if r := w.do(manager, ask{method: "POST", path: "/sites/" + x.ID + "/enter"}); r.status != 503 {
 		t.Errorf("with rights that nobody can confirm: %d to %s", r.status, r.location)
+	}
+}
+
+func TestNobodyEntersWhomTheRecordsNoLongerKnowAsAManager(t *testing.T) {
+	w := newWorld(t)
+	w.towns()
+	x := w.site("lilas", tenants.StateReady)
+	manager := w.signIn(lea)
+	m, err := w.store.Person(t.Context(), "lea")
+	must(t, err)
+	m.Memberships = map[string]tenants.Role{"lilas": tenants.RoleMember} // as the worker read it from the directory since
+	must(t, w.store.SavePerson(t.Context(), m))
+	if r := w.do(manager, ask{method: "POST", path: "/sites/" + x.ID + "/enter"}); r.status != 403 || r.location != "" {
+		t.Errorf("%d to %q, want 403", r.status, r.location)
 	}
 }
 

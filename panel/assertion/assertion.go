@@ -42,10 +42,18 @@ const Administrator Role = "administrator"
 type Entry struct {
 	SiteID  string
 	Host    string
-	Subject string // the person's id at the identity provider, which never changes
+	Issuer  string // the identity provider that names the person
+	Subject string // the person's id there, which never changes
+	Former  []Identity
 	Name    string
-	Email   string
+	Email   string // verified, or ""
 	Role    Role
+}
+
+// Identity is who somebody is at an identity provider. Subjects alone are not unique: another provider may give the same.
+type Identity struct {
+	Issuer  string `json:"iss"`
+	Subject string `json:"sub"`
 }
 
 // Issuer signs. It is safe for concurrent use.
@@ -81,9 +89,11 @@ func keyID(public ed25519.PublicKey) string {
 // claims is what a site reads.
 type claims struct {
 	jwt.Claims
-	Name  string `json:"name"`
-	Email string `json:"email,omitempty"`
-	Role  Role   `json:"role"`
+	SubjectIssuer string     `json:"sub_iss"`
+	Former        []Identity `json:"former,omitempty"`
+	Name          string     `json:"name"`
+	Email         string     `json:"email,omitempty"`
+	Role          Role       `json:"role"`
 }
 
 // Audience names a site so that neither another site nor the same name under another site takes an assertion made for it.
@@ -91,7 +101,7 @@ func Audience(siteID, host string) string { return siteID + "@" + host }
 
 // Enter returns the assertion. ErrIncomplete, wrapped, without person, site or role.
 func (i *Issuer) Enter(e Entry) (string, error) {
-	if e.SiteID == "" || e.Host == "" || e.Subject == "" || e.Role == "" {
+	if e.SiteID == "" || e.Host == "" || e.Issuer == "" || e.Subject == "" || e.Role == "" {
 		return "", fmt.Errorf("entering site %q: %w", e.SiteID, ErrIncomplete)
 	}
 	now := i.now()
@@ -100,7 +110,7 @@ func (i *Issuer) Enter(e Entry) (string, error) {
 			Issuer: i.name, Subject: e.Subject, Audience: jwt.Audience{Audience(e.SiteID, e.Host)}, ID: rand.Text(),
 			IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(Life)),
 		},
-		Name: e.Name, Email: e.Email, Role: e.Role,
+		SubjectIssuer: e.Issuer, Former: e.Former, Name: e.Name, Email: e.Email, Role: e.Role,
 	}).Serialize()
 	if err != nil {
 		return "", fmt.Errorf("signing an assertion: %w", err)

@@ -26,7 +26,7 @@ func issuer(t *testing.T) *assertion.Issuer {
 }
 
 var lea = assertion.Entry{
-	SiteID: "s7k2m9qx4p", Host: "demo.lilas.example", Subject: "8f2c", Name: "Léa Martin", Email: "lea@lilas.example", Role: assertion.Administrator,
+	SiteID: "s7k2m9qx4p", Host: "demo.lilas.example", Issuer: "https://id.lilas.example/realms/lilas", Subject: "8f2c", Name: "Léa Martin", Email: "lea@lilas.example", Role: assertion.Administrator,
 }
 
 func enter(t *testing.T, i *assertion.Issuer) string {
@@ -88,7 +88,7 @@ func TestAnAssertionSaysWhoEntersWhatAndUntilWhen(t *testing.T) {
 		t.Errorf("header %v", header)
 	}
 	for name, want := range map[string]any{
-		"iss": "https://panel.lilas.example", "aud": "s7k2m9qx4p@demo.lilas.example", "sub": "8f2c", "name": "Léa Martin", "email": "lea@lilas.example",
+		"iss": "https://panel.lilas.example", "aud": "s7k2m9qx4p@demo.lilas.example", "sub": "8f2c", "sub_iss": "https://id.lilas.example/realms/lilas", "name": "Léa Martin", "email": "lea@lilas.example",
 		"role": "administrator", "iat": float64(noon.Unix()), "exp": float64(noon.Unix() + 60),
 	} {
 		if claims[name] != want {
@@ -126,7 +126,7 @@ func TestASecretThatIsNoKeyIsRefused(t *testing.T) {
 func TestAnAssertionWithoutPersonSiteOrRoleIsRefused(t *testing.T) {
 	for name, spoil := range map[string]func(*assertion.Entry){
 		"site": func(e *assertion.Entry) { e.SiteID = "" }, "host": func(e *assertion.Entry) { e.Host = "" },
-		"subject": func(e *assertion.Entry) { e.Subject = "" }, "role": func(e *assertion.Entry) { e.Role = "" },
+		"issuer": func(e *assertion.Entry) { e.Issuer = "" }, "subject": func(e *assertion.Entry) { e.Subject = "" }, "role": func(e *assertion.Entry) { e.Role = "" },
 	} {
 		e := lea
 		spoil(&e)

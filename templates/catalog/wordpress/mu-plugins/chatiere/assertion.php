@@ -8,6 +8,9 @@
 
 defined('ABSPATH') || exit;
 
+/** Longest name in letters, of whatever script; identifiers are counted in bytes. */
+const CHATIERE_ASSERTION_NAME = 255;
+const CHATIERE_ASSERTION_WORD = 255;
 /** Longest life of an assertion, and how far ahead of ours the panel's clock may be; in seconds. */
 const CHATIERE_ASSERTION_LIFE = 60;
 const CHATIERE_CLOCK_AHEAD = 30;
@@ -20,7 +23,7 @@ final class Chatiere_Refusal extends RuntimeException
 /**
  * Checks an assertion of one type ("chatiere-entry+jwt") and returns what it claims.
  *
- * @return array{sub: string, jti: string, exp: int, role: string, name: string, email: string}
+ * @return array{sub_iss: string, sub: string, former: list<array{iss: string, sub: string}>, jti: string, exp: int, role: string, name: string, email: string}
  * @throws Chatiere_Refusal
  */
 function chatiere_assertion(string $token, string $type, int $now): array
@@ -44,10 +47,13 @@ function chatiere_assertion(string $token, string $type, int $now): array
 /** What is signed, held against who we are and what time it is. */
 function chatiere_claims(array $claims, string $issuer, int $now): array
 {
-    foreach (['iss', 'aud', 'sub', 'jti', 'role', 'name'] as $name) {
-        if (!is_string($claims[$name] ?? null) || $claims[$name] === '' || strlen($claims[$name]) > 255) {
+    foreach (['iss', 'aud', 'sub_iss', 'sub', 'jti', 'role'] as $name) {
+        if (!chatiere_is_word($claims[$name] ?? null)) {
             throw new Chatiere_Refusal('unknown');
         }
+    }
+    if (!is_string($claims['name'] ?? null) || $claims['name'] === '' || mb_strlen($claims['name'], 'UTF-8') > CHATIERE_ASSERTION_NAME) {
+        throw new Chatiere_Refusal('unknown');
     }
     $audience = getenv('SITE_ID') . '@' . getenv('SITE_HOST');
     if ($issuer === '' || $claims['iss'] !== $issuer || $claims['aud'] !== $audience || !preg_match('/^[A-Za-z0-9_-]{20,80}$/', $claims['jti'])) {
@@ -60,8 +66,15 @@ function chatiere_claims(array $claims, string $issuer, int $now): array
     if ($expires <= $now) {
         throw new Chatiere_Refusal('expired');
     }
+    $former = is_array($claims['former'] ?? null) ? $claims['former'] : [];
+    $claims['former'] = array_values(array_filter($former, static fn ($one): bool => chatiere_is_word($one['iss'] ?? null) && chatiere_is_word($one['sub'] ?? null)));
     $claims['email'] = is_string($claims['email'] ?? null) && is_email($claims['email']) ? $claims['email'] : '';
     return $claims;
+}
+
+function chatiere_is_word($value): bool
+{
+    return is_string($value) && $value !== '' && strlen($value) <= CHATIERE_ASSERTION_WORD;
 }
 
 /** The panel's public name and keys; without them nobody comes in from there. */

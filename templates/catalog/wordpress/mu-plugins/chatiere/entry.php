@@ -31,7 +31,10 @@ add_action('wp_loaded', static function (): void {
         chatiere_let_in(chatiere_account($claims));
         wp_safe_redirect(admin_url(), 303);
     } catch (Chatiere_Refusal $refusal) {
-        chatiere_refuse($refusal->getMessage());
+        chatiere_refuse($refusal->getMessage(), 403);
+    } catch (RuntimeException $fault) {
+        error_log('entry: ' . $fault->getMessage());
+        chatiere_refuse('failed', 500);
     }
     exit;
 }, PHP_INT_MIN);
@@ -64,18 +67,20 @@ function chatiere_let_in(WP_User $user): void
 {
     wp_destroy_current_session();
     add_filter('auth_cookie_expiration', static fn (): int => CHATIERE_STAY, PHP_INT_MAX);
+    chatiere_note_entry($user->ID);
     wp_set_current_user($user->ID);
     wp_set_auth_cookie($user->ID);
     do_action('wp_login', $user->user_login, $user);
 }
 
-function chatiere_refuse(string $why): void
+function chatiere_refuse(string $why, int $status): void
 {
     $french = chatiere_french();
     $words = $french ? [
         'expired' => 'Ce lien d’entrée n’est plus valable : il sert pendant une minute.',
         'used' => 'Ce lien d’entrée a déjà servi : il ne sert qu’une fois.',
         'unknown' => 'Ce lien d’entrée n’est pas fait pour ce site, ou il n’est pas arrivé en entier.',
+        'failed' => 'Votre compte sur ce site n’a pas pu être préparé. Si cela se répète, dites-le à votre coopérative.',
         'title' => 'L’entrée n’a pas pu se faire',
         'again' => 'Rien n’a changé sur votre site. Revenez à votre espace et choisissez de nouveau « Ouvrir l’administration ».',
         'back' => 'Revenir à votre espace',
@@ -83,11 +88,12 @@ function chatiere_refuse(string $why): void
         'expired' => 'This link is no longer valid: it is good for one minute.',
         'used' => 'This link has been used already: it is good for one use.',
         'unknown' => 'This link is not made for this site, or part of it is missing.',
+        'failed' => 'Your account on this site could not be prepared. If it happens again, tell your co-op.',
         'title' => 'You could not be let in',
         'again' => 'Nothing has changed on your site. Go back and choose “Open its administration” again.',
         'back' => 'Go back',
     ];
-    status_header(403);
+    status_header($status);
     header('Content-Type: text/html; charset=utf-8');
     header("Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'");
     $back = chatiere_panel_page();

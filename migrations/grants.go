@@ -42,6 +42,7 @@ var grants = map[string]rights{
 	"findings":            {"S", "SIUD"},
 	"mails":               {"S", "SIUD"},
 	"worker_mark":         {"S", "SIU"},
+	"site_accounts":       {"S", "SIUD"},
 	"site_access":         {"SIU", "SD"},
 	"egress_daily":        {"S", "SIUD"},
 	"egress_hourly":       {"S", "SIUD"},

@@ -26,7 +26,7 @@ var quiet = slog.New(slog.DiscardHandler)
 // seeds fill every table, parents first.
 var seeds = []string{
 	"INSERT INTO associations VALUES ('a000000001', 'lilas', 'Les Lilas', '', 'active', UTC_TIMESTAMP(6))",
-	"INSERT INTO people VALUES ('sub-1', 'zoe', 'Zoé', 'zoe@lilas.example', FALSE, UTC_TIMESTAMP(6))",
+	"INSERT INTO people VALUES ('sub-1', 'zoe', 'Zoé', 'zoe@lilas.example', FALSE, UTC_TIMESTAMP(6), NULL)",
 	"INSERT INTO association_members VALUES ('a000000001', 'sub-1', 'manager')",
 	"INSERT INTO uid_sequence VALUES (1, 200001)",
 	`INSERT INTO sites (id, association_id, template, version, name, host, live_host, uid, state, created_at)

@@ -79,6 +79,8 @@ type Store interface {
 // People mirrors members into the records and reads them back.
 type People interface {
 	SavePerson(ctx context.Context, m tenants.Member) error
+	// SignedOut notes that all of a person's sessions ended, so that those inside sites do too.
+	SignedOut(ctx context.Context, subject string, at time.Time) error
 	// Person answers tenants.ErrNotFound for a subject never seen.
 	Person(ctx context.Context, subject string) (tenants.Member, error)
 	// RightsAge returns how long ago the worker last read everybody's rights from the realm, all of them and without a

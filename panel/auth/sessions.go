@@ -219,8 +219,11 @@ func (s *Sessions) End(ctx context.Context, subject, id string) (Session, error)
 	return found[i], s.Close(ctx, found[i].Hash)
 }
 
-// EndAll ends every session of a person.
+// EndAll ends every session of a person, here and inside sites.
 func (s *Sessions) EndAll(ctx context.Context, subject string) (int64, error) {
+	if err := s.People.SignedOut(ctx, subject, s.Now()); err != nil {
+		return 0, fmt.Errorf("ending all sessions: %w", err)
+	}
 	n, err := s.Store.DeleteSessionsOf(ctx, "", subject)
 	if err != nil {
 		return 0, fmt.Errorf("ending all sessions: %w", err)

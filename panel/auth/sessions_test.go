@@ -281,6 +281,9 @@ func TestAPersonSeesTheirSessionsAndEndsOneOrAll(t *testing.T) {
 	if n, err := p.sessions.EndAll(t.Context(), "lea"); n != 1 || err != nil {
 		t.Errorf("ended %d, %v", n, err)
 	}
+	if got := p.store.SignedOutAt("lea"); !got.Equal(p.clock.Now()) {
+		t.Errorf("sites are told that her sessions ended at %v, want %v", got, p.clock.Now())
+	}
 	if _, err := p.resolve(t, two.Cookie); !errors.Is(err, auth.ErrEnded) {
 		t.Errorf("the other one: %v", err)
 	}

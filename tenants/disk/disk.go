@@ -52,6 +52,9 @@ const (
 // and public key.
 const EntryFile = "entry.json"
 
+// EntrantsFile lies beside it: who may enter the site at present.
+const EntrantsFile = "people.json"
+
 var siteID = regexp.MustCompile(`^s[0-9a-z]{9}$`)
 
 // place is one directory of a site.

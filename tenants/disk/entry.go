@@ -24,43 +24,64 @@ func (d *Disk) EnsureEntry(_ context.Context, s tenants.Site) error {
 	return full("giving site "+s.ID+" the key of the panel", d.ensureEntry(root, s))
 }
 
-func entryOf(id string) string { return path.Join("sites", id, "secrets", EntryFile) }
+// SaveEntrants tells a site that exists who may enter it, in the site's own words. It reports whether that is news.
+func (d *Disk) SaveEntrants(_ context.Context, s tenants.Site, content []byte) (changed bool, err error) {
+	root, err := d.open(s)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = root.Close() }()
+	changed, err = exchange(root, s, EntrantsFile, content)
+	return changed, full("telling site "+s.ID+" who may enter it", err)
+}
 
-// ensureEntry writes beside and renames, so that a page never reads half of it.
+func besideSecrets(id, name string) string { return path.Join("sites", id, "secrets", name) }
+
 func (d *Disk) ensureEntry(root *os.Root, s tenants.Site) error {
 	if len(d.o.Entry) == 0 {
 		return nil
 	}
-	if ready, err := d.entryReady(root, s); err != nil || ready {
-		return err
-	}
-	beside := path.Join(path.Dir(entryOf(s.ID)), ".new-"+rand.Text())
-	err := write(root, beside, s.UID, string(d.o.Entry))
-	if err == nil {
-		err = root.Rename(beside, entryOf(s.ID))
-	}
-	if err != nil {
-		return errors.Join(err, ignoreMissing(root.Remove(beside)))
-	}
-	return syncDir(root, path.Dir(beside))
+	_, err := exchange(root, s, EntryFile, d.o.Entry)
+	return err
 }
 
 func (d *Disk) entryReady(root *os.Root, s tenants.Site) (bool, error) {
 	if len(d.o.Entry) == 0 {
 		return true, nil
 	}
-	info, err := root.Lstat(entryOf(s.ID))
+	return same(root, s, EntryFile, d.o.Entry)
+}
+
+// exchange writes beside and renames, so that a page never reads half of it.
+func exchange(root *os.Root, s tenants.Site, name string, content []byte) (changed bool, err error) {
+	if ready, err := same(root, s, name, content); err != nil || ready {
+		return false, err
+	}
+	beside := besideSecrets(s.ID, ".new-"+rand.Text())
+	err = write(root, beside, s.UID, string(content))
+	if err == nil {
+		err = root.Rename(beside, besideSecrets(s.ID, name))
+	}
+	if err != nil {
+		return false, errors.Join(err, ignoreMissing(root.Remove(beside)))
+	}
+	return true, syncDir(root, path.Dir(beside))
+}
+
+// same reports whether the site has the file with this content, and owner and mode as we write them.
+func same(root *os.Root, s tenants.Site, name string, content []byte) (bool, error) {
+	info, err := root.Lstat(besideSecrets(s.ID, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("looking at the key of the panel in site %s: %w", s.ID, err)
+		return false, fmt.Errorf("looking at %s of site %s: %w", name, s.ID, err)
 	}
 	if owner(info) != s.UID || info.Mode() != 0o400 {
 		return false, nil
 	}
-	content, err := root.ReadFile(entryOf(s.ID))
-	return bytes.Equal(content, d.o.Entry), err
+	have, err := root.ReadFile(besideSecrets(s.ID, name))
+	return bytes.Equal(have, content), err
 }
 
 func ignoreMissing(err error) error {

@@ -39,3 +39,27 @@ func TestSitesThatAreThereAreGivenThePanelsKeyAndSeeItExchanged(t *testing.T) {
 		t.Errorf("%d files beside each other (%v), want three secrets and the key", len(left), err)
 	}
 }
+
+func TestASiteIsToldWhoMayEnterItAndOnlyNewsAreWritten(t *testing.T) {
+	root, d, site := fresh(t)
+	must(t, d.Ensure(t.Context(), site))
+	path := filepath.Join(root, "sites", id, "secrets", disk.EntrantsFile)
+	for _, content := range []string{"one", "two"} {
+		for _, news := range []bool{true, false} {
+			changed, err := d.SaveEntrants(t.Context(), site, []byte(content))
+			must(t, err)
+			if changed != news {
+				t.Errorf("%q: written %v, want %v", content, changed, news)
+			}
+		}
+		info, err := os.Lstat(path)
+		must(t, err)
+		if have, err := os.ReadFile(path); err != nil || string(have) != content || info.Mode() != 0o400 || info.Sys().(*syscall.Stat_t).Uid != siteUID {
+			t.Errorf("%q with mode %v of %d (%v)", have, info.Mode(), info.Sys().(*syscall.Stat_t).Uid, err)
+		}
+	}
+	site.ID = "sgone00000"
+	if _, err := d.SaveEntrants(t.Context(), site, []byte("x")); err == nil {
+		t.Error("a site that is not there was told")
+	}
+}

@@ -202,11 +202,13 @@ func (s *Store) replaceMemberships(ctx context.Context, where, key string, roles
 	return s.forget(ctx, before)
 }
 
-// forget removes those of the given people who belong to nothing any more and are no admins of the co-op.
+// forget removes those of the given people who belong to nothing any more, are no admins of the co-op and left nothing
+// inside a site.
 func (s *Store) forget(ctx context.Context, subjects []string) error {
 	if len(subjects) == 0 {
 		return nil
 	}
 	return translate("forgetting people", s.on(ctx).Exec(`DELETE FROM people WHERE subject IN ? AND NOT coop_admin
-  AND NOT EXISTS (SELECT 1 FROM association_members AS m WHERE m.subject = people.subject)`, subjects).Error)
+  AND NOT EXISTS (SELECT 1 FROM association_members AS m WHERE m.subject = people.subject)
+  AND NOT EXISTS (SELECT 1 FROM site_accounts AS a WHERE a.subject = people.subject)`, subjects).Error)
 }

@@ -24,6 +24,7 @@ import (
 	"chatiere/tenants/dbguard"
 	"chatiere/tenants/disk"
 	"chatiere/tenants/docker"
+	"chatiere/tenants/entrants"
 	"chatiere/tenants/findings"
 	"chatiere/tenants/freeze"
 	"chatiere/tenants/keycloak"
@@ -54,6 +55,7 @@ type Worker struct {
 	runner     *operations.Runner
 	reconciler *provision.Reconciler
 	upkeep     *upkeep.Upkeep
+	entrants   *entrants.Keeper
 	watch      *watch.Watch
 	stirred    *stirred
 	reserve    *reserve.Watch
@@ -156,6 +158,7 @@ func (w *Worker) plan(context.Context) error {
 		Nudge: w.runner.Nudge,
 	}
 	w.upkeep = w.newUpkeep()
+	w.entrants = &entrants.Keeper{Issuer: c.Identity.Issuer, Records: w.store, Files: w.disk, Hooks: w.plans, Now: w.now}
 	w.stirred = newStirred()
 	w.watch = w.newWatch()
 	w.reserve = w.newReserve()

@@ -72,6 +72,9 @@ func (w *Worker) jobs() []schedule.Job {
 		{Name: "outflow", Every: time.Minute, Run: w.tries.Watch},
 		{Name: "old-tries", Every: time.Hour, Run: w.tries.Forget},
 		{Name: "findings", Every: time.Hour, Run: w.findings.Forget},
+		// After the directory's answer (members, below) nobody keeps a session inside a site longer than this.
+		{Name: "entrants", Every: 10 * time.Second, Run: w.sure(w.entrants.Publish)},
+		{Name: "site-accounts", Every: 30 * time.Second, Limit: 10 * time.Minute, Run: w.sure(w.entrants.Survey)},
 		{Name: "mail", Every: 2 * time.Second, Run: w.ingestMail},
 		{Name: "mail-watch", Every: time.Minute, Run: w.mails().Look},
 		{Name: "mail-memory", Every: time.Hour, Run: w.mails().Forget},

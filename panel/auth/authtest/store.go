@@ -13,18 +13,19 @@ import (
 
 // Store keeps everything in memory, people and audit trail included.
 type Store struct {
-	mu       sync.Mutex
-	sessions map[auth.Hash]auth.Session
-	flows    map[auth.Hash]auth.Flow
-	tokens   map[string]auth.Token
-	links    map[auth.Hash]auth.Link
-	people   map[string]tenants.Member
-	trail    []tenants.AuditEntry
-	signals  map[auth.Hash]time.Time
-	tries    map[auth.Hash]time.Time
-	away     bool // tries cannot be read or written
-	rights   time.Duration
-	unread   bool // nobody ever read everybody's rights
+	mu        sync.Mutex
+	sessions  map[auth.Hash]auth.Session
+	flows     map[auth.Hash]auth.Flow
+	tokens    map[string]auth.Token
+	links     map[auth.Hash]auth.Link
+	people    map[string]tenants.Member
+	signedOut map[string]time.Time
+	trail     []tenants.AuditEntry
+	signals   map[auth.Hash]time.Time
+	tries     map[auth.Hash]time.Time
+	away      bool // tries cannot be read or written
+	rights    time.Duration
+	unread    bool // nobody ever read everybody's rights
 }
 
 var (
@@ -37,7 +38,7 @@ var (
 func NewStore() *Store {
 	return &Store{
 		sessions: map[auth.Hash]auth.Session{}, flows: map[auth.Hash]auth.Flow{}, tokens: map[string]auth.Token{},
-		links: map[auth.Hash]auth.Link{}, people: map[string]tenants.Member{}, signals: map[auth.Hash]time.Time{}, tries: map[auth.Hash]time.Time{},
+		links: map[auth.Hash]auth.Link{}, people: map[string]tenants.Member{}, signedOut: map[string]time.Time{}, signals: map[auth.Hash]time.Time{}, tries: map[auth.Hash]time.Time{},
 	}
 }
 
@@ -328,6 +329,21 @@ func (s *Store) SavePerson(_ context.Context, m tenants.Member) error {
 	defer s.mu.Unlock()
 	s.people[m.Subject] = m
 	return nil
+}
+
+// SignedOut implements auth.People.
+func (s *Store) SignedOut(_ context.Context, subject string, at time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.signedOut[subject] = at
+	return nil
+}
+
+// SignedOutAt is when all of a person's sessions were last ended.
+func (s *Store) SignedOutAt(subject string) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.signedOut[subject]
 }
 
 // Person implements auth.People.

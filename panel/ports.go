@@ -86,6 +86,8 @@ type Records interface {
 	WayOut
 	Platform
 	Journal
+	// SiteAccountsOf returns what a person has and left inside sites.
+	SiteAccountsOf(ctx context.Context, subject string) ([]tenants.SiteAccount, error)
 	Audit(ctx context.Context, e tenants.AuditEntry) error
 }
 

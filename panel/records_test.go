@@ -31,7 +31,8 @@ type records struct {
 	counts       int                       // how often members were counted
 	mails        map[string][]tenants.Mail // by site
 	figures      tenants.MailFigures
-	broken       error // what every reading answers when it is set
+	inside       map[string][]tenants.SiteAccount // by subject
+	broken       error                            // what every reading answers when it is set
 }
 
 func (r *records) CreateAssociation(ctx context.Context, a tenants.Association) error {
@@ -42,6 +43,10 @@ func (r *records) CreateAssociation(ctx context.Context, a tenants.Association) 
 	defer r.mu.Unlock()
 	r.associations = append(r.associations, a.ID)
 	return nil
+}
+
+func (r *records) SiteAccountsOf(_ context.Context, subject string) ([]tenants.SiteAccount, error) {
+	return r.inside[subject], nil
 }
 
 func (r *records) Associations(ctx context.Context) ([]tenants.Association, error) {

@@ -92,7 +92,32 @@ func (s *Server) person(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	if page.Inside, err = s.inside(c, m.Subject); err != nil {
+		return err
+	}
 	return s.render(c, fiber.StatusOK, page)
+}
+
+// inside lists a person's accounts in sites, and those that they may have left there.
+func (s *Server) inside(c *fiber.Ctx, subject string) ([]views.InsideRow, error) {
+	accounts, err := s.o.Records.SiteAccountsOf(c.UserContext(), subject)
+	if err != nil {
+		return nil, err
+	}
+	var rows []views.InsideRow
+	for _, a := range accounts {
+		x, err := s.o.Records.Site(c.UserContext(), a.SiteID)
+		if errors.Is(err, tenants.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, views.InsideRow{
+			SiteID: x.ID, Host: x.Host, Login: a.Login, Local: a.Local, Administrator: a.Administrator, Keys: a.Keys, Unknown: len(a.Subjects) == 0,
+		})
+	}
+	return rows, nil
 }
 
 // findPerson reads the person of the path; only who may end their sessions sees them.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"chatiere/tenants"
 	"chatiere/tenants/operations"
 )
 
@@ -199,4 +200,28 @@ func TestWrongKeysAndLinksAreHeldBackAndGoodOnesAreNot(t *testing.T) {
 	if r := w.do(who{bearer: secret}, ask{path: "/api/v1/account", header: from}); r.status != http.StatusOK {
 		t.Errorf("a good key from the same address answers %d", r.status)
 	}
+}
+
+// Somebody whose right ended may hold accounts inside sites that need no right: the co-op sees them.
+func TestTheCoopSeesWhatSomebodyLeftInsideSites(t *testing.T) {
+	w := newWorld(t)
+	w.towns()
+	x := w.site("lilas", tenants.StateReady)
+	w.signIn(lea)
+	w.records.inside = map[string][]tenants.SiteAccount{"lea": {
+		{SiteID: x.ID, Login: "lea", Administrator: true, Subjects: []string{"lea"}},
+		{SiteID: x.ID, Login: "derriere", Local: true, Administrator: true, Keys: 2, Subjects: []string{"lea"}},
+		{SiteID: x.ID, Login: "agence", Local: true},
+		{SiteID: "sgone00000", Login: "vieux", Local: true},
+	}}
+	admin := w.signIn(ana)
+	page := w.do(admin, ask{path: "/people/lea"})
+	contains(t, page, "Dans les sites", x.Host, "derriere", "créé ou modifié par cette personne", "2 clés", "agence", "l’auteur n’est pas connu")
+	lacks(t, page, "vieux")
+	lacks(t, page, "n’a plus de droits")
+	m, err := w.store.Person(t.Context(), "lea")
+	must(t, err)
+	m.Memberships = nil
+	must(t, w.store.SavePerson(t.Context(), m))
+	contains(t, w.do(admin, ask{path: "/people/lea"}), "n’a plus de droits", "derriere")
 }

@@ -2,6 +2,7 @@ package views
 
 import (
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -59,7 +60,24 @@ type Person struct {
 	Rights      []Right
 	Sessions    []SessionRow
 	Tokens      int
+	Inside      []InsideRow
 	JournalPath string
+}
+
+// Left tells whether somebody without any right left accounts inside sites that still let in.
+func (p Person) Left() bool {
+	return len(p.Rights) == 0 && slices.ContainsFunc(p.Inside, func(r InsideRow) bool { return r.Local })
+}
+
+// InsideRow is an account inside a site: the person's own, or one that lets in without the panel.
+type InsideRow struct {
+	SiteID        string
+	Host          string
+	Login         string
+	Local         bool
+	Administrator bool
+	Keys          int
+	Unknown       bool // nobody knows who made it
 }
 
 func (Person) template() string { return "person" }

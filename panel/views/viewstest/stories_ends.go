@@ -88,7 +88,12 @@ func openSessions() []views.SessionRow {
 func persons() []Story {
 	rights := []views.Right{{Role: views.RoleAdmin}, {Role: views.RoleManager, Association: "Amap du Puy", Slug: "amap-du-puy"}}
 	full := views.Person{Base: Admin("/people/u1"), Subject: "u1", Name: "Léa Martin", Username: "lea", Email: "lea@lilas.example", SeenAt: Now.Add(-3 * time.Minute),
-		Rights: rights, Sessions: openSessions()[1:], Tokens: 2, JournalPath: "/journal?person=L%C3%A9a+Martin"}
-	out := views.Person{Base: flashed(Admin("/people/u2"), views.FlashPersonOutHere, "Ali"), Subject: "u2", Name: "Ali", Username: "ali", SeenAt: Now, JournalPath: "/journal?person=Ali"}
+		Rights: rights, Sessions: openSessions()[1:], Tokens: 2, Inside: []views.InsideRow{{SiteID: "s7k2m9qx4p", Host: "amap.lilas.example", Login: "lea"}}, JournalPath: "/journal?person=L%C3%A9a+Martin"}
+	out := views.Person{Base: flashed(Admin("/people/u2"), views.FlashPersonOutHere, "Ali"), Subject: "u2", Name: "Ali", Username: "ali", SeenAt: Now, JournalPath: "/journal?person=Ali",
+		Inside: []views.InsideRow{
+			{SiteID: "s7k2m9qx4p", Host: "amap.lilas.example", Login: "ali"},
+			{SiteID: "s7k2m9qx4p", Host: "amap.lilas.example", Login: "porte-de-derriere", Local: true, Administrator: true, Keys: 2},
+			{SiteID: "s7k2m9qx4p", Host: "amap.lilas.example", Login: "agence", Local: true, Keys: 1, Unknown: true},
+		}}
 	return []Story{{"person", full}, {"person-out", out}}
 }

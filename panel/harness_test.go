@@ -127,6 +127,7 @@ func (w *world) newServer(registry *operations.Registry) *panel.Server {
 		Identity:   auth.Identity{Issuer: w.issuer.URL, ClientID: w.issuer.ClientID, ClientSecret: w.issuer.Secret, Rights: auth.RightsGroups, Client: &http.Client{Timeout: 5 * time.Second}},
 		SessionKey: []byte("0123456789abcdef0123456789abcdef"), Heartbeat: 30 * time.Millisecond,
 		Records: w.records, People: w.store, Store: w.store, Desk: w.desk, Access: w.access, Reachable: w.access.Reachable, Catalogue: catalogue{}, Doctor: doctor{}, Watch: &w.watch, Entries: entries,
+		Former: map[string][]assertion.Identity{"ana": {{Issuer: "https://old.example/realms/x", Subject: "6c1f"}}},
 		PastPivot: func(op operations.Operation) bool {
 			plan, err := registry.Plan(op.Kind, op.PlanVersion)
 			return err == nil && plan.PastPivot(op)

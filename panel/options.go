@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"chatiere/panel/assertion"
 	"chatiere/panel/assets"
 	"chatiere/panel/auth"
 	"chatiere/panel/views"
@@ -40,9 +41,10 @@ type Options struct {
 	Access    AccessDesk
 	Reachable tenants.Reachable // names that can be asked for
 	Catalogue Catalogue
-	Entries   Entries // nil: nobody enters a site from here
-	Watch     Watch   // nil: the state of the platform's parts is not known
-	Doctor    Doctor  // nil: asking for it answers that it is not available
+	Entries   Entries                         // nil: nobody enters a site from here
+	Former    map[string][]assertion.Identity // who people were at a former issuer, by their subject now
+	Watch     Watch                           // nil: the state of the platform's parts is not known
+	Doctor    Doctor                          // nil: asking for it answers that it is not available
 	// Identities ends sessions at the issuer; nil where nobody may.
 	Identities Identities
 	// PastPivot tells that an operation can only go on; nil: never known, so that the use cases alone decide.

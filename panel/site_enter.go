@@ -81,7 +81,7 @@ func (s *Server) siteEnter(c *fiber.Ctx) error {
 	}
 	token, err := s.o.Entries.Enter(assertion.Entry{
 		SiteID: x.ID, Host: x.Host, Issuer: s.o.Identity.Issuer, Subject: v.Principal.ID, Name: v.Principal.Name, Email: v.Principal.Email,
-		Role: assertion.Administrator,
+		Role: assertion.Administrator, Former: s.o.Former[v.Principal.ID],
 	})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,20 @@ func TestNobodyEntersASiteThatIsNotOpenNorWithoutANameNorWithOldRights(t *testin
 	w.clock.Advance(6 * time.Minute)
 	if r := w.do(manager, ask{method: "POST", path: "/sites/" + x.ID + "/enter"}); r.status != 503 {
 		t.Errorf("with rights that nobody can confirm: %d to %s", r.status, r.location)
+	}
+}
+
+func TestSomebodyOfAFormerRealmBringsTheirOldIdentityAlong(t *testing.T) {
+	w := newWorld(t)
+	w.towns()
+	x := w.site("lilas", tenants.StateReady)
+	_, claims := asserted(t, w.do(w.signIn(ana), ask{method: "POST", path: "/sites/" + x.ID + "/enter"}).location)
+	if want := []any{map[string]any{"iss": "https://old.example/realms/x", "sub": "6c1f"}}; !reflect.DeepEqual(claims["former"], want) {
+		t.Errorf("former identities %v, want %v", claims["former"], want)
+	}
+	_, claims = asserted(t, w.do(w.signIn(lea), ask{method: "POST", path: "/sites/" + x.ID + "/enter"}).location)
+	if claims["former"] != nil {
+		t.Errorf("somebody else brings %v along", claims["former"])
 	}
 }
 

@@ -107,6 +107,8 @@ type Identity struct {
 	AdminClientID string // service account with rights on the realm; may be empty for an external realm
 	External      bool   // true: not our container, so nothing starts or prepares one
 	Rights        string // what rights are taken from: RightsGroups, RightsDirectory, RightsRoles, or "" for nothing
+	// Former are people of a realm from before, each as its issuer, their subject there and their subject in this realm.
+	Former []string
 }
 
 // What people's rights are taken from.

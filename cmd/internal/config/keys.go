@@ -78,6 +78,8 @@ var keysBefore = []key{
 		func(c *Config) any { return &c.Identity.External }, nil},
 	{"identity.rights", "nothing, or roles if identity.external is true: groups for our own Keycloak, directory where identity.admin_client_id is set",
 		"roles", func(c *Config) any { return &c.Identity.Rights }, checkRights},
+	{"identity.former", "a list of people of a former realm: its issuer, their subject there, their subject now, with spaces between",
+		`["https://old.example/realms/x 6c1f 8f2c"]`, func(c *Config) any { return &c.Identity.Former }, checkFormer},
 
 	{"egress.permit", "a list of name:port, address:port or ranges", `["mirror.lan:443", "10.1.0.0/16"]`,
 		func(c *Config) any { return &c.Egress.Permit }, checkPermit},

@@ -209,6 +209,29 @@ func checkIssuer(c *Config) string {
 	return ""
 }
 
+// mostFormer bounds how many former identities one person brings along when entering a site.
+const mostFormer = 3
+
+func checkFormer(c *Config) string {
+	count := map[string]int{}
+	return each(c.Identity.Former, func(entry string) bool {
+		issuer, _, now, ok := FormerIdentity(entry)
+		count[now]++
+		return ok && issuer != c.Identity.Issuer && count[now] <= mostFormer
+	})
+}
+
+// FormerIdentity takes an entry of identity.former apart.
+func FormerIdentity(entry string) (issuer, subject, now string, ok bool) {
+	f := strings.Fields(entry)
+	if len(f) != 3 {
+		return "", "", "", false
+	}
+	u, err := url.Parse(f[0])
+	ok = err == nil && u.Scheme == "https" && u.Host != "" && len(f[0]) <= 255 && len(f[1]) <= 190 && len(f[2]) <= 190
+	return f[0], f[1], f[2], ok
+}
+
 func portOf(u *url.URL) int {
 	if u.Port() == "" {
 		return 443

@@ -19,6 +19,17 @@ func entryIssuer(c config.Config) (*assertion.Issuer, error) {
 	return assertion.New(c.PanelURL(), secret, c.Now)
 }
 
+// formerIdentities lists who people were in a realm before this one, by their subject in this one.
+func formerIdentities(c config.Config) map[string][]assertion.Identity {
+	out := map[string][]assertion.Identity{}
+	for _, entry := range c.Identity.Former {
+		if issuer, subject, now, ok := config.FormerIdentity(entry); ok {
+			out[now] = append(out[now], assertion.Identity{Issuer: issuer, Subject: subject})
+		}
+	}
+	return out
+}
+
 func entryKey(c config.Config) ([]byte, error) {
 	issuer, err := entryIssuer(c)
 	if err != nil {

@@ -79,7 +79,7 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 		Coop:     panel.Coop{Name: c.Coop.Name, Contact: c.Coop.Contact},
 		Instance: c.Instance, DataRoot: c.Root, MemoryMiB: c.Sites.MemoryMiB, MailHourly: mailHourly(c), PastPivot: pastPivot(desk.Registry),
 		EdgeSocket:  c.Paths().PanelSocket(),
-		LocalSocket: c.Paths().CLISocket(), Identity: identity, AccountURL: c.Identity.Issuer + "/account", SessionKey: []byte(key), Entries: entries,
+		LocalSocket: c.Paths().CLISocket(), Identity: identity, AccountURL: c.Identity.Issuer + "/account", SessionKey: []byte(key), Entries: entries, Former: formerIdentities(c),
 		Records: panelRecords{store, c.Now}, People: store, Store: own, Desk: desk, Catalogue: shelf{known}, Doctor: w, Watch: w,
 		Identities: identities(c, w), Limits: sessionLimits(c),
 		Views: pages, Assets: static, Log: log, Now: c.Now,

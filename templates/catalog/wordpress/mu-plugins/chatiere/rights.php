@@ -4,7 +4,7 @@
 defined('ABSPATH') || exit;
 
 /** How long an entry is believed before the person has to be on the list, which is some seconds behind; in seconds. */
-const CHATIERE_LIST_DELAY = 2 * MINUTE_IN_SECONDS;
+const CHATIERE_LIST_DELAY = 45;
 
 /** Whether the person of a linked account may be in by a session that began then. */
 function chatiere_has_right(int $id, int $began): bool

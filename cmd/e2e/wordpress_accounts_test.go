@@ -3,19 +3,27 @@
 package e2e_test
 
 import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 
+	"chatiere/cmd/internal/demo"
 	"chatiere/panel/api"
 	"chatiere/panel/assertion"
+	"chatiere/tenants/keycloak"
 )
 
 // wpUser is a person's browser, or a program, at one site's own doors.
@@ -179,10 +187,12 @@ func TestTheAccountOfAPersonHasNoWayInButTheirEntry(t *testing.T) {
 	i := open(t)
 	s := i.newSite(t)
 	t.Cleanup(func() { i.gone(t, s.ID) })
-	lea := i.arrivesAt(t, s, func(e *assertion.Entry) { e.Subject, e.Email = "lea", "lea@lilas.example" })
+	subject, _ := i.newManager(t)
+	person := func(e *assertion.Entry) { e.Subject, e.Email = subject, "lea@lilas.example" }
+	lea := i.arrivesAt(t, s, person)
 	local := wpUser{instance: i, site: s, cookies: i.wordpressLogin(t, s)}
 	local.nonce = local.ask(t, http.MethodGet, "/wp-admin/admin-ajax.php?action=rest-nonce", "").body
-	own := i.accountOf(t, s.ID, "lea")
+	own := i.accountOf(t, s.ID, subject)
 	const password = "Un-mot-de-passe-a-elle-7"
 	users := fmt.Sprintf("/wp-json/wp/v2/users/%d", own.ID)
 	for what, answer := range map[string]wpAnswer{
@@ -228,7 +238,7 @@ func TestTheAccountOfAPersonHasNoWayInButTheirEntry(t *testing.T) {
 			t.Errorf("%s lets into her account", what)
 		}
 	}
-	if !i.arrivesAt(t, s, func(e *assertion.Entry) { e.Subject, e.Email = "lea", "lea@lilas.example" }).manages(t) {
+	if !i.arrivesAt(t, s, person).manages(t) {
 		t.Error("she herself does not get in any more")
 	}
 }
@@ -305,7 +315,8 @@ func TestAnOldAccountIsClaimedByItsPasswordAndItsKeysDie(t *testing.T) {
 	password, application := i.plant(t, s, "ancienne", address, "editor")
 	old := i.withPassword(t, s, "ancienne", password)
 	key := i.wp(t, s.ID, `echo get_password_reset_key(get_user_by("login", "ancienne"));`)
-	lea := i.arrivesAt(t, s, func(e *assertion.Entry) { e.Subject, e.Email = "lea", address })
+	subject, _ := i.newManager(t)
+	lea := i.arrivesAt(t, s, func(e *assertion.Entry) { e.Subject, e.Email = subject, address })
 	const page = "/wp-admin/users.php?page=chatiere-claim"
 	form := lea.ask(t, http.MethodGet, page, "")
 	if !strings.Contains(form.body, "ancienne") {
@@ -316,14 +327,14 @@ func TestAnOldAccountIsClaimedByItsPasswordAndItsKeysDie(t *testing.T) {
 	claim := func(password string) wpAnswer {
 		return lea.ask(t, http.MethodPost, page, url.Values{"_wpnonce": {nonce}, "login": {"ancienne"}, "password": {password}}.Encode())
 	}
-	if got := claim("faux"); got.status != http.StatusOK || i.accountOf(t, s.ID, "lea").Login == "ancienne" {
+	if got := claim("faux"); got.status != http.StatusOK || i.accountOf(t, s.ID, subject).Login == "ancienne" {
 		t.Errorf("a wrong password answers %d", got.status)
 	}
 	answer := claim(password)
 	if answer.status != http.StatusFound || len(answer.cookies) == 0 {
 		t.Fatalf("the right password answers %d: %.300s", answer.status, answer.body)
 	}
-	if got := i.accountOf(t, s.ID, "lea"); got.Login != "ancienne" || got.Roles != "administrator" || got.Email != address {
+	if got := i.accountOf(t, s.ID, subject); got.Login != "ancienne" || got.Roles != "administrator" || got.Email != address {
 		t.Errorf("she has %+v", got)
 	}
 	if lea.cookies = answer.cookies; !lea.manages(t) {
@@ -340,6 +351,89 @@ func TestAnOldAccountIsClaimedByItsPasswordAndItsKeysDie(t *testing.T) {
 	if got := i.wp(t, s.ID, `echo is_wp_error(check_password_reset_key("`+key+`", "ancienne")) ? "dead" : "good";`); got != "dead" {
 		t.Errorf("its reset key is %s", got)
 	}
+}
+
+// What a right opened closes with it, and the co-op sees what does not.
+func TestTheEndOfARightEndsSessionsInsideASiteAndTellsWhatIsLeft(t *testing.T) {
+	i := open(t)
+	s := i.newSite(t)
+	t.Cleanup(func() { i.gone(t, s.ID) })
+	subject, _ := i.newManager(t)
+	lea := i.arrivesAt(t, s, func(e *assertion.Entry) { e.Subject, e.Email = subject, "" })
+	made := lea.ask(t, http.MethodPost, "/wp-json/wp/v2/users", `{"username":"derriere","email":"derriere@lilas.example","password":"Porte-de-derriere-1","roles":["administrator"]}`)
+	if made.status != http.StatusCreated {
+		t.Fatalf("making an administrator answers %d: %.300s", made.status, made.body)
+	}
+	list := func() string {
+		text, err := os.ReadFile(filepath.Join(i.config.Paths().SiteSecrets(s.ID), "people.json"))
+		if err != nil {
+			return err.Error()
+		}
+		return string(text)
+	}
+	eventually(t, patience, "the site is told of her right", func() (bool, string) { text := list(); return strings.Contains(text, subject), text })
+	for _, end := range []struct {
+		what string
+		do   func()
+	}{
+		{"the co-op ends her sessions", func() { i.sql(t, "UPDATE people SET signed_out_at = UTC_TIMESTAMP(6) WHERE subject = '"+subject+"'") }},
+		{"she is no manager any more", func() { i.noManager(t, subject) }},
+	} {
+		lea = i.arrivesAt(t, s, func(e *assertion.Entry) { e.Subject, e.Email = subject, "" })
+		if !lea.manages(t) {
+			t.Fatalf("before %s she is not in", end.what)
+		}
+		end.do()
+		eventually(t, 2*time.Minute, end.what, func() (bool, string) { return !lea.manages(t) && lea.roles(t) == "", "still in" })
+	}
+	eventually(t, 2*time.Minute, "the co-op knows what she left", func() (bool, string) {
+		rows := i.sql(t, "SELECT login, local, administrator FROM site_accounts WHERE subject = '"+subject+"' ORDER BY local")
+		return strings.Contains(rows, "derriere\t1\t1") && strings.Count(rows, "\n") == 1, rows
+	})
+}
+
+// newManager is somebody in Keycloak, and in the records, who manages the demo's association, until the test ends.
+func (i *instance) newManager(t *testing.T) (subject string, p demo.Person) {
+	t.Helper()
+	kc, _ := i.realm(t)
+	name, password := "e2e-"+random(), "Long-"+random()
+	u, err := kc.EnsureUser(t.Context(), keycloak.Account{
+		Username: name, Email: name + "@lilas.example", FirstName: "Léa", LastName: "d’Arc", Password: keycloak.Secret(password), Operation: "e2e",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := kc.DeleteUser(context.WithoutCancel(t.Context()), name); err != nil {
+			t.Error(err)
+		}
+	})
+	group, err := kc.GroupByPath(t.Context(), "/assos/"+i.summary.Association+"/gestion")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kc.AddMember(t.Context(), u.ID, group.ID); err != nil {
+		t.Fatal(err)
+	}
+	// As her sign-in would note it; the worker's next reading of the directory says the same.
+	i.sql(t, "INSERT INTO people (subject, username, name, email, coop_admin, seen_at) VALUES ('"+u.ID+"', '"+name+"', 'Léa d’Arc', '', FALSE, UTC_TIMESTAMP(6))"+
+		" ON DUPLICATE KEY UPDATE seen_at = seen_at")
+	i.sql(t, "INSERT IGNORE INTO association_members (association_id, subject, role) SELECT id, '"+u.ID+"', 'manager' FROM associations WHERE slug = '"+i.summary.Association+"'")
+	return u.ID, demo.Person{Username: name, Password: password}
+}
+
+// noManager takes the right away, in Keycloak and, as the worker's next reading would, in the records.
+func (i *instance) noManager(t *testing.T, subject string) {
+	t.Helper()
+	kc, _ := i.realm(t)
+	group, err := kc.GroupByPath(t.Context(), "/assos/"+i.summary.Association+"/gestion")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kc.RemoveMember(t.Context(), subject, group.ID); err != nil {
+		t.Fatal(err)
+	}
+	i.sql(t, "DELETE FROM association_members WHERE subject = '"+subject+"'")
 }
 
 // A subscriber takes a manager's address before she ever came, and waits in another browser.
@@ -382,4 +476,76 @@ func (i *instance) managersAddress(t *testing.T) string {
 		t.Fatalf("the manager has no address: %v", err)
 	}
 	return u.Email
+}
+
+// Keycloak lets people write any address into their account; from then on nobody vouches for it.
+func TestAnAddressThatSomebodyChangesThemselvesIsNotVerifiedAnyMore(t *testing.T) {
+	i := open(t)
+	kc, _ := i.realm(t)
+	_, p := i.newManager(t)
+	before, err := kc.FindUser(t.Context(), p.Username)
+	if err != nil || !before.Verified {
+		t.Fatalf("who was made by the co-op has an address that is not verified: %+v (%v)", before, err)
+	}
+	c := i.call(t, p)
+	realm, verifier := i.config.Identity.Issuer, strings.Repeat(random(), 4)
+	digest := sha256.Sum256([]byte(verifier))
+	back := realm + "/account/"
+	c.web.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		if r.URL.Query().Has("code") {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	res, err := c.web.Get(realm + "/protocol/openid-connect/auth?" + url.Values{
+		"client_id": {"account-console"}, "redirect_uri": {back}, "response_type": {"code"}, "scope": {"openid"}, "state": {"x"},
+		"code_challenge_method": {"S256"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(digest[:])},
+	}.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	to, err := res.Location()
+	if err != nil {
+		t.Fatalf("asking for the account page answers %s: %v", res.Status, err)
+	}
+	code := to.Query().Get("code")
+	if fragment, err := url.ParseQuery(to.Fragment); code == "" && err == nil {
+		code = fragment.Get("code")
+	}
+	res, err = c.web.PostForm(realm+"/protocol/openid-connect/token", url.Values{
+		"client_id": {"account-console"}, "redirect_uri": {back}, "grant_type": {"authorization_code"}, "code": {code}, "code_verifier": {verifier},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var token struct {
+		Access string `json:"access_token"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&token); err != nil || token.Access == "" {
+		t.Fatalf("the token answers %s (%v)", res.Status, err)
+	}
+	body, err := json.Marshal(map[string]string{"username": before.Username, "email": "somebody-" + random() + "@lilas.example", "firstName": "Léa", "lastName": "d’Arc"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, realm+"/account/", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token.Access)
+	req.Header.Set("Content-Type", "application/json")
+	changed, err := c.web.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer changed.Body.Close()
+	if text, _ := io.ReadAll(changed.Body); changed.StatusCode >= 300 {
+		t.Fatalf("changing the address answers %s: %.300s", changed.Status, text)
+	}
+	after, err := kc.FindUser(t.Context(), p.Username)
+	if err != nil || after.Email == before.Email || after.Verified {
+		t.Errorf("after the change: %+v (%v), want another address that is not verified", after, err)
+	}
 }

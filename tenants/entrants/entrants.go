@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -41,6 +42,10 @@ const Hook = "accounts"
 // surveyEvery is how old the knowledge of a site's accounts may be while nobody's right changes.
 const surveyEvery = 12 * time.Hour
 
+// surveyAgain is how long a site whose accounts could not be listed is left alone: sites keep the image they were made
+// from, and one from before the hook has none.
+const surveyAgain = 10 * time.Minute
+
 // Keeper holds the ports.
 type Keeper struct {
 	Issuer  string // the identity provider that gives people their subjects
@@ -48,10 +53,17 @@ type Keeper struct {
 	Files   Files
 	Hooks   Hooks
 	Now     func() time.Time
+	Log     *slog.Logger
 
-	mu    sync.Mutex
-	due   map[string]bool  // by site: its list changed since its accounts were looked at
-	turns map[string]int64 // by site: the turn in which they were last looked at
+	mu     sync.Mutex
+	due    map[string]bool    // by site: its list changed since its accounts were looked at
+	turns  map[string]int64   // by site: the turn in which they were last looked at
+	failed map[string]failure // by site: why that did not work
+}
+
+type failure struct {
+	at  time.Time
+	why string
 }
 
 // list is the file that a site reads.
@@ -112,20 +124,40 @@ func (k *Keeper) mark(siteID string) {
 	k.due[siteID] = true
 }
 
-// Survey notes the accounts of the ready sites whose list changed, and from time to time of every other, one by one.
+// Survey notes the accounts of the ready sites whose list changed, and from time to time of every other, one by one. What
+// is wrong with one site is logged when it is new: it is no fault of the round.
 func (k *Keeper) Survey(ctx context.Context) error {
 	sites, err := k.Records.LiveSites(ctx)
 	if err != nil {
 		return fmt.Errorf("listing live sites: %w", err)
 	}
-	var faults []error
 	for _, s := range k.dueSites(sites) {
-		if err := k.survey(ctx, s); err != nil {
-			k.mark(s.ID) // again in the next round
-			faults = append(faults, err)
+		err := k.survey(ctx, s)
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
+		k.note(ctx, s.ID, err)
 	}
-	return errors.Join(faults...)
+	return nil
+}
+
+func (k *Keeper) note(ctx context.Context, siteID string, err error) {
+	if err != nil {
+		k.mark(siteID)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err == nil {
+		delete(k.failed, siteID)
+		return
+	}
+	if k.failed == nil {
+		k.failed = map[string]failure{}
+	}
+	if k.failed[siteID].why != err.Error() {
+		k.Log.WarnContext(ctx, "accounts inside a site not listed", "site", siteID, "error", err)
+	}
+	k.failed[siteID] = failure{k.Now(), err.Error()}
 }
 
 // dueSites takes the sites whose turn it is; one that does not run keeps its turn.
@@ -138,7 +170,8 @@ func (k *Keeper) dueSites(sites []tenants.Site) []tenants.Site {
 		turn := turnOf(k.Now(), s.ID)
 		last, known := k.turns[s.ID]
 		wanted := k.due[s.ID] || known && last != turn
-		if wanted && s.State != tenants.StateReady {
+		resting := k.Now().Sub(k.failed[s.ID].at) < surveyAgain
+		if wanted && (s.State != tenants.StateReady || resting) {
 			waiting[s.ID] = true
 		} else if wanted {
 			due = append(due, s)

@@ -158,7 +158,7 @@ func (w *Worker) plan(context.Context) error {
 		Nudge: w.runner.Nudge,
 	}
 	w.upkeep = w.newUpkeep()
-	w.entrants = &entrants.Keeper{Issuer: c.Identity.Issuer, Records: w.store, Files: w.disk, Hooks: w.plans, Now: w.now}
+	w.entrants = &entrants.Keeper{Issuer: c.Identity.Issuer, Records: w.store, Files: w.disk, Hooks: w.plans, Now: w.now, Log: w.log}
 	w.stirred = newStirred()
 	w.watch = w.newWatch()
 	w.reserve = w.newReserve()

@@ -92,8 +92,10 @@ type claims struct {
 	SubjectIssuer string     `json:"sub_iss"`
 	Former        []Identity `json:"former,omitempty"`
 	Name          string     `json:"name"`
-	Email         string     `json:"email,omitempty"`
-	Role          Role       `json:"role"`
+	// Not "email": sites keep the image they were made from, and the plugin of older ones gives the account that bears the
+	// address called so to the person.
+	Email string `json:"verified_email,omitempty"`
+	Role  Role   `json:"role"`
 }
 
 // Audience names a site so that neither another site nor the same name under another site takes an assertion made for it.

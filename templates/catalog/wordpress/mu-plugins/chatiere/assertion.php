@@ -68,7 +68,8 @@ function chatiere_claims(array $claims, string $issuer, int $now): array
     }
     $former = is_array($claims['former'] ?? null) ? $claims['former'] : [];
     $claims['former'] = array_values(array_filter($former, static fn ($one): bool => chatiere_is_word($one['iss'] ?? null) && chatiere_is_word($one['sub'] ?? null)));
-    $claims['email'] = is_string($claims['email'] ?? null) && is_email($claims['email']) ? $claims['email'] : '';
+    $address = $claims['verified_email'] ?? null;
+    $claims['email'] = is_string($address) && is_email($address) ? $address : '';
     return $claims;
 }
 

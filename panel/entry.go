@@ -130,13 +130,14 @@ func (s *Server) note(c *fiber.Ctx, action, detail string) {
 	}
 }
 
-// backchannelLogout is posted by the issuer itself, which proves it by a signed token.
+// backchannelLogout is posted by the issuer itself, which proves it by a signed token. Only a token that is none costs a
+// try: whoever shares the issuer's address must not be able to keep its signals away.
 func (s *Server) backchannelLogout(c *fiber.Ctx) error {
-	if err := s.gate.Spend(c.UserContext(), auth.AttemptSignal, address(c)); err != nil {
-		return err
-	}
 	n, err := s.back.Logout(c.UserContext(), field(c, "logout_token"))
 	if errors.Is(err, auth.ErrFlow) {
+		if err := s.admit(c, auth.AttemptSignal, err); errors.Is(err, auth.ErrTooMany) {
+			return err
+		}
 		s.log.Warn("logout token refused", "request_id", middleware.RequestIDOf(c), "error", err)
 		return c.Status(fiber.StatusBadRequest).JSON(fiber.Map{"error": "invalid_request"})
 	}

@@ -95,6 +95,27 @@ func TestBackChannelLogoutNeedsNoForm(t *testing.T) {
 	}
 }
 
+func TestJunkFromTheIssuersAddressDoesNotHoldItsSignOutsBack(t *testing.T) {
+	w := newWorld(t)
+	by := w.signIn(lea)
+	signal := func(token string) int {
+		return w.do(who{}, ask{method: "POST", path: "/auth/backchannel-logout", form: url.Values{"logout_token": {token}}, header: map[string]string{"Sec-Fetch-Site": "", "X-Real-IP": "192.0.0.8"}}).status
+	}
+	answers := map[int]int{}
+	for n := range 130 {
+		answers[signal(strings.Repeat("x", n)+".e30.e30")]++
+	}
+	if answers[http.StatusBadRequest] == 0 || answers[http.StatusTooManyRequests] == 0 || len(answers) != 2 {
+		t.Errorf("junk is answered by %v", answers)
+	}
+	if got := signal(w.issuer.LogoutToken("sid-lea", "lea", nil)); got != http.StatusOK {
+		t.Errorf("the issuer's own signal is answered by %d", got)
+	}
+	if r := w.do(by, ask{path: "/account"}); r.status != http.StatusSeeOther {
+		t.Errorf("the session still answers %d", r.status)
+	}
+}
+
 func TestChangesNeedTheSessionsFormAndOurOwnPage(t *testing.T) {
 	w := newWorld(t)
 	w.towns()

@@ -21,12 +21,18 @@ type BackChannel struct {
 // maxLogoutAge bounds what we accept and so what we must remember: Keycloak's tokens live two minutes.
 const maxLogoutAge = 5 * time.Minute
 
+// maxLogoutToken bounds what is looked at; Keycloak's tokens have about 1 KiB.
+const maxLogoutToken = 16 << 10
+
 // Logout verifies a logout token and ends the sessions it names. It answers ErrFlow for a token that is not one, is out of
 // date, or was heard before.
 func (b *BackChannel) Logout(ctx context.Context, raw string) (int64, error) {
 	c, err := b.Provider.connected()
 	if err != nil {
 		return 0, err
+	}
+	if len(raw) > maxLogoutToken {
+		return 0, fmt.Errorf("logout token of %d bytes: %w", len(raw), ErrFlow)
 	}
 	t, err := c.verifier.VerifyLogout(ctx, raw)
 	if err != nil {

@@ -87,7 +87,8 @@ func brief(err error) string {
 }
 
 func (p *Provider) discover(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, p.id.Client), askTimeout)
+	// The provider keeps the client, and asks by it for the issuer's keys.
+	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, pacedClient(p.id.Client)), askTimeout)
 	defer cancel()
 	found, err := oidc.NewProvider(ctx, p.id.Issuer)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -345,5 +346,25 @@ func TestARightThatWasTakenAwayIsGoneAfterFiveMinutes(t *testing.T) {
 	p.clock.Advance(time.Minute)
 	if v, err := p.resolve(t, a.Cookie); err != nil || manager(v) {
 		t.Errorf("after five minutes the right is still there (%v)", err)
+	}
+}
+
+func TestJunkTokensDoNotCostTheIssuerARequestEach(t *testing.T) {
+	p := newPorch(t)
+	whole := p.issuer.LogoutToken("sid-lea", "lea", nil)
+	forged := whole[:len(whole)-8] + "AAAAAAAA"
+	for range 100 {
+		if _, err := p.back.Logout(t.Context(), forged); !errors.Is(err, auth.ErrFlow) {
+			t.Fatalf("a forged token: %v", err)
+		}
+	}
+	if n := p.issuer.KeysAsked(); n > 20 {
+		t.Errorf("100 forged tokens: the issuer was asked for its keys %d times", n)
+	}
+	if _, err := p.back.Logout(t.Context(), p.issuer.LogoutToken("sid-lea", "lea", nil)); err != nil {
+		t.Errorf("its own signal afterwards: %v", err)
+	}
+	if _, err := p.back.Logout(t.Context(), strings.Repeat("x", 1<<20)); !errors.Is(err, auth.ErrFlow) {
+		t.Errorf("a token of a megabyte: %v", err)
 	}
 }

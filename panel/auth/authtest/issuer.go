@@ -38,6 +38,7 @@ type Issuer struct {
 	codes     map[string]code
 	refresh   map[string]Claims // by refresh token, each good for one use
 	refreshes int
+	keysAsked int
 }
 
 type code struct {
@@ -167,7 +168,17 @@ func (i *Issuer) discovery(w http.ResponseWriter, _ *http.Request) {
 	})
 }
 
+// KeysAsked tells how often the keys were asked for.
+func (i *Issuer) KeysAsked() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.keysAsked
+}
+
 func (i *Issuer) jwks(w http.ResponseWriter, _ *http.Request) {
+	i.mu.Lock()
+	i.keysAsked++
+	i.mu.Unlock()
 	e := big.NewInt(int64(i.key.E)).Bytes()
 	reply(w, http.StatusOK, Claims{"keys": []Claims{{
 		"kty": "RSA", "alg": "RS256", "use": "sig", "kid": "k1", "n": encode(i.key.N.Bytes()), "e": encode(e),

@@ -92,6 +92,18 @@ func TestASiteReachesAnAllowedNameWithTLSIntact(t *testing.T) {
 	}
 }
 
+func TestWordPressNamesTheHostThatASiteMayNotReach(t *testing.T) {
+	i := open(t)
+	out, _ := i.php(t, i.demoSite(t).ID, `
+		require "/opt/wordpress/wp-load.php";
+		require_once ABSPATH . "wp-admin/includes/file.php";
+		foreach ([download_url("https://refused.example.org/a.zip"), wp_safe_remote_get("http://169.254.169.254/")] as $r) echo implode(" ", $r->get_error_messages()), "\n";`)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if len(lines) != 2 || !strings.Contains(lines[0], "refused.example.org") || !strings.Contains(lines[1], "169.254.169.254") {
+		t.Errorf("a plugin's update is told %q", lines)
+	}
+}
+
 func TestASiteReachesItselfByName(t *testing.T) {
 	i := open(t)
 	site := i.demoSite(t)

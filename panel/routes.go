@@ -55,6 +55,9 @@ type route struct {
 
 const healthPath = "/health"
 
+// PathBackChannelLogout is where the issuer says that a session there is over.
+const PathBackChannelLogout = "/auth/backchannel-logout"
+
 // routes is everything the panel answers.
 func (s *Server) routes() []route {
 	return append(s.pages(), s.endpoints()...)
@@ -71,7 +74,7 @@ func (s *Server) pages() []route {
 		{"GET", "/auth/step-up", s.stepUp, edge, nobody, read},
 		{"GET", auth.CallbackPath, s.callback, edge, nobody, read},
 		{"POST", "/auth/logout", s.logout, edge, cookie, undo},
-		{"POST", "/auth/backchannel-logout", s.backchannelLogout, edge, nobody, signal},
+		{"POST", PathBackChannelLogout, s.backchannelLogout, edge, nobody, signal},
 		{"GET", "/break-glass", s.breakGlassPage, edge, nobody, read},
 		{"POST", "/break-glass", s.breakGlassEnter, edge, nobody, post},
 

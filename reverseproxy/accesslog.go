@@ -3,6 +3,7 @@ package reverseproxy
 import (
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"chatiere/reverseproxy/access"
@@ -43,8 +44,11 @@ func cut(s string, limit int) string {
 	return s
 }
 
-// network is the client's address without what tells one household from the next.
+// network is the client's address without what tells one household from the next, or who came by a door.
 func network(remote string) string {
+	if strings.HasPrefix(remote, "site:") || strings.HasPrefix(remote, "peer:") {
+		return remote
+	}
 	addr, err := netip.ParseAddr(clientAddress(remote))
 	if err != nil {
 		return ""

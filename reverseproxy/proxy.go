@@ -25,6 +25,7 @@ type parts struct {
 	transport *upstream.Transport
 	counter   *traffic.Counter
 	access    *access.Log
+	attempts  *attempts
 	log       *slog.Logger
 	clock     func() time.Time
 }
@@ -35,6 +36,7 @@ func (p parts) handlers() (secure, plain http.Handler) {
 	f := &faults{log: p.log, clock: p.clock, said: make(map[string]time.Time)}
 	outer := func(h http.Handler) http.Handler {
 		h = route(p.table, p.pages, h)
+		h = hold(p.pages, p.attempts, h)
 		h = hygiene(p.pages, h)
 		h = f.report(h)
 		h = accessLog(p.access, p.clock, h)

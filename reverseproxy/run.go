@@ -27,7 +27,7 @@ type Options struct {
 	Routes string
 	// Cert and Key are the paths of the certificate (with its chain) and its key.
 	Cert, Key string
-	// Spool is the directory for traffic counts; empty counts in memory only.
+	// Spool is the directory for traffic counts and for what sites tried at their own door; empty counts in memory only.
 	Spool string
 
 	// HTTPS and HTTP are addresses to listen on; either may be empty.
@@ -79,6 +79,9 @@ func Run(ctx context.Context, opts Options, log *slog.Logger) error {
 	if p.pages, err = pages.New(opts.Contact); err != nil {
 		return err
 	}
+	if p.attempts, err = openAttempts(opts.Spool, opts.Clock, log); err != nil {
+		log.Error("attempts of sites are not noted", "error", err)
+	}
 	opts.Upstream.Own = ownStatus
 	p.transport = upstream.New(opts.Upstream)
 	watcher := routes.Open(opts.Routes, opts.Poll, opts.Clock, log)
@@ -103,6 +106,7 @@ func Run(ctx context.Context, opts Options, log *slog.Logger) error {
 	background.Go(func() { recovery.Keep(base, log, "watching the route table", watcher.Run) })
 	background.Go(func() { recovery.Keep(base, log, "watching certificates", source.Run) })
 	background.Go(func() { recovery.Keep(base, log, "tending upstream connections", p.transport.Tend) })
+	background.Go(func() { recovery.Keep(base, log, "writing attempts of sites", p.attempts.run) })
 	if opts.Access != nil {
 		background.Go(func() {
 			recovery.Keep(base, log, "writing the access log", func(ctx context.Context) { opts.Access.Run(ctx, log) })
@@ -160,6 +164,7 @@ func (o Options) listen() (_ *listeners, err error) {
 		if err := l.add(&l.secure, o.Inherited[socket.Path], func() (net.Listener, error) { return edge.ListenUnix(socket) }); err != nil {
 			return nil, err
 		}
+		l.secure[len(l.secure)-1] = edge.Door{Listener: l.secure[len(l.secure)-1], Socket: socket}
 	}
 	return l, nil
 }

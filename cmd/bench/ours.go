@@ -20,7 +20,7 @@ var refusals = []string{
 // ourFiles makes a data root of the product: its configuration, its directories, a route table and the certificate.
 func ourFiles(b *bench, port, routes int) (map[string]string, error) {
 	root := filepath.Join(b.dir, ours)
-	for _, dir := range []string{"routes", "certs", "spool/proxy", "run/proxy", "run/panel"} {
+	for _, dir := range []string{"routes", "certs", "spool/proxy", "run/proxy/gateway", "run/proxy/keycloak", "run/proxy/worker", "run/panel"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			return nil, err
 		}

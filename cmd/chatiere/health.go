@@ -86,7 +86,7 @@ func shakeHands(ctx context.Context, c config.Config) error {
 	if pem, err := os.ReadFile(c.Paths().CA()); err == nil {
 		roots.AppendCertsFromPEM(pem)
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", c.Paths().EdgeSocket())
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", c.Paths().WorkerEdgeSocket())
 	if err != nil {
 		return fmt.Errorf("asking the proxy: %w", err)
 	}

@@ -91,10 +91,10 @@ func shake(t *testing.T, paths config.Paths) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Dir(paths.EdgeSocket()), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(paths.WorkerEdgeSocket()), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("unix", paths.EdgeSocket())
+	l, err := net.Listen("unix", paths.WorkerEdgeSocket())
 	if err != nil {
 		t.Fatal(err)
 	}

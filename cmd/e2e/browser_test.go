@@ -4,11 +4,15 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,7 +63,7 @@ func (i *instance) browse(t *testing.T) *tab {
 func (i *instance) secluded(t *testing.T) func(*exec.Cmd) {
 	t.Helper()
 	name := i.container("browser-" + random())
-	edge := i.config.Paths().EdgeSocket()
+	edge := i.relay(t)
 	run(t, "docker", "run", "-d", "--name", name, "--label", "chatiere.instance="+i.config.Instance, "--network", "none", "--no-healthcheck",
 		"-v", filepath.Dir(edge)+":"+filepath.Dir(edge)+":ro", "--entrypoint", "siteinit", "chatiere/php:trixie",
 		"forward", fmt.Sprintf("tcp:127.0.0.1:%d", i.config.PublicPort), "unix:"+edge)
@@ -69,6 +73,54 @@ func (i *instance) secluded(t *testing.T) func(*exec.Cmd) {
 		cmd.Args = append([]string{"nsenter", "-t", pid, "-n", cmd.Path}, cmd.Args[1:]...)
 		cmd.Path = "/usr/bin/nsenter"
 	}
+}
+
+// relay listens on a socket and carries what comes to the proxy's public port, from an address that no other test has.
+func (i *instance) relay(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(i.config.Root, "browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "edge.sock")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Chmod(socket, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go i.carry(conn)
+		}
+	}()
+	return socket
+}
+
+// carry copies both ways between a browser and the proxy.
+func (i *instance) carry(conn net.Conn) {
+	defer conn.Close()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 77)}}
+	upstream, err := dialer.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", i.config.PublicPort))
+	if err != nil {
+		return // the browser sees its connection end
+	}
+	defer upstream.Close()
+	var wait sync.WaitGroup
+	for _, way := range [][2]net.Conn{{upstream, conn}, {conn, upstream}} {
+		wait.Go(func() {
+			_, _ = io.Copy(way[0], way[1])
+			_, _ = way[0].Close(), way[1].Close()
+		})
+	}
+	wait.Wait()
 }
 
 // do runs actions within patience.

@@ -48,7 +48,7 @@ foreach (["metadata.google.internal", "localhost.localdomain", "host.docker.inte
 // Ports of loopback, far and wide: what answers a stranger must be ours alone.
 foreach (["127.0.0.1", "127.0.0.2", "127.0.0.53", "127.1.1.1", "127.255.255.254", "127.66.0.0", "127.66.255.255"] as $ip)
   foreach ([22, 80, 111, 443, 2375, 3306, 5432, 6379, 8080, 8443, 9000, 11211] as $port)
-    if (null !== $got = dial("tcp://$ip:$port")) reached("loopback $ip:$port", $got);
+    if (null !== ($got = dial("tcp://$ip:$port")) && !str_contains($got, " 421 ")) reached("loopback $ip:$port", $got);
 // Sockets that need a right.
 if (function_exists("socket_create")) {
   foreach ([[AF_INET, SOCK_RAW, 1], [17, SOCK_RAW, 768], [16, SOCK_RAW, 0]] as $s)
@@ -154,6 +154,8 @@ func TestAHostileSiteReachesNothingAndHarmsNobody(t *testing.T) {
 			t.Errorf("from inside a hostile site: %v\n%s", err, out)
 		}
 	})
+	t.Run("the way to itself leads nowhere else", func(t *testing.T) { i.heldToItself(t, i.site(t, good.ID), bad) })
+	t.Run("the way to itself starves nobody", func(t *testing.T) { i.starves(t, i.site(t, good.ID), bad) })
 	t.Run("it harms nobody", func(t *testing.T) { i.assaults(t, good.URL, bad) })
 	t.Run("what it takes of all is noticed, and it alone is stopped", func(t *testing.T) { i.greed(t, good.ID, good.URL, bad) })
 	t.Run("it leads nobody astray", func(t *testing.T) { i.astray(t, good.ID, bad) })

@@ -20,6 +20,7 @@ import (
 const (
 	maxTunnels = 256 // the gateway's own limit per site is lower
 	maxMails   = 16
+	httpPort   = 80
 	httpsPort  = 443
 	maxPorts   = 64 // listened on for the way out; as many as one name of a list may have
 	// everywhere is 127.66.0.0/16 and the rest of loopback: there is no other
@@ -75,7 +76,7 @@ func (n *network) openResolver(ctx context.Context) {
 
 func (n *network) openEgress(ctx context.Context) {
 	if n.env("EGRESS_SOCKET") != "" {
-		n.listen(ctx, []int{httpsPort, ownPort(n.env("SITE_URL"))})
+		n.listen(ctx, []int{httpPort, httpsPort, ownPort(n.env("SITE_URL"))})
 	}
 }
 
@@ -137,9 +138,10 @@ func (n *network) reporter() func(error) {
 	}
 }
 
-// ownPort is the port of the site's own address. It and 443, which is taken for
-// it as well, are listened on from the start, since libraries connect to a name below .localhost without asking for
-// it; every other port is listened on when its name is asked for.
+// ownPort is the port of the site's own address. It is listened on from the
+// start, as 80 and 443 are, since libraries connect to a name below .localhost
+// without asking for it, and what is tried there is to be seen; every other
+// port is listened on when its name is asked for.
 func ownPort(address string) int {
 	site, err := url.Parse(address)
 	if err != nil {

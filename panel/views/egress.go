@@ -82,6 +82,7 @@ const (
 	TryAddress  TryReason = "address" // an address instead of a name
 	TryLimit    TryReason = "limit"   // too many or too fast
 	TryNaming   TryReason = "tls"     // the greeting was for another server
+	TryOwnName  TryReason = "own"     // the way to the site's own name, used for another
 	TryAbsent   TryReason = "absent"  // the name does not exist
 	TrySilent   TryReason = "silent"  // the server does not answer
 	TryMail     TryReason = "mail"    // mail that was not taken; the part about mail says why
@@ -95,7 +96,7 @@ var reasons = map[string]TryReason{
 	"bare address": TryAddress, "too many tunnels": TryLimit, "too many tunnels of all sites": TryLimit, "too many attempts": TryLimit,
 	"TLS greeting for another server name": TryNaming, "TLS greeting without a server name": TryNaming,
 	"TLS greeting with a hidden server name": TryNaming, "no TLS greeting": TryNaming, "resolving name": TryAbsent, "dialling": TrySilent,
-	"own proxy not reachable": TrySilent, "many names": TryMany,
+	"own name led elsewhere": TryOwnName, "own proxy not reachable": TrySilent, "many names": TryMany,
 	"no mail relay configured": TryMail, "mail cannot be kept": TryMail, "sender not of this site": TryMail, "header too large": TryMail,
 	"SMTP error 552: Maximum message size exceeded": TryMail, "message not acceptable": TryMail,
 	"too much mail of this site is waiting": TryMail, "too much mail is waiting": TryMail, "no room on the disk for mail": TryMail,

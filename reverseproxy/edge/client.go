@@ -9,9 +9,11 @@ import (
 )
 
 // clientKey is one client as it is counted: an IPv4 address, the 64 bits of an IPv6 network, since one
-// household has all that lies below, or the socket that neighbours without an address come by.
+// household has all that lies below, the site that a connection comes from, or the socket that neighbours without an
+// address come by.
 type clientKey struct {
 	network netip.Prefix
+	site    string
 	socket  string
 }
 
@@ -25,7 +27,10 @@ func (k clientKey) share(limit int) int {
 
 const neighbours = 4
 
-func keyOf(conn net.Conn) clientKey {
+func keyOf(conn net.Conn, caller *Caller) clientKey {
+	if caller != nil && caller.Origin != nil {
+		return clientKey{site: caller.Origin.Site}
+	}
 	tcp, ok := conn.RemoteAddr().(*net.TCPAddr)
 	if !ok {
 		return clientKey{socket: conn.LocalAddr().String()}

@@ -37,6 +37,7 @@ type rawConn struct {
 	timeout time.Duration
 	tracker *tracker
 	client  *client
+	caller  *Caller // who came by a door, else nil
 
 	refusal     func(status int) []byte // says what net/http says to those whose request it cannot read
 	headTimeout time.Duration

@@ -4,7 +4,7 @@ import "net"
 
 // ClientOf names whom a connection is counted for.
 func ClientOf(c net.Conn) string {
-	k := keyOf(c)
+	k := keyOf(c, nil)
 	return k.network.String() + k.socket
 }
 

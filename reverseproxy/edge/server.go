@@ -24,6 +24,7 @@ var NoAddress = net.TCPAddrFromAddrPort(netip.MustParseAddrPort("192.0.0.8:0"))
 type Server struct {
 	opts    Options
 	tls     *tls.Config
+	doorTLS *tls.Config  // behind doors
 	secure  *http.Server // HTTP/1.1 after a handshake, and the settings of HTTP/2
 	plain   *http.Server
 	h2      *http2Server
@@ -42,6 +43,7 @@ func New(opts Options) (*Server, error) {
 		// Pages are sent in few large writes; small first records would cost a third more.
 		DynamicRecordSizingDisabled: true,
 	}
+	s.doorTLS = doorTLS(s.tls)
 	s.secure, s.plain = s.httpServer(wholes(s.bounded(opts.Secure))), s.httpServer(s.bounded(opts.Plain))
 	var err error
 	if s.h2, err = newHTTP2(opts, s.secure); err != nil {
@@ -72,10 +74,16 @@ func (s *Server) Serve(parent context.Context, secure, plain []net.Listener) err
 	var loops sync.WaitGroup
 	h1, h0 := newHandoff(NoAddress), newHandoff(NoAddress)
 	for _, l := range secure {
-		loops.Go(func() { cancel(s.accept(ctx, l, func(c *rawConn) { s.serveSecure(ctx, c, h1) })) })
+		loops.Go(func() { cancel(s.accept(ctx, l, s.secureEntry(ctx, l, h1, h0))) })
 	}
 	for _, l := range plain {
-		loops.Go(func() { cancel(s.accept(ctx, l, func(c *rawConn) { h0.give(c) })) })
+		loops.Go(func() {
+			cancel(s.accept(ctx, l, func(conn net.Conn) {
+				if c := s.track(conn, nil); c != nil {
+					s.handle(c, func() { h0.give(c) })
+				}
+			}))
+		})
 	}
 	loops.Go(func() { cancel(s.secure.Serve(h1)) })
 	loops.Go(func() { cancel(s.plain.Serve(h0)) })
@@ -87,6 +95,18 @@ func (s *Server) Serve(parent context.Context, secure, plain []net.Listener) err
 		return nil // told to end
 	}
 	return context.Cause(ctx)
+}
+
+// secureEntry returns what becomes of a listener's connections.
+func (s *Server) secureEntry(ctx context.Context, l net.Listener, h1, h0 *handoff) func(net.Conn) {
+	if door, ok := l.(Door); ok {
+		return func(conn net.Conn) { s.handle(conn, func() { s.enter(ctx, door, conn, h1, h0) }) }
+	}
+	return func(conn net.Conn) {
+		if c := s.track(conn, nil); c != nil {
+			s.handle(c, func() { s.serveSecure(ctx, c, s.tls, h1) })
+		}
+	}
 }
 
 // drain ends politely: no new connections, HTTP/1.1 closes after the request in flight, HTTP/2 is told
@@ -110,20 +130,28 @@ func (s *Server) drain(listeners []net.Listener) {
 	s.conns.Wait()
 }
 
-// serve hands a connection to whoever serves it. After a panic nobody does, and it is closed.
-func (s *Server) serve(raw *rawConn, serve func(*rawConn)) {
+// handle serves a connection beside others. After a panic nobody does, and it is closed.
+func (s *Server) handle(conn net.Conn, serve func()) {
+	s.conns.Go(func() {
+		defer recovery.Log(s.opts.Log, "serving a connection")
+		closeUnless(conn, serve)
+	})
+}
+
+// closeUnless closes a connection unless whoever serves it returns.
+func closeUnless(conn net.Conn, serve func()) {
 	handed := false
 	defer func() {
 		if !handed {
-			_ = raw.Close()
+			_ = conn.Close()
 		}
 	}()
-	serve(raw)
+	serve()
 	handed = true
 }
 
 // accept runs one listener. Running out of file descriptors is waited out, since connections end.
-func (s *Server) accept(ctx context.Context, l net.Listener, serve func(*rawConn)) error {
+func (s *Server) accept(ctx context.Context, l net.Listener, serve func(net.Conn)) error {
 	const longest = time.Second
 	pause := 5 * time.Millisecond
 	for {
@@ -131,12 +159,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener, serve func(*rawConn
 		switch {
 		case err == nil:
 			pause = 5 * time.Millisecond
-			if raw := s.track(conn); raw != nil {
-				s.conns.Go(func() {
-					defer recovery.Log(s.opts.Log, "serving a connection")
-					s.serve(raw, serve)
-				})
-			}
+			serve(conn)
 		case ctx.Err() != nil:
 			return context.Canceled
 		case errors.Is(err, net.ErrClosed):
@@ -153,20 +176,22 @@ func (s *Server) accept(ctx context.Context, l net.Listener, serve func(*rawConn
 }
 
 // track takes a connection in. One that goes beyond what its client or all may have is closed at once,
-// without the kernel remembering it.
-func (s *Server) track(conn net.Conn) *rawConn {
+// without the kernel remembering it. caller is who came by a door, else nil.
+func (s *Server) track(conn net.Conn, caller *Caller) *rawConn {
 	remote := conn.RemoteAddr()
-	if _, ok := remote.(*net.TCPAddr); !ok {
+	if caller != nil {
+		remote = caller
+	} else if _, ok := remote.(*net.TCPAddr); !ok {
 		remote = NoAddress
 	}
 	c := &rawConn{
-		Conn: conn, remote: remote, timeout: s.opts.WriteTimeout, tracker: s.tracker, refusal: s.opts.Refusal,
+		Conn: conn, remote: remote, caller: caller, timeout: s.opts.WriteTimeout, tracker: s.tracker, refusal: s.opts.Refusal,
 		headTimeout: s.opts.ReadHeaderTimeout,
 	}
 	now := time.Now().UnixNano()
 	c.rest.Store(now)
 	c.progress.Store(now)
-	if s.tracker.admit(c, keyOf(conn)) {
+	if s.tracker.admit(c, keyOf(conn, caller)) {
 		return c
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
@@ -177,8 +202,8 @@ func (s *Server) track(conn net.Conn) *rawConn {
 }
 
 // serveSecure shakes hands and leads the connection to the server of its protocol.
-func (s *Server) serveSecure(ctx context.Context, raw *rawConn, h1 *handoff) {
-	conn := &secureConn{Conn: tls.Server(raw, s.tls), raw: raw}
+func (s *Server) serveSecure(ctx context.Context, raw *rawConn, config *tls.Config, h1 *handoff) {
+	conn := &secureConn{Conn: tls.Server(raw, config), raw: raw}
 	if err := s.handshake(ctx, conn); err != nil {
 		s.opts.Log.Debug("handshake failed", "error", err)
 		_ = raw.Close() // the handshake's error is the one that counts

@@ -19,6 +19,7 @@ import (
 
 	"chatiere/reverseproxy/egress"
 	"chatiere/reverseproxy/egress/spool"
+	"chatiere/reverseproxy/origin"
 )
 
 // container is a site's container, made as the worker makes them, with the real
@@ -131,6 +132,20 @@ func (c *container) quick(t *testing.T, what string, command []string) {
 	t.Logf("%s: failed after %s ms", what, found[1])
 }
 
+// announced is the proxy's door for sites: it takes the line of an origin from each connection.
+type announced struct{ net.Listener }
+
+func (l announced) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := origin.Read(conn); err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
 func TestASiteReachesAllowedNamesAndNothingElse(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -151,7 +166,7 @@ func TestASiteReachesAllowedNamesAndNothingElse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ca.server(t, edge, hostA, "hello from myself")
+		ca.server(t, announced{edge}, hostA, "hello from myself")
 	})
 	ports := []int{int(port)}
 	h.open(t, egress.Allow{Name: "stand-in.example", Ports: ports}, egress.Allow{Name: "inside.example", Ports: ports},

@@ -34,7 +34,7 @@ func ParsePermits(texts []string) ([]Permit, error) { return reach.ParsePermits(
 type Options struct {
 	ListDir    string // <root>/egress
 	RunDir     string // <root>/run/app
-	EdgeSocket string // <root>/run/proxy/edge.sock
+	EdgeSocket string // <root>/run/proxy/gateway/edge.sock, where connections begin with their origin
 	SpoolDir   string // <root>/spool/gateway
 	PublicPort int    // port of the sites' public addresses; 443 counts always
 

@@ -38,7 +38,7 @@ func TestRefusalsAreAnsweredLoggedAndSpooled(t *testing.T) {
 		{"INSIDE.example:80", "inside.example", "port not in list", http.StatusForbidden, spool.Refused},
 		{"inside.example:443", "inside.example", "address not public", http.StatusForbidden, spool.Refused},
 		{"10.0.0.1:443", "10.0.0.1", "bare address", http.StatusForbidden, spool.Refused},
-		{hostA + ":80", hostA, "name not in list", http.StatusForbidden, spool.Refused},
+		{hostA + ":81", hostA, "name not in list", http.StatusForbidden, spool.Refused},
 		{hostA + ":443", hostA, "own proxy not reachable", http.StatusBadGateway, spool.Failed},
 		{"down.example:1", "down.example", "dialling", http.StatusBadGateway, spool.Failed},
 		{"nowhere.example:443", "nowhere.example", "resolving name", http.StatusBadGateway, spool.Failed},
@@ -108,36 +108,6 @@ func TestTheResolverLearnsWhichNamesThereAre(t *testing.T) {
 	}
 	if _, _, status := h.connect(t, "c.example:443"); status != http.StatusForbidden {
 		t.Errorf("questions used up the tunnels' budget: status %d", status)
-	}
-}
-
-func TestTheOwnNameLeadsToTheProxy(t *testing.T) {
-	h := newHouse(t, func(o *egress.Options) { o.Resolver = newBook() }) // which knows no name
-	edge, err := net.Listen("unix", h.options.EdgeSocket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = edge.Close() }()
-	go func() {
-		for {
-			conn, err := edge.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = conn.Write([]byte("edge"))
-			_ = conn.Close()
-		}
-	}()
-	h.open(t)
-	for _, port := range []string{"443", "8443"} {
-		_, reader, status := h.connect(t, hostA+":"+port)
-		got, err := reader.Peek(4)
-		if status != http.StatusOK || string(got) != "edge" {
-			t.Errorf("port %s: %d %q %v", port, status, got, err)
-		}
-	}
-	if _, _, status := h.connect(t, "other.coop.test:8443"); status != http.StatusForbidden {
-		t.Errorf("another site's name: %d", status)
 	}
 }
 

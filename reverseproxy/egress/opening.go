@@ -26,9 +26,6 @@ func speaksTLS(port uint16) bool { return slices.Contains(tlsPorts, port) }
 // byte of it has left: a list's name must not be a door to its neighbours on
 // the same machine. Whatever else goes wrong is an error.
 func (t *tunnel) open() (fault, err error) {
-	if t.name == "" {
-		return nil, t.pass(t.buffered())
-	}
 	first, fault := t.first()
 	if fault != nil || len(first) == 0 {
 		return fault, nil
@@ -39,6 +36,7 @@ func (t *tunnel) open() (fault, err error) {
 	_ = t.client.SetReadDeadline(time.Now().Add(greetLimit))
 	seen, hello, fault := greeting.Read(io.MultiReader(bytes.NewReader(first), t.client))
 	if fault == nil {
+		t.sought = hello.ServerName
 		fault = hello.Check(t.name)
 	}
 	if fault == nil {

@@ -16,6 +16,7 @@ import (
 	"chatiere/reverseproxy/egress/reach"
 	"chatiere/reverseproxy/egress/relay"
 	"chatiere/reverseproxy/egress/spool"
+	"chatiere/reverseproxy/origin"
 	"chatiere/reverseproxy/recovery"
 )
 
@@ -145,9 +146,9 @@ func (s *site) admit(list *List, r request) error {
 	return err
 }
 
-// own tells whether a site asks for its own public address.
+// own tells whether a site asks for its own public address. Plain HTTP is answered by a redirect to it.
 func (s *site) own(list *List, r request) bool {
-	return r.name == list.Host && (r.asking() || r.port == 443 || int(r.port) == s.PublicPort)
+	return r.name == list.Host && (r.asking() || r.port == 443 || int(r.port) == s.PublicPort || r.port == origin.PlainPort)
 }
 
 func (s *site) dial(ctx context.Context, list *List, r request) (net.Conn, error) {
@@ -159,6 +160,11 @@ func (s *site) dial(ctx context.Context, list *List, r request) (net.Conn, error
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrEdge, err)
 	}
+	err = errors.Join(conn.SetWriteDeadline(time.Now().Add(headLimit)), origin.Origin{Site: s.id, Host: list.Host, Port: int(r.port)}.Write(conn))
+	if err != nil {
+		_ = conn.Close() // nobody is served on it
+		return nil, fmt.Errorf("%w: %w", ErrEdge, err)
+	}
 	return conn, nil
 }
 
@@ -167,16 +173,31 @@ func (s *site) tunnel(ctx context.Context, conn net.Conn, early *bufio.Reader, u
 		_ = upstream.Close()
 		return
 	}
-	t := &tunnel{client: conn, early: early, server: upstream, idle: s.Idle}
-	if !own { // the way to itself is no way out
+	t := &tunnel{client: conn, early: early, server: upstream, idle: s.Idle, name: r.name, strict: speaksTLS(r.port)}
+	if own { // the way to itself is no way out: it takes nothing from the site's share of the line
+		t.strict = r.port != origin.PlainPort
+	} else {
 		t.flow = func(n int) error { return s.flow.WaitN(ctx, n) }
-		t.name, t.strict = r.name, speaksTLS(r.port)
 	}
 	fault := t.run(func() { s.note(r, spool.Allowed, nil) })
-	if fault != nil {
+	if own && fault != nil {
+		s.noteElsewhere(r, t.sought, fault)
+	} else if fault != nil {
 		s.note(r, spool.Refused, fault)
 	}
 	s.spool.Add(s.key(r, spool.Allowed, ""), 0, t.sent.Load(), t.received.Load())
+}
+
+// noteElsewhere records that a site used the way to its own name for another server, under the name that it sought there.
+// In a greeting that tells none, or is none, it sought no other.
+func (s *site) noteElsewhere(r request, sought string, fault error) {
+	if !errors.Is(fault, greeting.ErrForm) {
+		fault = fmt.Errorf("%w: %w", origin.ErrElsewhere, fault)
+	}
+	if name, ok := canonical(sought); ok {
+		r.name = name
+	}
+	s.note(r, spool.Refused, fault)
 }
 
 // refuse answers, and notes. Nobody waits for a site that does not read.
@@ -206,6 +227,7 @@ var outcomes = []struct {
 	{ErrTooMany, http.StatusTooManyRequests},
 	{ErrTooFast, http.StatusTooManyRequests},
 	{ErrFull, http.StatusServiceUnavailable},
+	{origin.ErrElsewhere, http.StatusForbidden}, // before what it wraps
 	{greeting.ErrOtherName, http.StatusForbidden},
 	{greeting.ErrNoName, http.StatusForbidden},
 	{greeting.ErrHidden, http.StatusForbidden},

@@ -25,8 +25,9 @@ type tunnel struct {
 	server net.Conn
 	idle   time.Duration
 	flow   func(bytes int) error // waits for the site's share of the line; nil: no limit
-	name   string                // whom a TLS client must mean; empty: not looked at
+	name   string                // whom a TLS client must mean
 	strict bool                  // it must speak TLS
+	sought string                // whom it meant; known when run has returned
 
 	sent, received atomic.Int64
 	touched        atomic.Int64 // when bytes last moved, Unix nanoseconds

@@ -48,11 +48,26 @@ func (p Paths) KeycloakDir() string { return p.at("run", "keycloak") }
 // KeycloakSocket is where the proxy finds Keycloak.
 func (p Paths) KeycloakSocket() string { return p.at("run", "keycloak", "keycloak.sock") }
 
-// ProxyDir holds the proxy's listeners for gateway and worker.
+// ProxyDir holds the proxy's doors, each in a directory of its own.
 func (p Paths) ProxyDir() string { return p.at("run", "proxy") }
 
-// EdgeSocket is the proxy's TLS listener for gateway and worker.
-func (p Paths) EdgeSocket() string { return p.at("run", "proxy", "edge.sock") }
+// GatewayEdgeDir holds the proxy's door for the gateway.
+func (p Paths) GatewayEdgeDir() string { return p.at("run", "proxy", "gateway") }
+
+// GatewayEdgeSocket is the proxy's TLS listener for sites on the way to themselves, whom the gateway announces.
+func (p Paths) GatewayEdgeSocket() string { return p.at("run", "proxy", "gateway", "edge.sock") }
+
+// KeycloakEdgeDir holds the proxy's door for Keycloak.
+func (p Paths) KeycloakEdgeDir() string { return p.at("run", "proxy", "keycloak") }
+
+// KeycloakEdgeSocket is the proxy's TLS listener for Keycloak.
+func (p Paths) KeycloakEdgeSocket() string { return p.at("run", "proxy", "keycloak", "edge.sock") }
+
+// WorkerEdgeDir holds the proxy's door for the worker.
+func (p Paths) WorkerEdgeDir() string { return p.at("run", "proxy", "worker") }
+
+// WorkerEdgeSocket is the proxy's TLS listener for the worker.
+func (p Paths) WorkerEdgeSocket() string { return p.at("run", "proxy", "worker", "edge.sock") }
 
 // PanelDir holds what panel and proxy have for each other.
 func (p Paths) PanelDir() string { return p.at("run", "panel") }
@@ -69,11 +84,17 @@ func (p Paths) CLIDir() string { return p.at("run", "cli") }
 // CLISocket is the panel's listener for the machine's root.
 func (p Paths) CLISocket() string { return p.at("run", "cli", "panel.sock") }
 
-// WorkerDir holds the worker's socket and its lock.
+// WorkerDir holds the worker's socket for root and its lock.
 func (p Paths) WorkerDir() string { return p.at("run", "worker") }
 
-// WorkerSocket is where the worker is nudged.
+// WorkerSocket is where root asks the worker.
 func (p Paths) WorkerSocket() string { return p.at("run", "worker", "worker.sock") }
+
+// WorkerPanelDir holds the worker's socket for the panel.
+func (p Paths) WorkerPanelDir() string { return p.at("run", "worker", "panel") }
+
+// WorkerPanelSocket is where the panel nudges and asks the worker.
+func (p Paths) WorkerPanelSocket() string { return p.at("run", "worker", "panel", "worker.sock") }
 
 // WorkerLock is held by the one worker at work.
 func (p Paths) WorkerLock() string { return p.at("run", "worker", "worker.lock") }
@@ -82,8 +103,8 @@ func (p Paths) WorkerLock() string { return p.at("run", "worker", "worker.lock")
 func (p Paths) sockets() []string {
 	return []string{
 		p.AppSocket(specimen), p.EgressSocket(specimen), p.SMTPSocket(specimen),
-		p.MariaDBSocket(), p.SitesMariaDBSocket(), p.KeycloakSocket(), p.EdgeSocket(),
-		p.PanelSocket(), p.PanelEdgeSocket(), p.CLISocket(), p.WorkerSocket(),
+		p.MariaDBSocket(), p.SitesMariaDBSocket(), p.KeycloakSocket(), p.GatewayEdgeSocket(), p.KeycloakEdgeSocket(), p.WorkerEdgeSocket(),
+		p.PanelSocket(), p.PanelEdgeSocket(), p.CLISocket(), p.WorkerSocket(), p.WorkerPanelSocket(),
 	}
 }
 

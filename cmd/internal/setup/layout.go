@@ -36,10 +36,14 @@ func layout(p config.Paths) []place {
 		{p.MariaDBDir(), 0o755, mariadb, mariadb},
 		{p.SitesMariaDBDir(), 0o755, mariadb, mariadb},
 		{p.KeycloakDir(), inherit | 0o750, keycloak, proxy},
-		{p.ProxyDir(), inherit | 0o750, root, gateway},
+		{p.ProxyDir(), 0o755, root, root},
+		{p.GatewayEdgeDir(), inherit | 0o750, root, gateway},
+		{p.KeycloakEdgeDir(), inherit | 0o750, root, keycloak},
+		{p.WorkerEdgeDir(), 0o700, root, root},
 		{p.PanelDir(), inherit | 0o770, panel, proxy},
 		{p.CLIDir(), 0o700, panel, panel},
-		{p.WorkerDir(), inherit | 0o770, root, panel},
+		{p.WorkerDir(), 0o700, root, root},
+		{p.WorkerPanelDir(), inherit | 0o750, root, panel},
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package tries takes what the gateway noted about the sites' way out into the records, and says so when a site does far
+// Package tries takes what gateway and proxy noted about the sites' ways out into the records, and says so when a site does far
 // more with it than it usually does. It knows neither the gateway's lists nor who may read the records.
 //
 // Start reading at Taker.
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chatiere/reverseproxy/egress/spool"
+	"chatiere/reverseproxy/origin"
 	"chatiere/reverseproxy/spoolfile"
 	"chatiere/tenants"
 )
@@ -34,6 +35,7 @@ type Findings interface {
 // Taker holds the ports.
 type Taker struct {
 	Dir      string // the gateway's spool
+	ProxyDir string // the proxy's, whose files that were set aside are reported with its counts
 	Records  Records
 	Findings Findings
 	Now      func() time.Time
@@ -49,19 +51,23 @@ const repeat = time.Minute
 // Take brings the spool's files into the records. Those that cannot be read are set aside and told of as long as they
 // lie there.
 func (t *Taker) Take(ctx context.Context) error {
-	err := spool.Ingest(ctx, t.Dir, func(batch string, entries []spool.Entry) error {
-		hosts, err := t.hosts(ctx)
-		if err != nil {
+	var faults []error
+	for _, dir := range []string{t.Dir, t.ProxyDir} {
+		err := spool.Ingest(ctx, dir, func(batch string, entries []spool.Entry) error {
+			hosts, err := t.hosts(ctx)
+			if err != nil {
+				return err
+			}
+			_, err = t.Records.AddTries(ctx, batch, t.sum(entries, hosts))
 			return err
+		})
+		if errors.Is(err, spool.ErrLine) {
+			t.Log.WarnContext(ctx, "notes of sites' ways out cannot be read", "dir", dir, "error", err)
+			err = nil // a finding tells it, for longer than one round
 		}
-		_, err = t.Records.AddTries(ctx, batch, t.sum(entries, hosts))
-		return err
-	})
-	if errors.Is(err, spool.ErrLine) {
-		t.Log.WarnContext(ctx, "notes of the gateway cannot be read", "dir", t.Dir, "error", err)
-		err = nil // a finding tells it, for longer than one round
+		faults = append(faults, err)
 	}
-	return errors.Join(err, t.tellBad(ctx))
+	return errors.Join(append(faults, t.tellBad(ctx))...)
 }
 
 func (t *Taker) tellBad(ctx context.Context) error {
@@ -103,15 +109,15 @@ type key struct {
 	hour       time.Time
 }
 
-// sum joins a batch's entries that differ in nothing that is kept. What a site does at its own address, or one that is
-// gone did, is nobody's business; a time that cannot be is taken for now.
+// sum joins a batch's entries that differ in nothing that is kept. What a site does at its own address is nobody's business
+// as long as it means itself, nor what one did that is gone; a time that cannot be is taken for now.
 func (t *Taker) sum(entries []spool.Entry, hosts map[string]string) []tenants.Try {
 	at := map[key]int{}
 	var out []tenants.Try
 	now := t.Now().UTC()
 	for _, e := range entries {
 		host, lives := hosts[e.Site]
-		if !lives || e.Name == host {
+		if !lives || e.Name == host && e.Reason != origin.ErrElsewhere.Error() {
 			continue
 		}
 		when := e.At.UTC()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -62,7 +63,7 @@ func newTaker(t *testing.T) (*tries.Taker, *shelf) {
 	t.Helper()
 	s := &shelf{batches: map[string][]tenants.Try{}, open: map[tenants.FindingCode]tenants.Finding{}}
 	return &tries.Taker{
-		Dir: t.TempDir(), Records: s, Findings: s, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+		Dir: t.TempDir(), ProxyDir: t.TempDir(), Records: s, Findings: s, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
 	}, s
 }
 
@@ -117,6 +118,27 @@ func TestWhatTheGatewayNotedIsSummedOnce(t *testing.T) {
 	}
 	if files, err := os.ReadDir(taker.Dir); err != nil || len(files) != 0 {
 		t.Errorf("left in the spool: %v, %v", files, err)
+	}
+}
+
+func TestWhatTheProxyNotedCountsToo(t *testing.T) {
+	taker, s := newTaker(t)
+	elsewhere := spool.Key{Site: site, Name: "panel.lilas.example", Port: 443, Decision: spool.Refused, Reason: "own name led elsewhere"}
+	nameless := elsewhere
+	nameless.Name = "amap.lilas.example" // no other name is known
+	note(t, taker.ProxyDir, now, elsewhere, nameless)
+	if err := taker.Take(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, batch := range s.batches {
+		for _, try := range batch {
+			names = append(names, try.Name)
+		}
+	}
+	slices.Sort(names)
+	if !slices.Equal(names, []string{"amap.lilas.example", "panel.lilas.example"}) {
+		t.Errorf("kept of %v", names)
 	}
 }
 

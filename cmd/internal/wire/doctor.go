@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/doctor"
 	"chatiere/cmd/internal/records"
 	"chatiere/panel/api"
@@ -55,13 +54,12 @@ func (w *Worker) examine(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// worker is the worker as the panel reaches it.
+// worker is the worker as the panel reaches it, and root as far as the doctor goes.
 type worker struct {
 	client *http.Client
 }
 
-func newWorkerClient(c config.Config) worker {
-	socket := c.Paths().WorkerSocket()
+func newWorkerClient(socket string) worker {
 	return worker{&http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)

@@ -2,11 +2,17 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"chatiere/cmd/internal/config"
+	"chatiere/panel"
 	"chatiere/reverseproxy"
 	"chatiere/reverseproxy/access"
 	"chatiere/reverseproxy/edge"
@@ -22,6 +28,10 @@ func Proxy(ctx context.Context, c config.Config, log *slog.Logger) error {
 		return fmt.Errorf("taking over listeners: %w", err)
 	}
 	cert, key := p.Wildcard(), p.WildcardKey()
+	// A door for several roles, of versions before each had its own.
+	if err := os.Remove(filepath.Join(p.ProxyDir(), "edge.sock")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		log.Warn("old socket not removed", "error", err)
+	}
 	return reverseproxy.Run(ctx, reverseproxy.Options{
 		Routes: p.Routes(), Cert: cert, Key: key, Spool: p.ProxySpool(), HTTPS: c.Proxy.HTTPS, HTTP: c.Proxy.HTTP,
 		Inherited: inherited, Contact: pages.Contact{Name: c.Coop.Name, Email: c.Coop.Contact},
@@ -29,12 +39,36 @@ func Proxy(ctx context.Context, c config.Config, log *slog.Logger) error {
 		Edge: edge.Options{
 			MaxConns: c.Proxy.Connections, MaxClientConns: c.Proxy.ClientConnections, MaxClientRequests: c.Proxy.ClientConnections,
 		},
-		Sockets: []edge.Socket{
-			// The groups come from the directories (setgid): without capabilities we could not give them away.
-			{Path: p.EdgeSocket(), Mode: 0o660},
-			{Path: p.PanelEdgeSocket(), Mode: 0o666}, // only panel and proxy may enter its directory
-		},
+		Sockets: doors(c),
 	}, log)
+}
+
+// doors are the proxy's sockets for our other roles, each leading where its peer has something to ask. The groups come
+// from the directories (setgid): without capabilities we could not give them away.
+func doors(c config.Config) []edge.Socket {
+	p := c.Paths()
+	return []edge.Socket{
+		{Path: p.GatewayEdgeSocket(), Mode: 0o660, Peer: "gateway", Announced: true},
+		{Path: p.KeycloakEdgeSocket(), Mode: 0o660, Peer: "keycloak", Leads: func(r *http.Request) bool {
+			return hostOf(r) == c.Panel.Host && r.Method == http.MethodPost && r.URL.Path == panel.PathBackChannelLogout
+		}},
+		{Path: p.WorkerEdgeSocket(), Mode: 0o660, Peer: "worker", Leads: func(r *http.Request) bool {
+			return !slices.Contains(c.PlatformHosts(), hostOf(r))
+		}},
+		// Only panel and proxy may enter its directory.
+		{Path: p.PanelEdgeSocket(), Mode: 0o666, Peer: "panel", Leads: func(r *http.Request) bool {
+			return !c.Identity.External && hostOf(r) == c.IdentityHost()
+		}},
+	}
+}
+
+// hostOf is the host that a request will be routed by; empty for one that has no route.
+func hostOf(r *http.Request) string {
+	host, err := reverseproxy.NormalHost(r.Host)
+	if err != nil {
+		return ""
+	}
+	return host
 }
 
 // Gateway runs the sites' only way out until ctx ends.
@@ -49,7 +83,7 @@ func Gateway(ctx context.Context, c config.Config, log *slog.Logger) error {
 	}
 	p := c.Paths()
 	return egress.Run(ctx, egress.Options{
-		ListDir: p.EgressDir(), RunDir: p.AppDir(), EdgeSocket: p.EdgeSocket(), SpoolDir: p.GatewaySpool(),
+		ListDir: p.EgressDir(), RunDir: p.AppDir(), EdgeSocket: p.GatewayEdgeSocket(), SpoolDir: p.GatewaySpool(),
 		PublicPort: c.PublicPort, Permit: permit, Limits: limits(c.Egress), Mail: mail,
 	}, log)
 }

@@ -3,6 +3,8 @@ package wire
 import (
 	"context"
 	"log/slog"
+	"net"
+	"net/http"
 
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/demo"
@@ -44,3 +46,24 @@ func Guarded(s operations.Store, guard interface {
 
 // Revival is revival.
 var Revival = revival
+
+// Doors is doors.
+var Doors = doors
+
+// Calls lists what the worker answers on its sockets, by the user who may call.
+func Calls(c config.Config, asks []*http.Request) map[uint32][]string {
+	out := map[uint32][]string{}
+	for _, control := range (&Worker{config: c, vault: &vault{}}).controls() {
+		for _, r := range asks {
+			if _, pattern := control.calls.Handler(r); pattern != "" {
+				out[control.uid] = append(out[control.uid], pattern)
+			}
+		}
+	}
+	return out
+}
+
+// ListenFor opens a socket that one user may call.
+func ListenFor(path string, uid uint32, log *slog.Logger) (net.Listener, error) {
+	return control{path: path, uid: uid}.listen(log)
+}

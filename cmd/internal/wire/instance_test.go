@@ -38,6 +38,9 @@ func configure(t *testing.T, more string) config.Config {
 // listen serves at a socket until the test ends.
 func listen(t *testing.T, socket string, start func(*httptest.Server), handler http.Handler) {
 	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(socket), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	l, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)

@@ -66,7 +66,7 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 	if err != nil {
 		return panel.Options{}, err
 	}
-	w := newWorkerClient(c)
+	w := newWorkerClient(c.Paths().WorkerPanelSocket())
 	desk := &provision.Desk{
 		Records: store, Queue: store, Registry: (&provision.Plans{}).Registry(), Catalogue: known, Hosts: hosts(c),
 		Now: c.Now, Nudge: w.Nudge,

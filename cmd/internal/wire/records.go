@@ -56,7 +56,7 @@ func recordsCheck(ctx context.Context, c config.Config) (api.Check, error) {
 	if _, err := os.Stat(c.Paths().WorkerSocket()); err != nil {
 		return api.Check{}, fmt.Errorf("%w: %w", errNoWorker, err)
 	}
-	d, err := newWorkerClient(c).Examine(ctx)
+	d, err := newWorkerClient(c.Paths().WorkerSocket()).Examine(ctx)
 	if err != nil {
 		return api.Check{}, err
 	}

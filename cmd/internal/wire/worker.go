@@ -132,7 +132,7 @@ func (w *Worker) plan(context.Context) error {
 		Instance: c.Instance, Language: c.Language, Records: w.store, Databases: w.databases, Disk: w.disk,
 		Groups: w.groups(), Engine: w.engine, Templates: w.catalogue,
 		Private: w.private(),
-		Public:  probe.Public{Edge: p.EdgeSocket(), Port: c.PublicPort, Roots: func() *x509.CertPool { return roots(c) }},
+		Public:  probe.Public{Edge: p.WorkerEdgeSocket(), Port: c.PublicPort, Roots: func() *x509.CertPool { return roots(c) }},
 		Routes: &publish.Routes{
 			Path: p.Routes(), PublicPort: c.PublicPort, Language: c.Language, Domain: c.Domain, Platform: platformRoutes(c),
 			Sites: w.store, Socket: p.AppSocket, Refuse: w.catalogue.Refuse, Now: w.now,
@@ -194,7 +194,7 @@ func (w *Worker) wayOut(context.Context) error {
 	w.lists = &publish.Egress{Dir: p.EgressDir(), Allow: allowLists(w.catalogue, w.store), Site: w.store.Site,
 		Senders: sendersOf(w.config.Mail, w.store)}
 	w.listsDue = make(chan struct{}, 1)
-	w.tries = &tries.Taker{Dir: p.GatewaySpool(), Records: w.store, Findings: w.findings, Now: w.now, Log: w.log}
+	w.tries = &tries.Taker{Dir: p.GatewaySpool(), ProxyDir: p.ProxySpool(), Records: w.store, Findings: w.findings, Now: w.now, Log: w.log}
 	return nil
 }
 
@@ -246,7 +246,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := w.platformFiles(); err != nil {
 		return err
 	}
-	listener, err := w.listen()
+	controls := w.controls()
+	listeners, err := listenControls(controls, w.log)
 	if err != nil {
 		return err
 	}
@@ -257,8 +258,8 @@ func (w *Worker) Run(ctx context.Context) error {
 		parts.Go(func() { recovery.Keep(ctx, w.log, what, part) })
 	}
 	parts.Go(func() { // first: the doctor tells what we wait for
-		defer recovery.Log(w.log, "serving the panel")
-		w.serve(ctx, listener)
+		defer recovery.Log(w.log, "serving panel and root")
+		w.serve(ctx, controls, listeners)
 	})
 	// The watch before all that waits for the database: it may be the one that is gone. On a data root that was never
 	// worked on it waits: a second worker started there by mistake must not look after the first one's containers.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
@@ -18,35 +17,6 @@ import (
 	"chatiere/tenants/mysql"
 	"chatiere/tenants/upkeep"
 )
-
-// serve answers the panel's nudges until ctx ends.
-func (w *Worker) serve(ctx context.Context, l net.Listener) {
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /nudge", func(rw http.ResponseWriter, _ *http.Request) {
-		w.runner.Nudge()
-		rw.WriteHeader(http.StatusNoContent)
-	})
-	mux.HandleFunc("POST /lists", func(rw http.ResponseWriter, _ *http.Request) {
-		w.listsChanged()
-		rw.WriteHeader(http.StatusNoContent)
-	})
-	mux.HandleFunc("GET /health", func(rw http.ResponseWriter, _ *http.Request) {
-		if !w.ready.Load() {
-			http.Error(rw, "not at work yet", http.StatusServiceUnavailable)
-		}
-	})
-	mux.HandleFunc("GET /doctor", w.examine)
-	mux.HandleFunc("GET /jobs", w.tellJobs)
-	mux.HandleFunc("GET /parts", w.tellParts)
-	mux.HandleFunc("POST /audit/verify", w.vault.verify)
-	mux.HandleFunc("POST /sign-out", w.signOut)
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
-	stop := context.AfterFunc(ctx, func() { _ = srv.Close() }) // a nudge lost at the end is found by the next worker
-	defer stop()
-	if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
-		w.log.Error("the worker's socket broke; operations now wait for the next look", "error", err)
-	}
-}
 
 // repeat runs everything that recurs.
 func (w *Worker) repeat(ctx context.Context) { schedule.Run(ctx, w.log, &w.board, w.jobs()...) }

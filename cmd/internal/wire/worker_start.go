@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -146,20 +145,4 @@ func (w *Worker) platformFiles() error {
 		}
 	}
 	return nil
-}
-
-// listen opens the socket on which the panel nudges us. Its group comes from the directory (setgid): the panel's.
-func (w *Worker) listen() (net.Listener, error) {
-	path := w.config.Paths().WorkerSocket()
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("removing a stale socket: %w", err)
-	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("listening for the panel: %w", err)
-	}
-	if err := os.Chmod(path, 0o660); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the worker's socket to the panel: %w", err), l.Close())
-	}
-	return l, nil
 }

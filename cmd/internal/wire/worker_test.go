@@ -100,7 +100,7 @@ func TestADataRootWithoutPlaceForTheLockIsAnError(t *testing.T) {
 }
 
 func TestADeadWorkerIsItselfARedLine(t *testing.T) {
-	w := wire.NewWorkerClient(configure(t, ""))
+	w := wire.NewWorkerClient(configure(t, "").Paths().WorkerPanelSocket())
 	w.Nudge() // must neither fail nor hang
 	got, err := w.Examine(t.Context())
 	if err != nil || len(got.Checks) != 1 {
@@ -115,13 +115,13 @@ func TestALivingWorkerIsNudgedAndTellsWhatItFound(t *testing.T) {
 	c := configure(t, "")
 	var mu sync.Mutex
 	var asked []string
-	listen(t, c.Paths().WorkerSocket(), (*httptest.Server).Start, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	listen(t, c.Paths().WorkerPanelSocket(), (*httptest.Server).Start, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		asked = append(asked, r.Method+" "+r.URL.Path)
 		_ = json.NewEncoder(w).Encode(api.Diagnosis{Checks: []api.Check{{Name: "disk", State: api.CheckRed, Found: "1 %", Advice: "Make room."}}})
 	}))
-	w := wire.NewWorkerClient(c)
+	w := wire.NewWorkerClient(c.Paths().WorkerPanelSocket())
 	w.Nudge()
 	got, err := w.Examine(t.Context())
 	if err != nil || len(got.Checks) != 2 || got.Checks[0].Name != "worker" || got.Checks[0].State != api.CheckGreen || got.Checks[1].Advice != "Make room." {
@@ -134,9 +134,9 @@ func TestALivingWorkerIsNudgedAndTellsWhatItFound(t *testing.T) {
 
 func TestANudgeDoesNotWaitForAWorkerThatHangs(t *testing.T) {
 	c := configure(t, "")
-	listen(t, c.Paths().WorkerSocket(), (*httptest.Server).Start, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	listen(t, c.Paths().WorkerPanelSocket(), (*httptest.Server).Start, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	began := time.Now()
-	wire.NewWorkerClient(c).Nudge()
+	wire.NewWorkerClient(c.Paths().WorkerPanelSocket()).Nudge()
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("a person's request waited %s for it", took)
 	}
@@ -144,10 +144,10 @@ func TestANudgeDoesNotWaitForAWorkerThatHangs(t *testing.T) {
 
 func TestAWorkerThatAnswersNonsenseIsAnError(t *testing.T) {
 	c := configure(t, "")
-	listen(t, c.Paths().WorkerSocket(), (*httptest.Server).Start, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	listen(t, c.Paths().WorkerPanelSocket(), (*httptest.Server).Start, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "oh", http.StatusInternalServerError)
 	}))
-	if got, err := wire.NewWorkerClient(c).Examine(t.Context()); err == nil || len(got.Checks) != 0 {
+	if got, err := wire.NewWorkerClient(c.Paths().WorkerPanelSocket()).Examine(t.Context()); err == nil || len(got.Checks) != 0 {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/netip"
+
+	"chatiere/cmd/siteinit/internal/names"
 )
 
 // Book finds the name that an address stands for.
@@ -15,7 +17,8 @@ type Book interface {
 // A connection that came to 127.0.0.1 itself goes to own, where own is not
 // empty: libraries (curl) know by themselves that names below "localhost" are
 // loopback and ask no resolver, so a site named demo.chatiere.localhost would
-// not find itself.
+// not find itself. The gateway is told of the other addresses of loopback, which it
+// refuses, so that people see what was tried.
 func Egress(socket, own string, book Book, report func(error)) Handler {
 	return func(ctx context.Context, conn net.Conn) {
 		at := local(conn)
@@ -25,6 +28,9 @@ func Egress(socket, own string, book Book, report func(error)) Handler {
 		}
 		if !ok {
 			Reset(conn)
+			if !names.Range.Contains(at.Addr()) { // else a name that was forgotten
+				tellRefused(ctx, socket, at, report)
+			}
 			return
 		}
 		upstream, err := Connect(ctx, socket, name, int(at.Port()))
@@ -36,6 +42,16 @@ func Egress(socket, own string, book Book, report func(error)) Handler {
 		defer context.AfterFunc(ctx, func() { _ = upstream.Close() })()
 		Join(conn, upstream)
 	}
+}
+
+// tellRefused has the gateway note an attempt that leads nowhere: it refuses every address.
+func tellRefused(ctx context.Context, socket string, at netip.AddrPort, report func(error)) {
+	conn, err := Connect(ctx, socket, at.Addr().String(), int(at.Port()))
+	if err != nil {
+		report(err)
+		return
+	}
+	_ = conn.Close() // no gateway of ours opens it
 }
 
 var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})

@@ -12,7 +12,11 @@ import (
 	"chatiere/reverseproxy/pages"
 )
 
-var all = []pages.Kind{pages.UnknownHost, pages.NotFound, pages.BadRequest, pages.Starting, pages.Asleep, pages.Down, pages.Refused, pages.Busy, pages.Cookies}
+var all = []pages.Kind{
+	pages.UnknownHost, pages.NotFound, pages.BadRequest, pages.Starting, pages.Asleep, pages.Down, pages.Refused, pages.Busy,
+	pages.Full, pages.Slow, pages.TooLarge, pages.LongAddress, pages.LongHeader, pages.TooManyCookies, pages.CookiesCleared,
+	pages.Cookies,
+}
 
 func serve(t *testing.T, contact pages.Contact, kind pages.Kind, method, accept, lang string) *httptest.ResponseRecorder {
 	t.Helper()

@@ -13,9 +13,11 @@ import (
 
 const (
 	listFormat = 1
-	maxAllow   = 500
-	maxPorts   = 64
-	maxSenders = 100
+	// oldestFormat is listFormat less one, once there is such a format: roles are upgraded one after the other.
+	oldestFormat = 1
+	maxAllow     = 500
+	maxPorts     = 64
+	maxSenders   = 100
 )
 
 // List is what one site may reach.
@@ -41,8 +43,8 @@ var siteID = regexp.MustCompile(`^s[a-z0-9]{9}$`)
 // Validate reports the first fault of a list.
 func (l List) Validate() error {
 	switch {
-	case l.Format != listFormat:
-		return fmt.Errorf("%w: format %d, expected %d", ErrList, l.Format, listFormat)
+	case l.Format < oldestFormat || l.Format > listFormat:
+		return fmt.Errorf("%w: format %d, expected %d to %d", ErrList, l.Format, oldestFormat, listFormat)
 	case !siteID.MatchString(l.Site):
 		return fmt.Errorf("%w: site %q, expected an id such as s7k2m9qx4p", ErrList, l.Site)
 	case l.GID <= 0:
@@ -131,30 +133,28 @@ func EncodeList(l List) ([]byte, error) {
 	if err := l.Validate(); err != nil {
 		return nil, err
 	}
-	sum, err := checksum(l)
+	l.Checksum = ""
+	text, err := json.Marshal(l)
 	if err != nil {
+		return nil, fmt.Errorf("encoding %w: %w", ErrList, err)
+	}
+	if l.Checksum, err = checksum(text, ""); err != nil {
 		return nil, err
 	}
-	l.Checksum = sum
-	text, err := json.MarshalIndent(l, "", " ")
-	if err != nil {
+	if text, err = json.MarshalIndent(l, "", " "); err != nil {
 		return nil, fmt.Errorf("encoding %w: %w", ErrList, err)
 	}
 	return append(text, '\n'), nil
 }
 
-// DecodeList reads what [EncodeList] wrote.
+// DecodeList reads what [EncodeList] wrote, of this version of the program or another: fields it does not know are
+// ignored, and covered by the checksum like the others.
 func DecodeList(text []byte) (List, error) {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
 	var l List
-	if err := decoder.Decode(&l); err != nil {
+	if err := json.Unmarshal(text, &l); err != nil {
 		return List{}, fmt.Errorf("decoding %w: %w", ErrList, err)
 	}
-	if decoder.More() {
-		return List{}, fmt.Errorf("decoding %w: more than one value", ErrList)
-	}
-	sum, err := checksum(l)
+	sum, err := checksum(text, l.Checksum)
 	if err != nil {
 		return List{}, err
 	}
@@ -164,13 +164,14 @@ func DecodeList(text []byte) (List, error) {
 	return l, l.Validate()
 }
 
-// checksum is taken over the list's own JSON without spaces and checksum.
-func checksum(l List) (string, error) {
-	l.Checksum = ""
-	text, err := json.Marshal(l)
-	if err != nil {
+// checksum is taken over the list's JSON without spaces, with an empty checksum in the place of the one it has.
+func checksum(text []byte, has string) (string, error) {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, text); err != nil {
 		return "", fmt.Errorf("encoding %w: %w", ErrList, err)
 	}
-	sum := sha256.Sum256(text)
+	const field = `"checksum":"`
+	blank := bytes.Replace(compact.Bytes(), []byte(field+has+`"`), []byte(field+`"`), 1)
+	sum := sha256.Sum256(blank)
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }

@@ -52,8 +52,8 @@ func DecodeTable(data []byte) (Table, error) {
 	if err := json.Unmarshal(data, &head); err != nil {
 		return Table{}, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if head.Format != Format {
-		return Table{}, fmt.Errorf("%w: %d, this program reads %d", ErrFormat, head.Format, Format)
+	if head.Format < oldestFormat || head.Format > Format {
+		return Table{}, fmt.Errorf("%w: %d, this program reads %d to %d", ErrFormat, head.Format, oldestFormat, Format)
 	}
 	f, err := parse(data)
 	if err != nil {

@@ -7,8 +7,12 @@ package routes
 
 import "time"
 
-// Format is the version of the file format that this package reads and writes.
-const Format = 1
+// Format is the version of the file format that this package writes. It reads that one and the one before, once there is
+// one, since roles are upgraded one after the other.
+const (
+	Format       = 1
+	oldestFormat = 1
+)
 
 // State says what a visitor of a route meets.
 type State string

@@ -48,7 +48,7 @@ func answerTo(err error) (kind pages.Kind, status int, ok bool) {
 	case errors.Is(err, upstream.ErrAborted), errors.Is(err, upstream.ErrClient):
 		return 0, 0, false
 	case errors.As(err, &own):
-		return ownPages[own.Status], own.Status, true
+		return ownPages[own.Page], own.Status, true
 	case errors.Is(err, upstream.ErrTooLarge):
 		return pages.TooLarge, http.StatusRequestEntityTooLarge, true
 	case errors.Is(err, upstream.ErrSlow):

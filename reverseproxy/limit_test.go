@@ -161,7 +161,7 @@ func TestErrorPagesOfWebServersAreReplacedAndThoseOfApplicationsStay(t *testing.
 			"431?mark=431": {"trop d’informations", "sends too much"}, "502?mark=502": {"ne répond pas", "not answering"},
 			"503?mark=503": {"très demandé", "very busy"}, "504?mark=504": {"ne répond pas", "not answering"},
 			"414?empty": {"trop longue", "too long"}, "431?empty": {"trop d’informations", "sends too much"},
-			"413": {"the server's words", "the server's words"}, "502?mark=nonsense": {"the server's words", "the server's words"},
+			"405?mark=400": {"n’est pas lisible", "cannot be read"}, "413": {"the server's words", "the server's words"}, "502?mark=nonsense": {"the server's words", "the server's words"},
 		} {
 			for i, lang := range []string{"fr", "en"} {
 				status, body, header := says(t, client, "GET", "https://"+siteHost+"/"+query, lang, nil)

@@ -117,8 +117,8 @@ func (x *exchange) attempt(fresh bool) (again bool, err error) {
 		return silent && c.reused && x.repeatable, x.blame(err, u)
 	}
 	if own := x.transport.opts.Own; own != nil {
-		if status := own(resp); status != 0 {
-			return false, &OwnError{Status: status}
+		if page := own(resp); page != 0 {
+			return false, &OwnError{Status: resp.StatusCode, Page: page}
 		}
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {

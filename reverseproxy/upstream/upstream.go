@@ -37,7 +37,10 @@ var (
 )
 
 // OwnError is an error page that the web server made itself, which the caller replaces by its own.
-type OwnError struct{ Status int }
+type OwnError struct {
+	Status int // of the response
+	Page   int // the status whose page fits, by Options.Own
+}
 
 // Error names the status.
 func (e *OwnError) Error() string { return fmt.Sprintf("web server answered %d by itself", e.Status) }
@@ -73,7 +76,7 @@ type Options struct {
 	// server of a site lets to its application.
 	MaxActive int
 	// Own, if set, tells the error pages of a web server from the responses of its application: it returns the
-	// former's status, which Forward then returns as an OwnError, and 0 for the latter.
+	// status whose page stands for the former, which Forward then returns as an OwnError, and 0 for the latter.
 	Own func(*http.Response) int
 	// MaxHeaderBytes bounds the header of a response; 256 KiB.
 	MaxHeaderBytes int64

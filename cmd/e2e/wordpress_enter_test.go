@@ -215,7 +215,8 @@ func TestInTheBrowserAManagerEntersTheAdministrationByOneClick(t *testing.T) {
 	b.do("coming back by the same link", chromedp.Navigate(at(s.URL)+entryPath+"?token=x"), chromedp.WaitVisible(chromedp.CSS(`h1`)))
 	b.examine("wordpress-refused")
 	b.do("going back to the panel", chromedp.Click(chromedp.CSS(`a`)), chromedp.WaitVisible(chromedp.CSS(`form[action$="/enter"]`)))
-	b.do("a password that nobody has", chromedp.Navigate(at(s.URL)+"/wp-login.php"), chromedp.WaitVisible(chromedp.CSS(`.message a[href*="/sites/`+s.ID+`"]`)))
+	b.do("the sign-in form, being in", chromedp.Navigate(at(s.URL)+"/wp-login.php"), css(`#wpadminbar`))
+	b.do("a password that nobody has", chromedp.Navigate(at(s.URL)+"/wp-login.php?reauth=1"), chromedp.WaitVisible(chromedp.CSS(`.message a[href*="/sites/`+s.ID+`"]`)))
 }
 
 // entersSite goes from the site's page in the panel to its administration.

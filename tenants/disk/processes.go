@@ -101,12 +101,9 @@ func (p *processes) each(ctx context.Context, fn func(pid, uid int)) error {
 	}
 	defer func() { _ = dir.Close() }()
 	return eachName(ctx, dir, func(name string) error {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			return nil
-		}
 		var stat unix.Stat_t
-		if err := unix.Fstatat(int(dir.Fd()), name, &stat, 0); err == nil {
+		pid, notProcess := strconv.Atoi(name)
+		if notProcess == nil && unix.Fstatat(int(dir.Fd()), name, &stat, 0) == nil {
 			fn(pid, int(stat.Uid))
 		}
 		return nil

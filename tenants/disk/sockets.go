@@ -55,9 +55,11 @@ func (d *Disk) Clean(ctx context.Context, s tenants.Site) error {
 	defer func() { _ = dir.Close() }()
 	return eachName(ctx, dir, func(name string) error {
 		var stat unix.Stat_t
-		err := unix.Fstatat(int(dir.Fd()), name, &stat, unix.AT_SYMLINK_NOFOLLOW)
-		if err != nil || stat.Mode&unix.S_IFMT == unix.S_IFSOCK {
+		switch err := unix.Fstatat(int(dir.Fd()), name, &stat, unix.AT_SYMLINK_NOFOLLOW); {
+		case errors.Is(err, fs.ErrNotExist), err == nil && stat.Mode&unix.S_IFMT == unix.S_IFSOCK:
 			return nil // gone, or what belongs here
+		case err != nil:
+			return fmt.Errorf("cleaning the sockets of site %s: %w", s.ID, err)
 		}
 		return removeTree(ctx, dir, name)
 	})

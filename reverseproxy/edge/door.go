@@ -84,7 +84,7 @@ func (s *Server) enter(ctx context.Context, door Door, conn net.Conn, secure, pl
 		}
 		caller.Origin = &from
 	}
-	raw := s.track(conn, caller)
+	raw := s.track(ctx, conn, caller)
 	switch {
 	case raw == nil:
 	case caller.Origin != nil && caller.Origin.Port == origin.PlainPort:

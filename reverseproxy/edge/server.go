@@ -79,9 +79,11 @@ func (s *Server) Serve(parent context.Context, secure, plain []net.Listener) err
 	for _, l := range plain {
 		loops.Go(func() {
 			cancel(s.accept(ctx, l, func(conn net.Conn) {
-				if c := s.track(conn, nil); c != nil {
-					s.handle(c, func() { h0.give(c) })
-				}
+				s.handle(conn, func() {
+					if c := s.track(ctx, conn, nil); c != nil {
+						h0.give(c)
+					}
+				})
 			}))
 		})
 	}
@@ -103,9 +105,11 @@ func (s *Server) secureEntry(ctx context.Context, l net.Listener, h1, h0 *handof
 		return func(conn net.Conn) { s.handle(conn, func() { s.enter(ctx, door, conn, h1, h0) }) }
 	}
 	return func(conn net.Conn) {
-		if c := s.track(conn, nil); c != nil {
-			s.handle(c, func() { s.serveSecure(ctx, c, s.tls, h1) })
-		}
+		s.handle(conn, func() {
+			if c := s.track(ctx, conn, nil); c != nil {
+				closeUnless(c, func() { s.serveSecure(ctx, c, s.tls, h1) })
+			}
+		})
 	}
 }
 
@@ -175,9 +179,9 @@ func (s *Server) accept(ctx context.Context, l net.Listener, serve func(net.Conn
 	}
 }
 
-// track takes a connection in. One that goes beyond what its client or all may have is closed at once,
-// without the kernel remembering it. caller is who came by a door, else nil.
-func (s *Server) track(conn net.Conn, caller *Caller) *rawConn {
+// track takes a connection in. One that goes beyond what its client may have is closed at once, without the kernel
+// remembering it; where there is no room for anybody, it waits for a moment first. caller is who came by a door, else nil.
+func (s *Server) track(ctx context.Context, conn net.Conn, caller *Caller) *rawConn {
 	remote := conn.RemoteAddr()
 	if caller != nil {
 		remote = caller
@@ -191,7 +195,7 @@ func (s *Server) track(conn net.Conn, caller *Caller) *rawConn {
 	now := time.Now().UnixNano()
 	c.rest.Store(now)
 	c.progress.Store(now)
-	if s.tracker.admit(c, keyOf(conn, caller)) {
+	if s.tracker.admitSoon(ctx, c, keyOf(conn, caller)) {
 		return c
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -19,32 +20,78 @@ type tracker struct {
 	open    int
 	long    int // connections in the midst of a long header
 	clients map[clientKey]*client
-	empty   chan struct{} // closed when the last connection goes after someone began to wait
+	waiting map[clientKey]bool // who has a connection that waits for room
+	empty   chan struct{}      // closed when the last connection goes after someone began to wait
 }
 
 // limits are numbers of connections.
 type limits struct{ all, client int }
 
 func newTracker(l limits, stall time.Duration) *tracker {
-	return &tracker{limits: l, stall: stall, clients: make(map[clientKey]*client)}
+	return &tracker{limits: l, stall: stall, clients: make(map[clientKey]*client), waiting: make(map[clientKey]bool)}
 }
 
-// admit takes a connection in, or says that it must be closed at once. If there is no room, the one that
-// has been without a request for longest has to go, or else the one that has been without progress for longest.
-func (t *tracker) admit(c *rawConn, key clientKey) bool {
+// How long a connection waits for room, and how often it looks. It is longer than crowdStall: a flood that has just
+// come must make room for it.
+const (
+	roomWait = 300 * time.Millisecond
+	roomPoll = 25 * time.Millisecond
+)
+
+// admitSoon takes a connection in, or says that it must be closed at once. Where there is no room it waits for some.
+func (t *tracker) admitSoon(ctx context.Context, c *rawConn, key clientKey) bool {
+	verdict := t.admit(c, key)
+	if verdict == noRoom && t.queue(key) {
+		for end := time.Now().Add(roomWait); verdict == noRoom && time.Now().Before(end) && sleep(ctx, roomPoll); {
+			verdict = t.admit(c, key)
+		}
+		t.mu.Lock()
+		delete(t.waiting, key)
+		t.mu.Unlock()
+	}
+	switch verdict {
+	case overShare:
+		t.counts.client.Add(1)
+	case noRoom:
+		t.counts.full.Add(1)
+	}
+	return verdict == admitted
+}
+
+// queue lets one connection of a client wait, and of all clients a quarter of as many as there may be.
+func (t *tracker) queue(key clientKey) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.waiting[key] || len(t.waiting) >= max(1, t.limits.all/4) {
+		return false
+	}
+	t.waiting[key] = true
+	return true
+}
+
+// verdict is what becomes of a new connection.
+type verdict int
+
+const (
+	admitted verdict = iota
+	overShare
+	noRoom
+)
+
+// admit takes a connection in if it may. If there is no room, the one that has been without a request for longest has to
+// go, or else the one that has been without progress for longest.
+func (t *tracker) admit(c *rawConn, key clientKey) verdict {
 	t.mu.Lock()
 	who := t.clients[key]
 	if who != nil && len(who.conns) >= key.share(t.limits.client) {
 		t.mu.Unlock()
-		t.counts.client.Add(1)
-		return false
+		return overShare
 	}
 	var victim *rawConn
 	if t.open >= t.limits.all {
 		if victim = t.victim(); victim == nil {
 			t.mu.Unlock()
-			t.counts.full.Add(1)
-			return false
+			return noRoom
 		}
 		t.drop(victim)
 		who = t.clients[key] // it may have been the client's last
@@ -58,7 +105,7 @@ func (t *tracker) admit(c *rawConn, key clientKey) bool {
 	t.open++
 	t.mu.Unlock()
 	t.evict(victim)
-	return true
+	return admitted
 }
 
 // makeRoom closes a connection that can go, if there is one.
@@ -79,29 +126,39 @@ func (t *tracker) evict(victim *rawConn) {
 // sampled is how many connections are looked at to find one that can go.
 const sampled = 256
 
-// crowdStall takes the place of the stall for a client that holds more than half of its share, while there is no room
-// for another.
-const crowdStall = 100 * time.Millisecond
+// Ages after which a connection can go while there is no room for another: crowdStall is that of one without progress
+// whose client holds more than half of its share, youth that of one without a request, which may still be shaking hands.
+const (
+	crowdStall = 100 * time.Millisecond
+	youth      = 200 * time.Millisecond
+)
 
-// victim returns the connection that can go: one without a request, or else one on which nothing has come or gone
-// for long, whatever it is busy with; not for long is enough for a client that has very many. It is nil if there
-// seems to be none.
+// victim returns the connection that can go, nil if there seems to be none: one of a client that has very many, if it
+// is without a request or gets nowhere; else one of anybody's without a request; else one on which nothing has come
+// or gone for long, whatever it is busy with.
 func (t *tracker) victim() *rawConn {
-	if c := t.longest(func(c *rawConn) int64 { return c.rest.Load() }); c != nil {
-		return c
-	}
 	now := time.Now()
-	stalled, crowded := now.Add(-t.stall).UnixNano(), now.Add(-crowdStall).UnixNano()
-	return t.longest(func(c *rawConn) int64 {
-		since, limit := c.progress.Load(), stalled
-		if len(c.client.conns) > c.client.key.share(t.limits.client)/2 {
-			limit = crowded
-		}
-		if since < limit {
+	before := func(since int64, age time.Duration) int64 {
+		if since < now.Add(-age).UnixNano() {
 			return since
 		}
 		return 0
-	})
+	}
+	for _, since := range []func(*rawConn) int64{
+		func(c *rawConn) int64 {
+			if len(c.client.conns) <= c.client.key.share(t.limits.client)/2 {
+				return 0
+			}
+			return cmp.Or(c.rest.Load(), before(c.progress.Load(), crowdStall))
+		},
+		func(c *rawConn) int64 { return before(c.rest.Load(), youth) },
+		func(c *rawConn) int64 { return before(c.progress.Load(), t.stall) },
+	} {
+		if c := t.longest(since); c != nil {
+			return c
+		}
+	}
+	return nil
 }
 
 // longest returns the connection for which since is the earliest, of the client that has the most of them, among

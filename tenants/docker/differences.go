@@ -81,10 +81,15 @@ func sameSet(a, b []string) bool {
 	return slices.Equal(a, b)
 }
 
-// filled in by the engine where we ask for nothing.
-var byEngine = []string{"CgroupnsMode", "Runtime", "ShmSize", "ConsoleSize", "MaskedPaths", "ReadonlyPaths", "ContainerIDFile", "OomKillDisable"}
+// engineDefaults are settings that we never make: the engine fills them in, some from its own configuration
+// (default-ulimits, default-shm-size, init, cgroup-parent …), so that another configuration or version of the engine must
+// not look like drift.
+var engineDefaults = []string{
+	"CgroupnsMode", "CgroupParent", "ConsoleSize", "ContainerIDFile", "Init", "MaskedPaths", "OomKillDisable", "ReadonlyPaths", "Runtime",
+	"ShmSize", "Ulimits",
+}
 
-// hostDifferences compares every setting of the engine's, so that one we never thought of counts as well.
+// hostDifferences compares every setting that is not the engine's own, so that one we never thought of counts as well.
 func hostDifferences(want, have *container.HostConfig) ([]string, error) {
 	w, err := fields(want)
 	if err != nil {
@@ -98,7 +103,7 @@ func hostDifferences(want, have *container.HostConfig) ([]string, error) {
 		delete(w, "MemorySwap") // a kernel that cannot limit swap: the engine says so once, at the making
 		delete(h, "MemorySwap")
 	}
-	return unequal(w, h, byEngine), nil
+	return unequal(w, h, engineDefaults), nil
 }
 
 // fields are the settings of v that are not empty, as the engine would send them.

@@ -69,6 +69,38 @@ func TestAContainerJustMadeIsAsAskedAndEveryChangeIsSeen(t *testing.T) {
 	wants(t, "comparing one that is not there", err, tenants.ErrNotFound)
 }
 
+func TestWhatTheEngineFillsInIsNoDriftAndWhatAHandAddsIs(t *testing.T) {
+	ctx, e, instance := engine(t)
+	spec := full(t, instance)
+	must(t, e.Create(ctx, spec))
+	raw, err := e.Recipe(ctx, spec.Name)
+	must(t, err)
+	for _, c := range []struct {
+		change string // of the engine's settings, as JSON
+		want   []string
+	}{
+		{`{"Ulimits": [{"Name": "nofile", "Soft": 1024, "Hard": 2048}], "ShmSize": 33554432, "Init": true}`, nil},
+		{`{"Privileged": true}`, []string{"Privileged", "SecurityOpt"}}, // the engine then leaves labels out
+		{`{"CapAdd": ["CAP_SYS_ADMIN"]}`, []string{"CapAdd"}},
+		{`{"Devices": [{"PathOnHost": "/dev/null", "PathInContainer": "/dev/other", "CgroupPermissions": "r"}]}`, []string{"Devices"}},
+	} {
+		var recipe map[string]json.RawMessage
+		must(t, json.Unmarshal(raw, &recipe))
+		var host map[string]json.RawMessage
+		must(t, json.Unmarshal(recipe["HostConfig"], &host))
+		must(t, json.Unmarshal([]byte(c.change), &host))
+		recipe["HostConfig"], err = json.Marshal(host)
+		must(t, err)
+		changed, err := json.Marshal(recipe)
+		must(t, err)
+		must(t, e.Remove(ctx, spec.Name))
+		must(t, e.Make(ctx, spec.Name, changed))
+		if got, err := e.Differences(ctx, spec.Name, spec); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%s: what differs is %v (%v), want %v", c.change, got, err, c.want)
+		}
+	}
+}
+
 func TestAPartIsMadeAgainJustAsItWasWithItsNetwork(t *testing.T) {
 	ctx, e, instance := engine(t)
 	name, network := "chatiere-"+instance+"-part", "net-"+instance

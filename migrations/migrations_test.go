@@ -41,6 +41,7 @@ var seeds = []string{
 	"INSERT INTO traffic_batches VALUES ('b1', UTC_TIMESTAMP(6))",
 	"INSERT INTO worker_heartbeat (worker, seen_at) VALUES ('w1', UTC_TIMESTAMP(6))",
 	"INSERT INTO findings (area, subject, code, level, args, since, seen) VALUES ('site', 's0', 'x', 'note', '{}', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
+	`INSERT INTO site_accounts (site_id, login, subject, local, administrator, app_keys) VALUES ('s000000001', 'léa', 'sub-1', 1, 1, 2)`,
 	`INSERT INTO site_access (id, site_id, name, ports, live_key, reason, state, asked_by, asked_at)
 	 VALUES ('x000000001', 's000000001', 'api.example', '443', 'api.example 443', 'maps', 'asked', 'Zoé', UTC_TIMESTAMP(6))`,
 	"INSERT INTO egress_daily VALUES ('s000000001', '2026-11-22', 'api.example', 443, 'refused', 'list', 1, 0, 0, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",

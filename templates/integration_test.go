@@ -130,9 +130,10 @@ func TestWhatIsUploadedIsNeverExecuted(t *testing.T) {
 	s.mustHook(t, "install")
 	uploads := s.values.Paths.Data + "/wp-content/uploads/"
 	source := "<?php echo 6*7, 'x', 11*11;"
-	for _, name := range []string{"a.php", "b.PHP", "c.php.jpg", "d.phtml", "e.phar", "f.php5", "g.jpg", "h.php.", "i.pHp7", "j.txt", ".user.ini", ".htaccess", "k.inc", "l.php%00.jpg"} {
+	for _, name := range []string{"a.php", "b.PHP", "c.php.jpg", "d.phtml", "e.phar", "f.php5", "g.jpg", "h.php.", "i.pHp7", "j.txt", ".user.ini", "k.inc", "l.php%00.jpg"} {
 		drop(t, s, uploads+name, source)
 	}
+	drop(t, s, uploads+".htaccess", "AddType application/x-httpd-php .jpg .txt\nAddHandler php-script .inc\n")
 	for _, path := range []string{
 		"a.php", "a.php/", "a.php/x.jpg", "a.php%20", "a.php%00", "a.php%00.jpg", "a.php%2f", "a.ph%70", "%61.php", "./a.php", "x/../a.php", "a.php;.jpg", "a.php::$DATA",
 		"b.PHP", "c.php.jpg", "c.php.jpg/x.php", "d.phtml", "e.phar", "e.phar/a.php", "f.php5", "g.jpg/x.php", "g.jpg/.php", "g.jpg%00.php", "h.php.", "i.pHp7", "j.txt/a.php", ".user.ini", ".htaccess", "k.inc", "l.php%2500.jpg",

@@ -61,6 +61,7 @@ var described = map[string]endpoint{
 	"GET /sites/:id":          {says: "One site.", answers: api.Site{}},
 	"POST /sites/:id/suspend": {says: "Asks for a site to be closed to visitors.", answers: api.Operation{}, status: 202},
 	"POST /sites/:id/resume":  {says: "Asks for a suspended site to be opened again.", answers: api.Operation{}, status: 202},
+	"POST /sites/:id/update":  {says: "Asks for a site to be made anew from its template as it is now.", answers: api.Operation{}, status: 202},
 	"POST /sites/:id/delete":  {says: "Asks for a site to be put into the bin.", answers: api.Operation{}, status: 202},
 	"POST /sites/:id/restore": {says: "Asks for a site to be brought back from the bin.", answers: api.Operation{}, status: 202},
 	"POST /sites/:id/purge":   {says: "Asks for a binned site to be destroyed for good.", answers: api.Operation{}, status: 202},

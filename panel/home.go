@@ -44,7 +44,9 @@ func (s *Server) siteRows(ctx context.Context, k circle, sites []tenants.Site) [
 	requests := s.requestsToday(ctx, sites)
 	rows := make([]views.SiteRow, 0, len(sites))
 	for _, x := range sites {
-		rows = append(rows, s.siteRow(x, k.byID[x.AssociationID], requests))
+		row := s.siteRow(x, k.byID[x.AssociationID], requests)
+		row.Update = x.UpdateAvailable && k.ids == nil // for those who may do something about it
+		rows = append(rows, row)
 	}
 	return rows
 }
@@ -95,7 +97,20 @@ func (s *Server) needs(c *fiber.Ctx, rows []views.SiteRow) []views.Need {
 			out = append(out, views.Need{Kind: views.NeedSiteDown, Name: r.Host, Path: views.SitePath(r.ID)})
 		}
 	}
+	if n := outdated(rows); n > 0 {
+		out = append(out, views.Need{Kind: views.NeedUpdates, Number: n, Path: views.PathSites})
+	}
 	return append(out, s.askedNeeds(c, rows)...)
+}
+
+func outdated(rows []views.SiteRow) int {
+	n := 0
+	for _, r := range rows {
+		if r.Update {
+			n++
+		}
+	}
+	return n
 }
 
 // urgent findings are told on the first page.

@@ -261,3 +261,27 @@ func TestEveryAnswerCarriesTheSafetyHeaders(t *testing.T) {
 		}
 	}
 }
+
+// What a site's template has become is for those who look after the machine: members and managers read nothing of it.
+func TestAnUpdateIsOfferedToVolunteersAlone(t *testing.T) {
+	w := newWorld(t)
+	w.towns()
+	x := w.site("lilas", tenants.StateReady)
+	offer, needs := "/sites/"+x.ID+"/update", "mise à jour est disponible"
+	volunteer := w.signIn(ana)
+	lacks(t, w.do(volunteer, ask{path: "/sites/" + x.ID}), offer)
+	lacks(t, w.do(volunteer, ask{path: "/"}), needs)
+	contains(t, w.do(volunteer, ask{path: "/api/v1/sites/" + x.ID}), `"update_available":false`)
+	must(t, w.records.SaveNewestImage(t.Context(), x.ID, "sha256:newer"))
+	contains(t, w.do(volunteer, ask{path: "/sites/" + x.ID}), offer)
+	contains(t, w.do(volunteer, ask{path: "/"}), needs, "mise à jour disponible")
+	contains(t, w.do(volunteer, ask{path: "/sites"}), "mise à jour disponible")
+	contains(t, w.do(volunteer, ask{path: offer}), "Mettre à jour", "reprend sa place")
+	contains(t, w.do(volunteer, ask{path: "/api/v1/sites/" + x.ID}), `"update_available":true`)
+	for _, person := range []map[string]any{lea, ali} {
+		by := w.signIn(person)
+		for _, path := range []string{"/", "/sites/" + x.ID, "/api/v1/sites", "/api/v1/sites/" + x.ID} {
+			lacks(t, w.do(by, ask{path: path}), offer, needs, "mise à jour disponible", "update_available")
+		}
+	}
+}

@@ -18,6 +18,7 @@ type Desk interface {
 	ResumeSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
 	DeleteSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
 	RestoreSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
+	UpdateSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
 	PurgeSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
 	CancelOperation(ctx context.Context, r provision.Request, id string) error
 	RetryOperation(ctx context.Context, r provision.Request, id string) error

@@ -85,6 +85,7 @@ func acts(c *fiber.Ctx, x tenants.Site, a tenants.Association) views.SiteActs {
 	ready, suspended, binned := x.State == tenants.StateReady, x.State == tenants.StateSuspended, x.State == tenants.StateBinned
 	return views.SiteActs{
 		Suspend: ready && may(c, tenants.ActSiteSuspend, a.Slug),
+		Update:  ready && x.UpdateAvailable && may(c, tenants.ActSiteUpdate, a.Slug),
 		Resume:  suspended && may(c, tenants.ActSiteResume, a.Slug),
 		Delete:  (ready || suspended) && may(c, tenants.ActSiteDelete, a.Slug),
 		Restore: binned && provision.AuthorizeChange(visitorOf(c).Principal, tenants.ActSiteRestore, a.Slug, x) == nil,

@@ -29,9 +29,14 @@ func (s *Server) siteSuspend(c *fiber.Ctx) error { return s.act(c, s.o.Desk.Susp
 func (s *Server) siteResume(c *fiber.Ctx) error  { return s.act(c, s.o.Desk.ResumeSite) }
 func (s *Server) siteDelete(c *fiber.Ctx) error  { return s.act(c, s.o.Desk.DeleteSite) }
 func (s *Server) siteRestore(c *fiber.Ctx) error { return s.act(c, s.o.Desk.RestoreSite) }
+func (s *Server) siteUpdate(c *fiber.Ctx) error  { return s.act(c, s.o.Desk.UpdateSite) }
 
 func (s *Server) siteSuspendConfirm(c *fiber.Ctx) error {
 	return s.confirm(c, views.ActSuspend, tenants.ActSiteSuspend)
+}
+
+func (s *Server) siteUpdateConfirm(c *fiber.Ctx) error {
+	return s.confirm(c, views.ActUpdate, tenants.ActSiteUpdate)
 }
 
 func (s *Server) siteDeleteConfirm(c *fiber.Ctx) error {
@@ -97,4 +102,5 @@ func (s *Server) apiSiteSuspend(c *fiber.Ctx) error { return s.apiAct(c, s.o.Des
 func (s *Server) apiSiteResume(c *fiber.Ctx) error  { return s.apiAct(c, s.o.Desk.ResumeSite) }
 func (s *Server) apiSiteDelete(c *fiber.Ctx) error  { return s.apiAct(c, s.o.Desk.DeleteSite) }
 func (s *Server) apiSiteRestore(c *fiber.Ctx) error { return s.apiAct(c, s.o.Desk.RestoreSite) }
+func (s *Server) apiSiteUpdate(c *fiber.Ctx) error  { return s.apiAct(c, s.o.Desk.UpdateSite) }
 func (s *Server) apiSitePurge(c *fiber.Ctx) error   { return s.apiAct(c, s.o.Desk.PurgeSite) }

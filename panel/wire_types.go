@@ -69,6 +69,9 @@ func (s *Server) apiSiteOf(x tenants.Site, a tenants.Association, requests map[s
 			out.Probe.Detail = x.Probe.Detail
 		}
 	}
+	if admin {
+		out.UpdateAvailable = &x.UpdateAvailable
+	}
 	if until, ok := x.PurgeableAt(); ok {
 		out.PurgeAt = &until
 	}

@@ -18,6 +18,7 @@ const (
 	ActSiteDelete        Action = "site.delete"  // into the bin
 	ActSiteRestore       Action = "site.restore" // out of the bin
 	ActSitePurge         Action = "site.purge"   // for good
+	ActSiteUpdate        Action = "site.update"  // to its template as it is now
 	ActSiteRepair        Action = "site.repair"  // what the worker does to a site by itself
 	ActSiteEnter         Action = "site.enter"   // its own administration, in one's own name
 	ActOperationShow     Action = "operation.show"
@@ -63,6 +64,7 @@ var rules = map[Action]rule{
 	ActSiteDelete:        {scope: ScopeWrite, manager: true, admin: true},
 	ActSiteRestore:       {scope: ScopeWrite, manager: true, admin: true},
 	ActSitePurge:         {scope: ScopeWrite, admin: true},
+	ActSiteUpdate:        {scope: ScopeWrite, admin: true},
 	ActSiteRepair:        {scope: ScopeWrite, admin: true},
 	ActSiteEnter:         {scope: ScopeWrite, manager: true, admin: true},
 	ActOperationShow:     {scope: ScopeRead, member: true, manager: true, admin: true},

@@ -20,6 +20,8 @@ type Site struct {
 	BinnedBy      Side       // who put it there; "" outside the bin
 	Probe         Probe
 	DiskBytes     int64 // files and database, as last measured
+	// UpdateAvailable: its template gives another image now than the one it is made of, as last looked.
+	UpdateAvailable bool
 }
 
 // SiteState is what the records want a site to be; Probe says what it was seen to be.

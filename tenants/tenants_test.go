@@ -149,6 +149,7 @@ func TestAuthorizeEveryActionForEveryPrincipal(t *testing.T) {
 		tenants.ActSiteDelete:        {"+2+-!-+", "+2??!-+"},
 		tenants.ActSiteRestore:       {"+2+-!-+", "+2??!-+"},
 		tenants.ActSitePurge:         {"+2--!-+", "+2??!-+"},
+		tenants.ActSiteUpdate:        {"+2--!-+", "+2??!-+"},
 		tenants.ActSiteRepair:        {"+2--!-+", "+2??!-+"},
 		tenants.ActSiteEnter:         {"+2+-!-+", "+2??!-+"},
 		tenants.ActOperationShow:     {"+2++!++", "+2??!++"},
@@ -206,6 +207,7 @@ func TestAuthorizeReversalForEveryPrincipalAndSide(t *testing.T) {
 		tenants.ActSiteDelete:  {tenants.SideAssociation: "++++-++!", tenants.SideCoop: "--2+-++!", "": "--2+-++!"},
 		tenants.ActSiteRestore: {tenants.SideAssociation: "++++-++!", tenants.SideCoop: "--2+-++!", "": "--2+-++!"},
 		tenants.ActSiteSuspend: {tenants.SideAssociation: "--2+-++!", tenants.SideCoop: "--2+-++!", "": "--2+-++!"},
+		tenants.ActSiteUpdate:  {tenants.SideAssociation: "--2+-++!", tenants.SideCoop: "--2+-++!", "": "--2+-++!"},
 		tenants.ActSiteRepair:  {tenants.SideAssociation: "--2+-++!", tenants.SideCoop: "--2+-++!", "": "--2+-++!"},
 		"something.new":        {tenants.SideAssociation: "--------", tenants.SideCoop: "--------", "": "--------"},
 	}

@@ -12,6 +12,7 @@ import (
 
 var (
 	noon        = time.Date(2026, 11, 22, 12, 0, 0, 0, time.Local)
+	yes         = true
 	association = api.Association{ID: "a1", Slug: "amap", Name: "Amap du Puy", State: "active"}
 	visitors    = int64(321)
 	site        = api.Site{
@@ -53,10 +54,16 @@ var verbs = []verb{
 		"state ready", "health up", "disk 4096 bytes", "requests today 321"}},
 	{"site show ../tokens", "GET /api/v1/sites/..%2Ftokens", "", api.Site{ID: "s1"}, []string{
 		"SITE", "id s1", "name", "address", "association", "template", "state", "health", "disk 0 bytes"}},
+	{"site show s1", "GET /api/v1/sites/s1", "", api.Site{ID: "s1", UpdateAvailable: new(bool)}, []string{
+		"SITE", "id s1", "name", "address", "association", "template", "state", "health", "disk 0 bytes", "update none"}},
+	{"site show s2", "GET /api/v1/sites/s2", "", api.Site{ID: "s2", UpdateAvailable: &yes}, []string{
+		"SITE", "id s2", "name", "address", "association", "template", "state", "health", "disk 0 bytes",
+		"update available: chatiere site update s2"}},
 	{"site suspend s1", "POST /api/v1/sites/s1/suspend", "", queued, []string{"operation 01OP: queued"}},
 	{"site resume s1", "POST /api/v1/sites/s1/resume", "", queued, []string{"operation 01OP: queued"}},
 	{"site delete s1", "POST /api/v1/sites/s1/delete", "", queued, []string{"operation 01OP: queued"}},
 	{"site restore s1", "POST /api/v1/sites/s1/restore", "", queued, []string{"operation 01OP: queued"}},
+	{"site update s1", "POST /api/v1/sites/s1/update", "", queued, []string{"operation 01OP: queued"}},
 	{"site purge s1", "POST /api/v1/sites/s1/purge", "", queued, []string{"operation 01OP: queued"}},
 	{"site mail s1 --limit 2", "GET /api/v1/sites/s1/mail?limit=2", "", api.SiteMail{Items: []api.Mail{
 		{To: "l…@a.example", State: "deferred", Cause: "refused", Count: 2, Accepted: noon, Next: &noon, Said: "4.2.0 greylisted"}, {State: "refused", Cause: "full", Count: 7, Accepted: noon}}},

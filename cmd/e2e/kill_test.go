@@ -54,8 +54,8 @@ func TestEveryPlanSurvivesSIGKILLAtEveryPoint(t *testing.T) {
 // killOrder leads the pool of sites through their lives, so that each plan finds sites in the state it starts from.
 var killOrder = []string{
 	provision.KindAssociationCreate, provision.KindSiteProvision, provision.KindSiteSuspend, provision.KindSiteRest,
-	provision.KindSiteResume, provision.KindSiteRepair, provision.KindSiteDelete, provision.KindSiteRestore,
-	provision.KindSitePurge,
+	provision.KindSiteResume, provision.KindSiteRepair, provision.KindSiteUpdate, provision.KindSiteDelete,
+	provision.KindSiteRestore, provision.KindSitePurge,
 }
 
 // killer holds the pool of sites that the plans work on.
@@ -281,6 +281,7 @@ func (k *killer) begin(kind string, n int) []string {
 	act := strings.TrimPrefix(kind, "site.")
 	from := map[string]string{
 		"suspend": "ready", "resume": "suspended", "delete": "ready", "restore": "binned", "purge": "binned",
+		"update": "ready",
 	}[act]
 	k.bring(from)
 	return k.times(n, func(i int) string { return k.wish(k.T, api.Item(api.PathSites, k.pool[i], act), nil).ID })

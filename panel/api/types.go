@@ -40,6 +40,8 @@ type Site struct {
 	PurgeAt       *time.Time `json:"purge_at,omitempty"` // when the bin may be emptied of it by itself
 	DiskBytes     int64      `json:"disk_bytes"`
 	RequestsToday *int64     `json:"requests_today,omitempty"` // absent: not known now
+	// UpdateAvailable is told to co-op admins alone: the site's template has changed since the site was made or updated.
+	UpdateAvailable *bool `json:"update_available,omitempty"`
 }
 
 // Probe is the last look at a site.

@@ -36,6 +36,7 @@ type Act string
 // The dangerous acts.
 const (
 	ActSuspend Act = "suspend"
+	ActUpdate  Act = "update"
 	ActDelete  Act = "delete" // into the bin
 	ActPurge   Act = "purge"  // out of the bin, for good
 	ActRevoke  Act = "revoke" // a token

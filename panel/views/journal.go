@@ -93,6 +93,7 @@ const (
 	AuditSiteDelete        AuditAct = "site.delete"
 	AuditSiteRestore       AuditAct = "site.restore"
 	AuditSitePurge         AuditAct = "site.purge"
+	AuditSiteUpdate        AuditAct = "site.update"
 	AuditSiteRepair        AuditAct = "site.repair"
 	AuditSiteEnter         AuditAct = "site.enter"
 	AuditOperationCancel   AuditAct = "operation.cancel"

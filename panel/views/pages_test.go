@@ -107,7 +107,7 @@ func TestTakenHostIsExplainedAndAFreeOneProposed(t *testing.T) {
 func TestTodaySpeaksFirstInASentence(t *testing.T) {
 	today := views.Today{Base: viewstest.Admin("/"), SitesTotal: 3, SitesUp: 3}
 	expect(t, render(t, "fr", today), []string{"<h1>Tout va bien</h1>", "Les 3 sites répondent"}, nil)
-	today.Needs = []views.Need{{Kind: views.NeedWorker}, {Kind: views.NeedDiskFull, Percent: 82}}
+	today.Needs = []views.Need{{Kind: views.NeedWorker}, {Kind: views.NeedDiskFull, Number: 82}}
 	today.Notices = []views.Notice{{Kind: views.NoticeWorkPaused}, {Kind: views.NoticeIdentityDown}}
 	page := plain(render(t, "fr", today))
 	expect(t, page, []string{"<h1>Deux choses ont besoin de vous</h1>", "plein à 82_%", "Le service de connexion ne répond pas"},
@@ -138,9 +138,9 @@ func TestRefusalSaysWhoCanHelpAndInternalTroubleCarriesItsNumber(t *testing.T) {
 // published are the paths of paths.go, as patterns.
 var published = []string{
 	"GET /", "GET /sign-in", "GET /auth/login", "GET /auth/step-up", "POST /auth/logout", "GET /break-glass", "POST /break-glass", "GET /assets/*", "GET /accessibility",
-	"GET /sites", "POST /sites", "GET /sites/new", "GET /sites/*", "GET /sites/*/suspend", "GET /sites/*/delete", "GET /sites/*/purge",
+	"GET /sites", "POST /sites", "GET /sites/new", "GET /sites/*", "GET /sites/*/suspend", "GET /sites/*/update", "GET /sites/*/delete", "GET /sites/*/purge",
 	"GET /sites/*/egress", "GET /sites/*/egress/ask", "POST /sites/*/egress/ask", "POST /sites/*/egress/*/grant",
-	"POST /sites/*/egress/*/refuse", "POST /sites/*/egress/*/revoke", "POST /sites/*/suspend", "POST /sites/*/delete", "POST /sites/*/purge", "POST /sites/*/resume", "POST /sites/*/restore", "POST /sites/*/enter", "GET /bin", "GET /platform",
+	"POST /sites/*/egress/*/refuse", "POST /sites/*/egress/*/revoke", "POST /sites/*/suspend", "POST /sites/*/update", "POST /sites/*/delete", "POST /sites/*/purge", "POST /sites/*/resume", "POST /sites/*/restore", "POST /sites/*/enter", "GET /bin", "GET /platform",
 	"GET /associations", "POST /associations", "GET /associations/new", "GET /associations/*",
 	"GET /associations/*/journal", "GET /journal",
 	"GET /operations/*", "GET /operations/*/events", "POST /operations/*/cancel", "POST /operations/*/retry",

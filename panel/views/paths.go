@@ -26,7 +26,7 @@ const (
 	PathAccessibility  = "/accessibility"    // GET
 )
 
-// SitePath leads to a site's page. Below it: /suspend and /delete (GET Confirm, POST), /purge (same),
+// SitePath leads to a site's page. Below it: /suspend, /update and /delete (GET Confirm, POST), /purge (same),
 // /resume, /restore and /enter (POST).
 func SitePath(id string) string { return PathSites + "/" + url.PathEscape(id) }
 

@@ -27,6 +27,7 @@ type SiteRow struct {
 	Checked         time.Time // of the last probe; zero: never, or the state needs none
 	RequestsToday   Amount
 	Disk            Amount // bytes
+	Update          bool   // told to volunteers: its template has changed since it was made or updated
 }
 
 // Today is the home of co-op admins. Template today.
@@ -46,12 +47,12 @@ func (Today) area() Area       { return AreaToday }
 
 // Need is one thing that waits for a person.
 type Need struct {
-	Kind    NeedKind
-	Name    string // site's address, server's or association's name
-	Path    string // where to look; "" hides the button
-	Cause   Cause
-	Percent int       // NeedDiskFull
-	Since   time.Time // zero: not told
+	Kind   NeedKind
+	Name   string // site's address, server's or association's name
+	Path   string // where to look; "" hides the button
+	Cause  Cause
+	Number int       // NeedDiskFull: percent; NeedUpdates: sites
+	Since  time.Time // zero: not told
 }
 
 // NeedKind names what needs a person.
@@ -67,6 +68,7 @@ const (
 	NeedWorker      NeedKind = "worker"
 	NeedIdentity    NeedKind = "identity"
 	NeedAccess      NeedKind = "access"   // somebody asks that a site may reach a name
+	NeedUpdates     NeedKind = "updates"  // sites whose templates have changed since
 	NeedFindings    NeedKind = "findings" // the page of the platform tells what
 )
 
@@ -122,10 +124,12 @@ func (p Site) area() Area {
 }
 
 // SiteActs says which acts the page offers. Enter leads to the site's own administration.
-type SiteActs struct{ Suspend, Resume, Delete, Restore, Purge, Enter bool }
+type SiteActs struct{ Suspend, Resume, Update, Delete, Restore, Purge, Enter bool }
 
 // Any tells whether there is any act to offer that changes the site as a whole.
-func (a SiteActs) Any() bool { return a.Suspend || a.Resume || a.Delete || a.Restore || a.Purge }
+func (a SiteActs) Any() bool {
+	return a.Suspend || a.Resume || a.Update || a.Delete || a.Restore || a.Purge
+}
 
 // People counts who may enter a site.
 type People struct{ Total, Managers int }

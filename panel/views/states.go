@@ -65,6 +65,7 @@ const (
 	KindDelete      OperationKind = "site.delete" // into the bin
 	KindRestore     OperationKind = "site.restore"
 	KindPurge       OperationKind = "site.purge"
+	KindUpdate      OperationKind = "site.update"
 	KindRepair      OperationKind = "site.repair" // by the panel itself
 	KindRest        OperationKind = "site.rest"   // by the panel itself
 	KindAssociation OperationKind = "association.create"

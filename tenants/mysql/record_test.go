@@ -78,6 +78,12 @@ func TestSitesComeBackAsTheyWentIn(t *testing.T) {
 	x.DiskBytes = 1 << 40
 	must(t, s.SaveProbe(ctx, x.ID, x.Probe))
 	must(t, s.SaveDiskUsage(ctx, x.ID, x.DiskBytes))
+	must(t, s.SaveNewestImage(ctx, x.ID, "sha256:00"))
+	if got, err := s.Site(ctx, x.ID); err != nil || got.UpdateAvailable {
+		t.Errorf("a site of its template's newest image: outdated %v, %v", got.UpdateAvailable, err)
+	}
+	x.UpdateAvailable = true
+	must(t, s.SaveNewestImage(ctx, x.ID, "sha256:01"))
 	stale := x
 	stale.Probe, stale.DiskBytes = tenants.Probe{}, 0
 	must(t, s.UpdateSite(ctx, stale)) // must not undo what was measured
@@ -92,6 +98,7 @@ func TestSitesComeBackAsTheyWentIn(t *testing.T) {
 	}
 	wants(t, "updating one that is not there", s.UpdateSite(ctx, tenants.Site{ID: "s000000000"}), tenants.ErrNotFound)
 	wants(t, "its probe", s.SaveProbe(ctx, "s000000000", x.Probe), tenants.ErrNotFound)
+	wants(t, "its newest image", s.SaveNewestImage(ctx, "s000000000", "sha256:00"), tenants.ErrNotFound)
 	wants(t, "its usage", s.SaveDiskUsage(ctx, "s000000000", 1), tenants.ErrNotFound)
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"gorm.io/gorm"
+
 	"chatiere/tenants"
 )
 
@@ -126,4 +128,11 @@ func (s *Store) SaveProbe(ctx context.Context, siteID string, p tenants.Probe) e
 func (s *Store) SaveDiskUsage(ctx context.Context, siteID string, bytes int64) error {
 	return changed("saving the disk usage of site "+siteID,
 		s.on(ctx).Model(&siteRecord{}).Where("id = ?", siteID).Update("disk_bytes", bytes))
+}
+
+// SaveNewestImage notes whether the site's image differs from the one that its template gives now. The record is
+// compared as it is at this instant: an update may have ended since the caller read it.
+func (s *Store) SaveNewestImage(ctx context.Context, siteID, imageID string) error {
+	return changed("noting the newest image of site "+siteID, s.on(ctx).Model(&siteRecord{}).Where("id = ?", siteID).
+		Update("update_available", gorm.Expr("image_id <> ?", imageID)))
 }

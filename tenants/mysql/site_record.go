@@ -26,6 +26,8 @@ type siteRecord struct {
 	ProbeHealth   string
 	ProbeDetail   string
 	DiskBytes     int64
+
+	UpdateAvailable bool
 }
 
 // TableName implements gorm's Tabler.
@@ -37,7 +39,8 @@ func (r siteRecord) site() tenants.Site {
 		Name: r.Name, Host: r.Host, UID: r.UID, State: tenants.SiteState(r.State), AdminEmail: r.AdminEmail,
 		CreatedAt: r.CreatedAt, BinnedAt: r.BinnedAt, DiskBytes: r.DiskBytes,
 		BinnedFrom: tenants.SiteState(r.BinnedFrom), BinnedBy: tenants.Side(r.BinnedBy),
-		Probe: tenants.Probe{Health: tenants.Health(r.ProbeHealth), Detail: r.ProbeDetail},
+		UpdateAvailable: r.UpdateAvailable,
+		Probe:           tenants.Probe{Health: tenants.Health(r.ProbeHealth), Detail: r.ProbeDetail},
 	}
 	if r.ProbeAt != nil {
 		s.Probe.At = *r.ProbeAt

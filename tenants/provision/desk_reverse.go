@@ -18,6 +18,7 @@ var actions = map[string]tenants.Action{
 	KindSiteDelete:        tenants.ActSiteDelete,
 	KindSiteRestore:       tenants.ActSiteRestore,
 	KindSitePurge:         tenants.ActSitePurge,
+	KindSiteUpdate:        tenants.ActSiteUpdate,
 	KindSiteRepair:        tenants.ActSiteRepair,
 	KindSiteRest:          tenants.ActSiteRepair,
 }

@@ -22,6 +22,7 @@ var (
 	resume  = change{tenants.ActSiteResume, KindSiteResume, []tenants.SiteState{tenants.StateSuspended}}
 	remove  = change{tenants.ActSiteDelete, KindSiteDelete, []tenants.SiteState{tenants.StateReady, tenants.StateSuspended}}
 	restore = change{tenants.ActSiteRestore, KindSiteRestore, []tenants.SiteState{tenants.StateBinned}}
+	update  = change{tenants.ActSiteUpdate, KindSiteUpdate, []tenants.SiteState{tenants.StateReady}}
 	purge   = change{tenants.ActSitePurge, KindSitePurge, []tenants.SiteState{tenants.StateBinned}}
 )
 
@@ -43,6 +44,11 @@ func (d *Desk) DeleteSite(ctx context.Context, r Request, siteID string) (operat
 // RestoreSite brings a site back from the bin.
 func (d *Desk) RestoreSite(ctx context.Context, r Request, siteID string) (operations.Operation, error) {
 	return d.change(ctx, r, siteID, restore)
+}
+
+// UpdateSite makes a site anew from its template as it is now; one that is so already is left as it is.
+func (d *Desk) UpdateSite(ctx context.Context, r Request, siteID string) (operations.Operation, error) {
+	return d.change(ctx, r, siteID, update)
 }
 
 // PurgeSite destroys a binned site and its data for good.

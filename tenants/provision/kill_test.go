@@ -54,6 +54,9 @@ func kill(t *testing.T, kind string, version int, step string, point operations.
 	if cancel && len(op.Steps) == 1 {
 		_ = h.records.Cancel(t.Context(), op.ID)
 	}
+	if cancel && kind == provision.KindSiteUpdate { // its last step lies behind the pivot: it fails before that
+		h.world.HalfStarted[provision.ContainerName("test", op.SiteID)] = true
+	}
 	go victim.Run(t.Context())
 	select {
 	case <-dead:
@@ -120,6 +123,13 @@ func (h *house) begin(t *testing.T, kind string, version int) (start func() (ope
 	case provision.KindSitePurge:
 		through(h.desk.DeleteSite)
 		return ask(h.desk.PurgeSite), fixed(nil), binned
+	case provision.KindSiteUpdate:
+		before, old := h.site(t, s.ID), *h.world.Container(provision.ContainerName("test", s.ID))
+		h.world.Newest.Change("sha256:wordpress2")
+		through := func(image string) func() []string {
+			return func() []string { h.madeOf(t, before, image, old); return ready() }
+		}
+		return ask(h.desk.UpdateSite), through("sha256:wordpress2"), through(before.ImageID)
 	case provision.KindSiteRepair, provision.KindSiteRest:
 		return h.byReconciler(t, kind, version, s, through), func() []string {
 			if kind == provision.KindSiteRest {

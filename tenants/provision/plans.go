@@ -18,6 +18,7 @@ const (
 	KindSiteDelete        = "site.delete"
 	KindSiteRestore       = "site.restore"
 	KindSitePurge         = "site.purge"
+	KindSiteUpdate        = "site.update"
 	KindSiteRepair        = "site.repair" // asked by the reconciler: a ready site's container, sockets or egress list are not as they must be
 	KindSiteRest          = "site.rest"   // asked by the reconciler: a closed site's container runs, or its sockets are lost
 )
@@ -69,6 +70,7 @@ func (p *Plans) Registry() *operations.Registry {
 		p.siteDelete(),
 		p.siteRestore(),
 		p.sitePurge(),
+		p.siteUpdate(),
 		p.siteRepair(),
 		p.siteRest(),
 	}
@@ -84,7 +86,7 @@ func (p *Plans) Registry() *operations.Registry {
 }
 
 // needsRoom are the plans that fill the disk.
-var needsRoom = map[string]bool{KindSiteProvision: true, KindSiteResume: true, KindSiteRestore: true, KindSiteRepair: true}
+var needsRoom = map[string]bool{KindSiteProvision: true, KindSiteResume: true, KindSiteRestore: true, KindSiteRepair: true, KindSiteUpdate: true}
 
 func (p *Plans) associationCreate() operations.Plan {
 	return operations.Plan{
@@ -179,6 +181,20 @@ func (p *Plans) siteRepair() operations.Plan {
 	return operations.Plan{Kind: KindSiteRepair, Version: 1, Steps: []operations.Step{
 		p.stepUnbind(), p.stepSockets(), egress, p.stepReplace(), p.stepTurn(), p.stepProve(), p.stepRetire(),
 	}}
+}
+
+// siteUpdate makes a site anew from its template as it is now: the image first, while nothing is touched, then the
+// container beside the old one, which makes room only when that is made. Until the new one has answered, undoing brings back
+// the record and the container as they were.
+func (p *Plans) siteUpdate() operations.Plan {
+	ready := p.stepProve()
+	ready.Pivot = true // what follows takes the way back away
+
+	return operations.Plan{
+		Kind: KindSiteUpdate, Version: 1,
+		Steps:  []operations.Step{p.stepNewest(), p.stepPin(), p.stepReplace(), p.stepTurn(), ready, p.stepRetire()},
+		Finish: p.upToDate,
+	}
 }
 
 // siteRest brings a closed site into the state in which it can be opened again.

@@ -22,6 +22,9 @@ type Records interface {
 	// CreateSite inserts it and sets its UID from the sequence that never goes back; ErrConflict when a live site has the host.
 	CreateSite(ctx context.Context, s *tenants.Site) error
 	UpdateSite(ctx context.Context, s tenants.Site) error
+	// SaveNewestImage notes whether the site's image differs from the one that its template gives now; "" is one that
+	// has not been built yet.
+	SaveNewestImage(ctx context.Context, siteID, imageID string) error
 	Site(ctx context.Context, id string) (tenants.Site, error)
 	// Associations returns all that are not deleted.
 	Associations(ctx context.Context) ([]tenants.Association, error)
@@ -120,6 +123,8 @@ type Templates interface {
 	Template(name, version string) (Template, error)
 	// Image returns the content id of the version's image, building it when it is not there.
 	Image(ctx context.Context, name, version string, progress io.Writer) (id string, err error)
+	// Built returns the content id that Image would return at once, "" when it would have to build first.
+	Built(ctx context.Context, name, version string) (id string, err error)
 }
 
 // Prober asks a site for a page.

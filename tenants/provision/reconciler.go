@@ -79,6 +79,7 @@ func (r *Reconciler) Reconcile(ctx context.Context) error {
 		faults = append(faults, r.guarded(func() error { return r.settle(ctx, s, there, (i+r.rounds)%deepRounds == 0) }))
 		delete(there.traces, s.ID)
 	}
+	faults = append(faults, r.newest(ctx, sites))
 	for _, id := range there.ids() {
 		faults = append(faults, r.guarded(func() error { return r.stray(ctx, id, there.traces[id]) }))
 	}

@@ -72,6 +72,7 @@ func TestEveryActOnASiteInEveryStateByEveryPrincipal(t *testing.T) {
 	}{
 		{"suspend", h.desk.SuspendSite, map[string]string{"volunteer": "c+cccccccc", "manager": "----------", "weak": "2222222222"}},
 		{"resume", h.desk.ResumeSite, map[string]string{"volunteer": "cc+ccccccc", "manager": "----------", "weak": "2222222222"}},
+		{"update", h.desk.UpdateSite, map[string]string{"volunteer": "c+cccccccc", "manager": "----------", "weak": "2222222222"}},
 		{"delete", h.desk.DeleteSite, map[string]string{"volunteer": "c++ccccccc", "manager": "c++ccccccc", "weak": "c++ccccccc"}},
 		{"restore", h.desk.RestoreSite, map[string]string{"volunteer": "ccc+++++cc", "manager": "ccc++---cc", "weak": "ccc++222cc"}},
 		{"purge", h.desk.PurgeSite, map[string]string{"volunteer": "ccc+++++cc", "manager": "----------", "weak": "2222222222"}},
@@ -106,6 +107,7 @@ func TestWhoMayCancelAndRetryIsWhoMayDo(t *testing.T) {
 		provision.KindAssociationCreate: both, provision.KindSiteProvision: both, provision.KindSiteSuspend: both,
 		provision.KindSiteResume: both, provision.KindSiteDelete: own, provision.KindSiteRestore: own,
 		provision.KindSitePurge: both, provision.KindSiteRepair: both, provision.KindSiteRest: both,
+		provision.KindSiteUpdate: both,
 	}
 	for _, plan := range h.registry.All() {
 		for side, row := range want[plan.Kind] {

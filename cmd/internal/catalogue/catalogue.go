@@ -127,28 +127,51 @@ func (c *Catalogue) Everywhere() []templates.Name { return c.settings.Allow }
 func (c *Catalogue) Image(ctx context.Context, name, version string, progress io.Writer) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t, err := c.release(name, version)
+	image, err := c.image(ctx, name, version)
 	if err != nil {
 		return "", err
+	}
+	id, err := c.engine.ImageID(ctx, image.Tag)
+	if errors.Is(err, tenants.ErrNotFound) {
+		return c.engine.Build(ctx, image.Tag, bytes.NewReader(image.Context), image.Arguments, progress)
+	}
+	return id, err
+}
+
+// Built returns the content id that Image would return at once, "" when it would have to build first. It does not wait
+// for a build.
+func (c *Catalogue) Built(ctx context.Context, name, version string) (string, error) {
+	image, err := c.image(ctx, name, version)
+	if err != nil {
+		return "", err
+	}
+	id, err := c.engine.ImageID(ctx, image.Tag)
+	if errors.Is(err, tenants.ErrNotFound) {
+		return "", nil
+	}
+	return id, err
+}
+
+// image returns what the version's image is built of now; its tag tells that from everything it was built of before.
+func (c *Catalogue) image(ctx context.Context, name, version string) (templates.Image, error) {
+	t, err := c.release(name, version)
+	if err != nil {
+		return templates.Image{}, err
 	}
 	bases := map[string]string{}
 	for base, ref := range baseImages {
 		if bases[base], err = c.engine.ImageID(ctx, ref); err != nil {
-			return "", fmt.Errorf("finding the base image %s: %w", ref, err)
+			return templates.Image{}, fmt.Errorf("finding the base image %s: %w", ref, err)
 		}
 	}
 	images, err := templates.Images(t, version, bases)
 	if err != nil {
-		return "", err
+		return templates.Image{}, err
 	}
 	if len(images) != 1 {
-		return "", fmt.Errorf("template %s has %d images to build, want one: %w", name, len(images), tenants.ErrInvalid)
+		return templates.Image{}, fmt.Errorf("template %s has %d images to build, want one: %w", name, len(images), tenants.ErrInvalid)
 	}
-	id, err := c.engine.ImageID(ctx, images[0].Tag)
-	if errors.Is(err, tenants.ErrNotFound) {
-		return c.engine.Build(ctx, images[0].Tag, bytes.NewReader(images[0].Context), images[0].Arguments, progress)
-	}
-	return id, err
+	return images[0], nil
 }
 
 // recipe is one version of a template, for any site.

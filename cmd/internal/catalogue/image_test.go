@@ -85,3 +85,28 @@ func TestAnImageThatCannotBeHadIsAnError(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatAnImageWouldBeIsToldWithoutBuilding(t *testing.T) {
+	e := newEngine()
+	c := newCatalogue(t, e, nil)
+	told := func(want string) {
+		t.Helper()
+		if id, err := c.Built(t.Context(), "wordpress", "6.8"); id != want || err != nil {
+			t.Errorf("got %q, %v; want %q", id, err, want)
+		}
+	}
+	told("")
+	if _, err := c.Image(t.Context(), "wordpress", "6.8", io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	told(digest("f00d"))
+	e.images[phpBase] = digest("c0de")
+	told("")
+	if len(e.builds) != 1 {
+		t.Errorf("%d builds, want the one that was asked for", len(e.builds))
+	}
+	delete(e.images, phpBase)
+	if _, err := c.Built(t.Context(), "wordpress", "6.8"); !errors.Is(err, tenants.ErrNotFound) {
+		t.Errorf("no base image: %v", err)
+	}
+}

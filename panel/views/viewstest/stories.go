@@ -99,7 +99,7 @@ func homes() []Story {
 		{"today-well", views.Today{Base: Admin("/"), SitesTotal: 61, SitesUp: 61, AssociationsTotal: 40, Sites: rows()[2:4]}},
 		{"today-needs", views.Today{Base: Admin("/"), SitesTotal: 62, SitesUp: 61, AssociationsTotal: 40, Sites: rows(), Needs: []views.Need{
 			{Kind: views.NeedSiteDown, Name: "chorale-misol.lilas.coop", Path: "/sites/s2c4h6r8aa", Since: Now.Add(-time.Hour)},
-			{Kind: views.NeedDiskFull, Percent: 82},
+			{Kind: views.NeedDiskFull, Number: 82}, {Kind: views.NeedUpdates, Number: 3, Path: "/sites"},
 		}, Running: []views.OperationRow{history()[0]}}},
 		{"today-trouble", views.Today{Base: with(Admin("/"), views.NoticeWorkPaused, views.NoticeIdentityDown), SitesTotal: 3, SitesUp: 3, AssociationsTotal: 2, Sites: rows()[2:], Needs: []views.Need{
 			{Kind: views.NeedWorker}, {Kind: views.NeedIdentity, Since: Now.Add(-24 * time.Hour)},
@@ -129,7 +129,7 @@ func sites() []Story {
 		return p
 	}
 	admin := page(Admin("/sites/s7k2m9qx4p"), views.SiteReady)
-	admin.May = views.SiteActs{Suspend: true, Delete: true, Enter: true}
+	admin.May = views.SiteActs{Suspend: true, Update: true, Delete: true, Enter: true}
 	admin.Technical = &views.Technical{Version: "6.8.3", UID: 200001, Container: "chatiere-demo-s7k2m9qx4p", Database: "site_s7k2m9qx4p", DataPath: "/var/lib/chatiere/sites/s7k2m9qx4p/data", MemoryMiB: 256}
 	manager := page(Manager("/sites/s7k2m9qx4p"), views.SiteReady)
 	manager.Egress = true

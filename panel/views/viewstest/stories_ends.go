@@ -23,7 +23,7 @@ func ends() []Story {
 	return []Story{
 		{"bin", views.Bin{Base: flashed(Admin("/bin"), views.FlashRestoreAsked, "Théâtre du Lac"), Sites: binned, Days: 30}},
 		{"bin-empty", views.Bin{Base: Manager("/bin"), Days: 30}},
-		{"confirm-suspend", ask(views.ActSuspend)}, {"confirm-delete", ask(views.ActDelete)}, {"confirm-purge", purge},
+		{"confirm-suspend", ask(views.ActSuspend)}, {"confirm-update", ask(views.ActUpdate)}, {"confirm-delete", ask(views.ActDelete)}, {"confirm-purge", purge},
 		{"confirm-purge-mismatch", mismatch}, {"confirm-revoke", revoke},
 	}
 }

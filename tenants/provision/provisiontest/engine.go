@@ -179,5 +179,5 @@ func (w *World) RemoveContainer(siteID string) {
 func (w *World) StrayContainer(name, siteID string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.containers[name] = &tenants.Container{Name: name, ImageID: "sha256:wordpress1", State: "running", Labels: map[string]string{tenants.LabelSite: siteID}}
+	w.containers[name] = &tenants.Container{Name: name, ImageID: FirstImage, State: "running", Labels: map[string]string{tenants.LabelSite: siteID}}
 }

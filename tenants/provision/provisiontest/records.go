@@ -179,7 +179,18 @@ func (r *Records) CreateSite(_ context.Context, s *tenants.Site) error {
 func (r *Records) UpdateSite(_ context.Context, s tenants.Site) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	s.UpdateAvailable = r.sites[s.ID].UpdateAvailable // as the real one, which leaves what was measured alone
 	r.sites[s.ID] = s
+	return nil
+}
+
+// SaveNewestImage implements provision.Records.
+func (r *Records) SaveNewestImage(_ context.Context, siteID, imageID string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.sites[siteID]
+	s.UpdateAvailable = s.ImageID != imageID
+	r.sites[siteID] = s
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"chatiere/tenants"
@@ -12,7 +13,43 @@ import (
 )
 
 // Templates knows one template, "wordpress" in version "1".
-type Templates struct{}
+type Templates struct {
+	// Newest is the image that the template gives, FirstImage when nil.
+	Newest *Newest
+}
+
+// FirstImage is what sites are made of that nobody has updated.
+const FirstImage = "sha256:wordpress1"
+
+// Newest is an image that changes.
+type Newest struct {
+	mu     sync.Mutex
+	id     string
+	built  bool
+	builds int
+	err    error
+}
+
+// Change makes the template give another image, which somebody has to build first.
+func (n *Newest) Change(id string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.id, n.built = id, false
+}
+
+// Fail makes builds and looks fail until it is told nil.
+func (n *Newest) Fail(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.err = err
+}
+
+// Builds is how often an image was built.
+func (n *Newest) Builds() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.builds
+}
 
 // Latest implements provision.Templates.
 func (Templates) Latest(name string) (string, error) {
@@ -31,8 +68,30 @@ func (Templates) Template(name, version string) (provision.Template, error) {
 }
 
 // Image implements provision.Templates.
-func (Templates) Image(context.Context, string, string, io.Writer) (string, error) {
-	return "sha256:wordpress1", nil
+func (t Templates) Image(context.Context, string, string, io.Writer) (string, error) {
+	if t.Newest == nil {
+		return FirstImage, nil
+	}
+	t.Newest.mu.Lock()
+	defer t.Newest.mu.Unlock()
+	if t.Newest.err == nil && !t.Newest.built {
+		t.Newest.built = true
+		t.Newest.builds++
+	}
+	return t.Newest.id, t.Newest.err
+}
+
+// Built implements provision.Templates.
+func (t Templates) Built(context.Context, string, string) (string, error) {
+	if t.Newest == nil {
+		return FirstImage, nil
+	}
+	t.Newest.mu.Lock()
+	defer t.Newest.mu.Unlock()
+	if !t.Newest.built {
+		return "", t.Newest.err
+	}
+	return t.Newest.id, t.Newest.err
 }
 
 type template struct{}

@@ -29,7 +29,9 @@ type World struct {
 	Refuse bool
 	// HalfStarted makes a container that is there unable to start until it is made anew.
 	HalfStarted map[string]bool
-	missing     int // MiB that the disk lacks, see SetMissing
+	// Newest is the image that the template gives.
+	Newest  *Newest
+	missing int // MiB that the disk lacks, see SetMissing
 	// DatabasesDown makes the list of databases fail.
 	DatabasesDown bool
 }
@@ -40,6 +42,7 @@ type mark struct{ instance, operation string }
 // NewWorld returns an empty world over the records.
 func NewWorld(r *Records) *World {
 	return &World{
+		Newest:  &Newest{id: FirstImage, built: true},
 		Records: r, containers: map[string]*tenants.Container{}, installed: map[string]bool{},
 		things: map[string]mark{}, made: map[string]int{}, bound: map[string]int{}, routes: map[string]string{},
 		HalfStarted: map[string]bool{}, FailHook: map[string]bool{}, changed: map[*tenants.Container][]string{}, BrokenImages: map[string]bool{}, GoneImages: map[string]bool{},
@@ -77,7 +80,7 @@ func (w *World) Inventory() []string {
 func (w *World) Plans(now func() time.Time) *provision.Plans {
 	return &provision.Plans{
 		Instance: "test", Language: "fr", Records: w.Records, Databases: databases{w}, Disk: disk{w}, Groups: groups{w},
-		Routes: routes{w}, Egress: egress{w}, Engine: engine{w: w}, Templates: Templates{}, Private: prober{w}, Public: prober{w}, Now: now,
+		Routes: routes{w}, Egress: egress{w}, Engine: engine{w: w}, Templates: Templates{w.Newest}, Private: prober{w}, Public: prober{w}, Now: now,
 	}
 }
 

@@ -1,0 +1,178 @@
+package provision_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"testing"
+
+	"chatiere/tenants"
+	"chatiere/tenants/operations"
+	"chatiere/tenants/provision"
+	"chatiere/tenants/provision/provisiontest"
+)
+
+const newImage = "sha256:wordpress2"
+
+// madeOf fails unless the site is as before but for its image, in its record and in its container.
+func (h *house) madeOf(t *testing.T, before tenants.Site, image string, old tenants.Container) {
+	t.Helper()
+	want := before
+	want.ImageID = image
+	got := h.site(t, before.ID)
+	got.UpdateAvailable = before.UpdateAvailable
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the record is %+v, want %+v", got, want)
+	}
+	c := h.world.Container(old.Name)
+	if c == nil || c.ImageID != image {
+		t.Fatalf("the container is %+v, want one of %s", c, image)
+	}
+	if image == old.ImageID && !reflect.DeepEqual(*c, old) {
+		t.Errorf("the container is %+v, want the old one back: %+v", *c, old)
+	}
+}
+
+// outdated returns a ready site whose template gives another image now, and its container.
+func (h *house) outdated(t *testing.T) (tenants.Site, tenants.Container) {
+	t.Helper()
+	s := h.provisioned(t)
+	h.world.Newest.Change(newImage)
+	h.reconciled(t)
+	return h.site(t, s.ID), *h.world.Container(provision.ContainerName("test", s.ID))
+}
+
+func (h *house) reconciled(t *testing.T) {
+	t.Helper()
+	if err := h.reconciler().Reconcile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnUpdateGivesASiteItsTemplatesNewestImage(t *testing.T) {
+	h := newHouse(t)
+	s, old := h.outdated(t)
+	if !s.UpdateAvailable {
+		t.Error("nobody is told that there is something newer")
+	}
+	if n := h.world.Newest.Builds(); n != 0 {
+		t.Errorf("%d builds for looking", n)
+	}
+	there := h.world.Inventory()
+	h.run(t, nil)
+	op, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID)
+	h.want(t, operations.Done, op, err)
+	h.madeOf(t, s, newImage, old)
+	if after := h.world.Inventory(); !reflect.DeepEqual(after, there) {
+		t.Errorf("there is %v, before there was %v", after, there)
+	}
+	if h.site(t, s.ID).UpdateAvailable {
+		t.Error("an updated site still counts as outdated")
+	}
+	h.reconciled(t)
+	ops, err := h.records.Operations(t.Context(), operations.Filter{SiteID: s.ID, Limit: 1})
+	if err != nil || ops[0].ID != op.ID || h.site(t, s.ID).UpdateAvailable {
+		t.Errorf("after the next round: %s, %v, outdated %v", ops[0].Kind, err, h.site(t, s.ID).UpdateAvailable)
+	}
+}
+
+func TestAnUpdateThatDoesNotGetWellGivesBackRecordAndContainer(t *testing.T) {
+	for name, spoil := range map[string]func(*house){
+		"an image that never answers":   func(h *house) { h.world.BrokenImages[newImage] = true },
+		"an image that is gone at once": func(h *house) { h.world.GoneImages[newImage] = true },
+		"an image that cannot be built": func(h *house) {
+			h.world.Newest.Fail(operations.Permanent(operations.CauseTemplate, errors.New("no such package")))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			s, old := h.outdated(t)
+			there := h.world.Inventory()
+			spoil(h)
+			h.run(t, nil)
+			op, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID)
+			h.want(t, operations.Undone, op, err)
+			h.madeOf(t, s, old.ImageID, old)
+			if after := h.world.Inventory(); !reflect.DeepEqual(after, there) {
+				t.Errorf("there is %v, before there was %v", after, there)
+			}
+			if !h.site(t, s.ID).UpdateAvailable {
+				t.Error("the newer image is no longer offered")
+			}
+		})
+	}
+}
+
+func TestAnUpdateOfASiteThatIsUpToDateTouchesNothing(t *testing.T) {
+	h := newHouse(t)
+	s := h.provisioned(t)
+	old := *h.world.Container(provision.ContainerName("test", s.ID))
+	h.run(t, nil)
+	op, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID)
+	h.want(t, operations.Done, op, err)
+	h.madeOf(t, s, s.ImageID, old)
+	if n := h.world.Newest.Builds(); n != 0 {
+		t.Errorf("%d builds", n)
+	}
+}
+
+func TestOnlyReadySitesAreUpdatedAndOnlyByVolunteers(t *testing.T) {
+	h := newHouse(t)
+	s, _ := h.outdated(t)
+	manager := provision.Request{Principal: tenants.Principal{Kind: tenants.KindPerson, Memberships: map[string]tenants.Role{"amap": tenants.RoleManager}}}
+	if _, err := h.desk.UpdateSite(t.Context(), manager, s.ID); !errors.Is(err, tenants.ErrForbidden) {
+		t.Errorf("a manager: %v, want ErrForbidden", err)
+	}
+	stop := h.run(t, nil)
+	for _, close := range []func(context.Context, provision.Request, string) (operations.Operation, error){h.desk.SuspendSite, h.desk.DeleteSite} {
+		op, err := close(t.Context(), h.admin, s.ID)
+		h.want(t, operations.Done, op, err)
+		if _, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID); !errors.Is(err, tenants.ErrConflict) {
+			t.Errorf("a site that is %s: %v, want ErrConflict", h.site(t, s.ID).State, err)
+		}
+	}
+	stop()
+}
+
+func TestAnUpdateIsCancelledByThoseWhoMayUpdate(t *testing.T) {
+	h := newHouse(t)
+	s, old := h.outdated(t)
+	op, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manager := provision.Request{Principal: tenants.Principal{Kind: tenants.KindPerson, Memberships: map[string]tenants.Role{"amap": tenants.RoleManager}}}
+	if err := h.desk.CancelOperation(t.Context(), manager, op.ID); !errors.Is(err, tenants.ErrForbidden) {
+		t.Errorf("a manager: %v, want ErrForbidden", err)
+	}
+	if err := h.desk.CancelOperation(t.Context(), h.admin, op.ID); err != nil {
+		t.Error(err)
+	}
+	h.run(t, nil)
+	h.want(t, operations.Undone, op, nil)
+	h.madeOf(t, s, old.ImageID, old)
+}
+
+func TestWhatCannotBeLookedUpLeavesWhatIsKnown(t *testing.T) {
+	h := newHouse(t)
+	s, _ := h.outdated(t)
+	h.world.Newest.Fail(tenants.ErrUnavailable)
+	if err := h.reconciler().Reconcile(t.Context()); !errors.Is(err, tenants.ErrUnavailable) {
+		t.Errorf("an engine that does not answer: %v", err)
+	}
+	h.world.Newest.Fail(tenants.ErrNotFound) // no base image on this server
+	h.reconciled(t)
+	if !h.site(t, s.ID).UpdateAvailable {
+		t.Error("a look that failed took back what was known")
+	}
+	h.world.Newest.Fail(nil)
+	h.world.Newest.Change(provisiontest.FirstImage)
+	if _, err := (provisiontest.Templates{Newest: h.world.Newest}).Image(t.Context(), "wordpress", "1", nil); err != nil {
+		t.Fatal(err)
+	}
+	h.reconciled(t)
+	if h.site(t, s.ID).UpdateAvailable {
+		t.Error("a site counts as outdated whose template gives its image again")
+	}
+}

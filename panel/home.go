@@ -45,7 +45,8 @@ func (s *Server) siteRows(ctx context.Context, k circle, sites []tenants.Site) [
 	rows := make([]views.SiteRow, 0, len(sites))
 	for _, x := range sites {
 		row := s.siteRow(x, k.byID[x.AssociationID], requests)
-		row.Update = x.UpdateAvailable && k.ids == nil // for those who may do something about it
+		// For those who may do something about it, where something can be done.
+		row.Update = x.UpdateAvailable && x.State == tenants.StateReady && k.ids == nil
 		rows = append(rows, row)
 	}
 	return rows

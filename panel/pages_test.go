@@ -277,6 +277,10 @@ func TestAnUpdateIsOfferedToVolunteersAlone(t *testing.T) {
 	contains(t, w.do(volunteer, ask{path: "/"}), needs, "mise à jour disponible")
 	contains(t, w.do(volunteer, ask{path: "/sites"}), "mise à jour disponible")
 	contains(t, w.do(volunteer, ask{path: offer}), "Mettre à jour", "reprend sa place")
+	closed := w.site("lilas", tenants.StateSuspended)
+	must(t, w.records.SaveNewestImage(t.Context(), closed.ID, "sha256:newer"))
+	lacks(t, w.do(volunteer, ask{path: "/sites/" + closed.ID}), "/update")
+	contains(t, w.do(volunteer, ask{path: "/"}), needs+" pour 1 site<")
 	contains(t, w.do(volunteer, ask{path: "/api/v1/sites/" + x.ID}), `"update_available":true`)
 	for _, person := range []map[string]any{lea, ali} {
 		by := w.signIn(person)

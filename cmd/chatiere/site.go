@@ -138,11 +138,22 @@ func (p *program) siteShow() *cobra.Command {
 				rows = append(rows, []string{"requests today", strconv.FormatInt(*s.RequestsToday, 10)})
 			}
 			if s.UpdateAvailable != nil {
-				rows = append(rows, []string{"update", map[bool]string{true: "available: chatiere site update " + s.ID, false: "none"}[*s.UpdateAvailable]})
+				rows = append(rows, []string{"update", updateOf(s)})
 			}
 			return p.table(s, "SITE\t", rows)
 		}),
 	}
+}
+
+// updateOf says what can be done about a site's image.
+func updateOf(s api.Site) string {
+	switch {
+	case !*s.UpdateAvailable:
+		return "none"
+	case s.State != "ready":
+		return "available once the site is in operation"
+	}
+	return "available: chatiere site update " + s.ID
 }
 
 func (p *program) siteMail() *cobra.Command {

@@ -56,9 +56,12 @@ var verbs = []verb{
 		"SITE", "id s1", "name", "address", "association", "template", "state", "health", "disk 0 bytes"}},
 	{"site show s1", "GET /api/v1/sites/s1", "", api.Site{ID: "s1", UpdateAvailable: new(bool)}, []string{
 		"SITE", "id s1", "name", "address", "association", "template", "state", "health", "disk 0 bytes", "update none"}},
-	{"site show s2", "GET /api/v1/sites/s2", "", api.Site{ID: "s2", UpdateAvailable: &yes}, []string{
-		"SITE", "id s2", "name", "address", "association", "template", "state", "health", "disk 0 bytes",
+	{"site show s2", "GET /api/v1/sites/s2", "", api.Site{ID: "s2", State: "ready", UpdateAvailable: &yes}, []string{
+		"SITE", "id s2", "name", "address", "association", "template", "state ready", "health", "disk 0 bytes",
 		"update available: chatiere site update s2"}},
+	{"site show s3", "GET /api/v1/sites/s3", "", api.Site{ID: "s3", State: "suspended", UpdateAvailable: &yes}, []string{
+		"SITE", "id s3", "name", "address", "association", "template", "state suspended", "health", "disk 0 bytes",
+		"update available once the site is in operation"}},
 	{"site suspend s1", "POST /api/v1/sites/s1/suspend", "", queued, []string{"operation 01OP: queued"}},
 	{"site resume s1", "POST /api/v1/sites/s1/resume", "", queued, []string{"operation 01OP: queued"}},
 	{"site delete s1", "POST /api/v1/sites/s1/delete", "", queued, []string{"operation 01OP: queued"}},

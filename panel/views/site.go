@@ -27,7 +27,7 @@ type SiteRow struct {
 	Checked         time.Time // of the last probe; zero: never, or the state needs none
 	RequestsToday   Amount
 	Disk            Amount // bytes
-	Update          bool   // told to volunteers: its template has changed since it was made or updated
+	Update          bool   // offered to volunteers: its template has changed since it was made or updated
 }
 
 // Today is the home of co-op admins. Template today.

@@ -168,7 +168,7 @@ func TestInTheBrowserAManagerUploadsAFilmAndAPhoto(t *testing.T) {
 	b.uploads(s, film)
 	peak := most()
 	t.Logf("300 MiB uploaded in %s; the site's processes took %d MiB at most", time.Since(began).Round(100*time.Millisecond), peak>>20)
-	if peak > 128<<20 {
+	if peak > 150<<20 { // half of the film: what holds it in memory takes it whole
 		t.Errorf("the site's processes took %d MiB while a film was uploaded", peak>>20)
 	}
 	if got := i.digestOf(t, i.attached(t, s, "video/mp4")); got != want {

@@ -78,12 +78,15 @@ func (h *house) Replace(_ context.Context, _ tenants.FindingScope, seen []tenant
 	h.findings = seen
 	return nil
 }
+func (h *house) Operation(_ context.Context, id string) (operations.Operation, error) {
+	return operations.Operation{ID: id, State: operations.Done}, nil
+}
 func (h *house) SuspendSite(_ context.Context, r provision.Request, id string) (operations.Operation, error) {
 	if tenants.Authorize(r.Principal, tenants.ActSiteSuspend, "lilas") != nil {
 		return operations.Operation{}, tenants.ErrForbidden
 	}
 	h.set(id, tenants.StateSuspended)
-	return operations.Operation{}, nil
+	return operations.Operation{ID: "01suspend"}, nil
 }
 
 func (h *house) KeepSuspended(context.Context, provision.Request, string) error { return nil }
@@ -140,6 +143,18 @@ func TestWhatTakesTheMemoryOfAllIsLockedAtOnce(t *testing.T) {
 	h := newHouse()
 	h.loads = []dbguard.Load{{Database: greedy, Memory: 300 * mib}}
 	h.wants(t, "at once", 1, "lock "+greedy+", stop s000000001")
+}
+
+func TestASiteThatIsResumedBeforeTheNextLookStaysResumed(t *testing.T) {
+	h := newHouse()
+	h.loads = []dbguard.Load{{Database: greedy, Memory: 300 * mib}}
+	h.wants(t, "at once", 1, "lock "+greedy+", stop s000000001")
+	h.loads = nil
+	h.set("s000000001", tenants.StateReady)
+	h.wants(t, "resumed at once", 3, "unlock "+greedy)
+	if len(h.findings) != 0 {
+		t.Errorf("still said %+v", h.findings)
+	}
 }
 
 func TestSlipsThatLieApartAreForgotten(t *testing.T) {

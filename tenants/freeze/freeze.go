@@ -21,9 +21,10 @@ import (
 	"chatiere/tenants/provision"
 )
 
-// Records lists what was reported before.
+// Records lists what was reported before, and tells how an operation ended.
 type Records interface {
 	Findings(ctx context.Context, f tenants.FindingFilter) ([]tenants.Finding, error)
+	Operation(ctx context.Context, id string) (operations.Operation, error)
 }
 
 // Requests takes the request that a site be suspended.
@@ -53,8 +54,9 @@ type Freezer struct {
 	Log  *slog.Logger
 
 	frozen     map[string]tenants.Finding
-	shut       map[string]bool // those of them that were seen suspended
-	reported   string          // what was reported last
+	asked      map[string]string // the operations that suspend them, until they are known to have ended
+	shut       map[string]bool   // those of them that were seen suspended
+	reported   string            // what was reported last
 	reportedAt time.Time
 }
 
@@ -74,7 +76,7 @@ func (f *Freezer) Restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading what was frozen: %w", err)
 	}
-	f.frozen, f.shut = map[string]tenants.Finding{}, map[string]bool{}
+	f.frozen, f.shut, f.asked = map[string]tenants.Finding{}, map[string]bool{}, map[string]string{}
 	for _, x := range found {
 		if x.Code == f.Code && x.Open() {
 			f.frozen[x.Subject], f.shut[x.Subject] = x, true
@@ -97,10 +99,15 @@ func (f *Freezer) Freeze(ctx context.Context, s tenants.Site, args map[string]st
 	return f.stop(ctx, s)
 }
 
-// Pursue freezes again what was frozen and still runs: other work on the site stood in the way.
+// Pursue freezes again what was frozen and still runs: other work on the site stood in the way. What was suspended and is
+// ready again was resumed, however quickly.
 func (f *Freezer) Pursue(ctx context.Context, sites []tenants.Site) error {
 	var faults []error
 	for _, s := range sites {
+		if err := f.follow(ctx, s); err != nil {
+			faults = append(faults, err)
+			continue
+		}
 		if f.Frozen(s.ID) && s.State == tenants.StateBinned && s.BinnedFrom != tenants.StateSuspended {
 			// It was deleted before it could be suspended; bringing it back must not set it going.
 			err := f.Requests.KeepSuspended(ctx, provision.Request{Principal: tenants.System()}, s.ID)
@@ -108,11 +115,28 @@ func (f *Freezer) Pursue(ctx context.Context, sites []tenants.Site) error {
 				faults = append(faults, err)
 			}
 		}
-		if f.Frozen(s.ID) && !f.shut[s.ID] && s.State != tenants.StateSuspended && s.State != tenants.StateBinned {
+		if f.Frozen(s.ID) && !f.shut[s.ID] && f.asked[s.ID] == "" && s.State != tenants.StateSuspended && s.State != tenants.StateBinned {
 			faults = append(faults, f.stop(ctx, s))
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// follow notes how the operation ended that suspends a site.
+func (f *Freezer) follow(ctx context.Context, s tenants.Site) error {
+	id := f.asked[s.ID]
+	if id == "" || s.State != tenants.StateReady {
+		return nil
+	}
+	op, err := f.Records.Operation(ctx, id)
+	if err != nil && !errors.Is(err, operations.ErrNotFound) {
+		return fmt.Errorf("asking how the suspension of site %s ended: %w", s.ID, err)
+	}
+	if err != nil || op.State.Ended() {
+		f.shut[s.ID] = op.State == operations.Done
+		delete(f.asked, s.ID)
+	}
+	return nil
 }
 
 // stop stops first and asks afterwards: each second counts. A site on which other work is being done is stopped all the
@@ -122,10 +146,12 @@ func (f *Freezer) stop(ctx context.Context, s tenants.Site) error {
 	if s.State != tenants.StateReady {
 		return stopped
 	}
-	_, err := f.Requests.SuspendSite(ctx, provision.Request{Principal: tenants.System()}, s.ID)
+	op, err := f.Requests.SuspendSite(ctx, provision.Request{Principal: tenants.System()}, s.ID)
 	if errors.Is(err, operations.ErrBusy) || errors.Is(err, tenants.ErrConflict) {
 		f.Log.Info("a site to be frozen is being worked on", "site", s.ID, "error", err)
 		err = nil
+	} else if err == nil {
+		f.asked[s.ID] = op.ID
 	}
 	if err := errors.Join(stopped, err); err != nil {
 		return fmt.Errorf("freezing site %s: %w", s.ID, err)
@@ -146,6 +172,7 @@ func (f *Freezer) Report(ctx context.Context, sites []tenants.Site, others ...te
 		if f.over(id, now[id]) {
 			delete(f.frozen, id)
 			delete(f.shut, id)
+			delete(f.asked, id)
 			released = append(released, id)
 			continue
 		}

@@ -163,7 +163,8 @@ func (m Machine) files(context.Context) ([]string, error) {
 				}
 				return err
 			}
-			if path != dir && d.Type()&fs.ModeSocket == 0 { // sockets come and go with the processes that hold them
+			// Sockets come and go with the processes that hold them, the list of who may enter a site with the next round.
+			if path != dir && d.Type()&fs.ModeSocket == 0 && d.Name() != "people.json" {
 				out = append(out, "path "+path)
 			}
 			if d.IsDir() && filepath.Base(path) == "data" {

@@ -20,7 +20,7 @@ func defaults() Config {
 		Identity:      Identity{ClientID: "panel"},
 		Egress:        Egress{Connections: 64, ConnectionsPerSecond: 20, AllConnections: 2048, MiBPerSecond: 8, BurstMiB: 256},
 		Mail:          Mail{TLS: MailStartTLS, Foreign: ForeignRewrite, Hourly: 200},
-		Sites:         Sites{FirstUID: 200000, LastUID: 265535, MemoryMiB: 256, Pids: 128, CPUs: 1},
+		Sites:         Sites{FirstUID: 200000, LastUID: 265535, MemoryMiB: 384, Pids: 128, CPUs: 1},
 		Sessions:      Sessions{IdleMinutes: 480, Hours: 24},
 		Audit:         Audit{KeepDays: 366}, // a year from each act, leap years included
 		Docker:        Docker{Host: "unix:///var/run/docker.sock"},

@@ -104,7 +104,7 @@ var keysAfter = []key{
 		func(c *Config) any { return &c.Sites.FirstUID }, checkFirstUID},
 	{"sites.last_uid", "a uid at least 100 above sites.first_uid", "265535",
 		func(c *Config) any { return &c.Sites.LastUID }, checkLastUID},
-	{"sites.memory_mib", "MiB, 64 to 65536", "256",
+	{"sites.memory_mib", "MiB, 64 to 65536", "384",
 		func(c *Config) any { return &c.Sites.MemoryMiB }, func(c *Config) string { return within(c.Sites.MemoryMiB, 64, 65536) }},
 	{"sites.pids", "a number, 16 to 4096", "128",
 		func(c *Config) any { return &c.Sites.Pids }, func(c *Config) string { return within(c.Sites.Pids, 16, 4096) }},

@@ -141,6 +141,17 @@ func theWayToTheCodeIsMadeAgainAtEachStart(t *testing.T, s *site) {
 			t.Error(err)
 		}
 	}
+	// nginx answers before php-fpm has its socket, and what comes next asks for pages at once.
+	err := await(20*time.Second, func() error {
+		response, _, err := s.request(http.MethodGet, "/", nil, nil)
+		if err == nil && response.StatusCode != http.StatusOK {
+			err = fmt.Errorf("the front page: %s", response.Status)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // A link could lead to the site's secrets, or make a program of what was uploaded.

@@ -36,3 +36,24 @@ add_filter('wp_handle_upload_prefilter', 'chatiere_refuse_heic');
 add_filter('wp_handle_sideload_prefilter', 'chatiere_refuse_heic');
 // WordPress's own refusal of the same comes first otherwise, and is not translated.
 add_filter('wp_prevent_unsupported_mime_type_uploads', static fn ($prevent, $type = null) => $prevent && !preg_match('~^image/hei[cf]~', (string) $type), 10, 2);
+
+/**
+ * The month's directory is made by whichever upload comes first. WordPress takes it for a failure when another one makes
+ * it at the same moment, as the first pictures of a month do that come side by side.
+ */
+function chatiere_make_upload_dir(array $uploads): array
+{
+    for ($try = 0; $try < 5 && !is_dir($uploads['path']); $try++) {
+        @mkdir($uploads['path'], 0755, true);
+        clearstatcache();
+    }
+    return $uploads;
+}
+
+function chatiere_before_upload(array $file): array
+{
+    add_filter('upload_dir', 'chatiere_make_upload_dir', PHP_INT_MAX);
+    return $file;
+}
+add_filter('wp_handle_upload_prefilter', 'chatiere_before_upload');
+add_filter('wp_handle_sideload_prefilter', 'chatiere_before_upload');

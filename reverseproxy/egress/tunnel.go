@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -68,6 +69,9 @@ func (t *tunnel) direction(to, from net.Conn, count *atomic.Int64, err error) {
 	}
 	if err == nil {
 		err = closeWrite(to)
+	}
+	if errors.Is(err, recovery.ErrPanic) {
+		slog.Error("carrying a tunnel failed by a fault of ours", "error", err)
 	}
 	if err != nil {
 		_ = to.Close()

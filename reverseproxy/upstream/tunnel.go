@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -96,8 +97,7 @@ func (j *joint) pipe(from, to net.Conn, br *bufio.Reader, ended chan<- struct{})
 }
 
 func (j *joint) copy(from, to net.Conn, br *bufio.Reader) {
-	var fault error
-	defer recovery.Error(&fault) // a fault of ours ends this direction, like one of the connection
+	defer recovery.Log(slog.Default(), "carrying a tunnel") // a fault of ours ends this direction, like one of the connection
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
 	for {

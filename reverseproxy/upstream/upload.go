@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"sync"
@@ -120,6 +121,7 @@ func (u *upload) thinking(c *conn) {
 // endAfterPanic ends the exchange that a fault of ours cut short.
 func (u *upload) endAfterPanic(c *conn) {
 	if errors.Is(u.err, recovery.ErrPanic) {
+		slog.Error("sending a request's body failed by a fault of ours", "error", u.err)
 		u.gone.Store(true)
 		_ = c.Close()
 	}

@@ -96,7 +96,7 @@ type Database struct {
 type SitesDatabase struct {
 	Socket    string
 	AdminUser string
-	// TemporaryTables are the ids of sites that may make temporary tables, beside those whose template says so.
+	// TemporaryTables are the ids of sites that may make temporary tables, besides those whose template grants it.
 	TemporaryTables []string
 }
 

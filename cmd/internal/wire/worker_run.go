@@ -128,7 +128,7 @@ func (w *Worker) tryEscaping(ctx context.Context) error {
 	return err
 }
 
-// mirror copies everybody's rights and, where all of it went well, says so: whoever acts by the copy needs to know its age.
+// mirror copies everybody's rights and records when all of it succeeded: whoever acts by the copy needs to know its age.
 func (w *Worker) mirror(ctx context.Context) error {
 	if err := w.upkeep.Mirror(ctx); err != nil {
 		return err

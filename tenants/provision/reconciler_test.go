@@ -311,6 +311,7 @@ func TestWhatAPurgeTakesAwayIsNotMissed(t *testing.T) {
 // repaired lets the reconciler look at one site, runs what it asks for, and returns the operation; none when it asks for none.
 func (h *house) repaired(t *testing.T, r *provision.Reconciler, s tenants.Site) operations.Operation {
 	t.Helper()
+	time.Sleep(time.Millisecond) // ids sort by their time, and a bubble's clock stands still: the order would be chance
 	if err := r.Look(t.Context(), []string{s.ID}); err != nil {
 		t.Fatal(err)
 	}

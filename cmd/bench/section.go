@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
+
+	"chatiere/reverseproxy/atomicfile"
 )
 
 // errMarkers is a document whose markers do not pair.
@@ -33,11 +34,7 @@ func writeSection(path, name, text string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	if err := os.WriteFile(tmp, []byte(whole), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
+	return atomicfile.Write(path, []byte(whole), 0o644)
 }
 
 // splice puts text between the markers of a section, at the document's end if it has none yet.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"chatiere/reverseproxy/atomicfile"
 )
 
 // ensureLeaf keeps the leaf at hand if it is good for a while, else issues one. The key of a leaf
@@ -29,7 +31,7 @@ func (a authority) ensureLeaf(dirs Dirs, domains []string, now time.Time) (bool,
 	if err != nil {
 		return madeKey, err
 	}
-	return true, writeFile(certPath, encodeCertificate(der), 0o644, 0)
+	return true, atomicfile.Write(certPath, encodeCertificate(der), 0o644)
 }
 
 func ensureLeafKey(path string, group int) (*ecdsa.PrivateKey, bool, error) {
@@ -45,7 +47,10 @@ func ensureLeafKey(path string, group int) (*ecdsa.PrivateKey, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	return key, true, writeFile(path, data, 0o640, group)
+	if group == 0 {
+		group = -1
+	}
+	return key, true, atomicfile.WriteOwned(path, data, 0o640, -1, group)
 }
 
 func (a authority) vouchesFor(leaf *x509.Certificate, key *ecdsa.PrivateKey, names []string, now time.Time) bool {

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"chatiere/reverseproxy/atomicfile"
 )
 
 const (
@@ -82,10 +84,10 @@ func ensureAuthority(dirs Dirs, domains []string, now time.Time) (authority, boo
 		return authority{}, false, err
 	}
 	// Key first: a crash in between leaves a pair that does not match, which the next call replaces.
-	if err := writeFile(keyPath, key, 0o600, 0); err != nil {
+	if err := atomicfile.Write(keyPath, key, 0o600); err != nil {
 		return authority{}, false, err
 	}
-	return ca, true, writeFile(certPath, encodeCertificate(der), 0o644, 0)
+	return ca, true, atomicfile.Write(certPath, encodeCertificate(der), 0o644)
 }
 
 func readAuthority(keyPath, certPath string) (authority, error) {

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"chatiere/reverseproxy/atomicfile"
 )
 
 const listSuffix = ".json"
@@ -14,26 +16,16 @@ const listSuffix = ".json"
 const maxList = 1 << 20
 
 // WriteList writes a site's list into dir, where a running gateway finds it
-// at once: a new file, synced, takes the old one's place by rename.
+// at once.
 func WriteList(dir string, l List) error {
 	text, err := EncodeList(l)
 	if err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(dir, ".list-*")
-	if err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, l.Site+listSuffix), text, 0o644); err != nil {
 		return fmt.Errorf("writing %w: %w", ErrList, err)
 	}
-	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
-	_, err = file.Write(text)
-	err = errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close())
-	if err != nil {
-		return fmt.Errorf("writing %w: %w", ErrList, err)
-	}
-	if err := os.Rename(file.Name(), filepath.Join(dir, l.Site+listSuffix)); err != nil {
-		return fmt.Errorf("writing %w: %w", ErrList, err)
-	}
-	return syncDir(dir)
+	return nil
 }
 
 // RemoveList removes a site's list, which closes its way out. A list that is
@@ -49,7 +41,7 @@ func RemoveList(dir, site string) error {
 	if err != nil {
 		return fmt.Errorf("removing %w: %w", ErrList, err)
 	}
-	return syncDir(dir)
+	return atomicfile.SyncDir(dir)
 }
 
 // ReadList reads a list file, whose name must be the site's.
@@ -73,15 +65,4 @@ func ReadList(path string) (List, error) {
 		return List{}, fmt.Errorf("reading %w: %s is the list of %s", ErrList, path, l.Site)
 	}
 	return l, nil
-}
-
-func syncDir(dir string) error {
-	handle, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("syncing directory: %w", err)
-	}
-	if err := errors.Join(handle.Sync(), handle.Close()); err != nil {
-		return fmt.Errorf("syncing directory: %w", err)
-	}
-	return nil
 }

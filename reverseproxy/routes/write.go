@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"chatiere/reverseproxy/atomicfile"
 )
 
 // Previous is what WriteTable appends to a table's path for the table before it.
@@ -32,7 +33,8 @@ func WriteTable(path string, t Table) error {
 			return fmt.Errorf("keeping previous route table: %w", err)
 		}
 	}
-	if err := replace(path, data); err != nil {
+	// The proxy runs as another group than the writer; the table holds no secret.
+	if err := atomicfile.Write(path, data, 0o644); err != nil {
 		return fmt.Errorf("writing route table: %w", err)
 	}
 	return nil
@@ -58,47 +60,4 @@ func keepPrevious(path string) error {
 		return err
 	}
 	return os.Rename(link, path+Previous)
-}
-
-func replace(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".tmp-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, ignoreMissing(os.Remove(tmp.Name())))
-		}
-	}()
-	if err := fill(tmp, data); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-func fill(tmp *os.File, data []byte) error {
-	_, err := tmp.Write(data)
-	// The proxy runs as another group than the writer; the table holds no secret.
-	err = errors.Join(err, tmp.Chmod(0o644))
-	err = errors.Join(err, tmp.Sync())
-	return errors.Join(err, tmp.Close())
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }

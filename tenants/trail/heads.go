@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/google/renameio/v2"
 )
 
 // Head is a seal as it is written down outside the database: "2026-11-21 4711 4690 9f86d0…", which is the day it closes (or
@@ -104,12 +106,8 @@ func (h Heads) advance(s Seal, now time.Time) error {
 	if err := os.MkdirAll(h.Dir, 0o700); err != nil {
 		return fmt.Errorf("making the directory of heads: %w", err)
 	}
-	path := filepath.Join(h.Dir, newestFile)
 	line := headOf(s, now.UTC().Format(time.RFC3339)).String() + "\n"
-	if err := writeSynced(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0, line); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := renameio.WriteFile(filepath.Join(h.Dir, newestFile), []byte(line), 0o600, renameio.WithTempDir(h.Dir)); err != nil {
 		return fmt.Errorf("replacing the newest head: %w", err)
 	}
 	return nil
@@ -133,11 +131,11 @@ func (h Heads) append(name string, head Head) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("reading heads: %w", err)
 	}
-	return writeSynced(path, os.O_CREATE|os.O_WRONLY, int64(bytes.LastIndexByte(text, '\n')+1), head.String()+"\n")
+	return writeSynced(path, int64(bytes.LastIndexByte(text, '\n')+1), head.String()+"\n")
 }
 
-func writeSynced(path string, flags int, at int64, text string) error {
-	f, err := os.OpenFile(path, flags, 0o600)
+func writeSynced(path string, at int64, text string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("opening a file of heads: %w", err)
 	}

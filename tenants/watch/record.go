@@ -7,6 +7,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+
+	"github.com/google/renameio/v2"
 )
 
 // record is how one part of the platform is made.
@@ -51,32 +53,13 @@ func (w *Watch) record(r record, role string) error {
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", w.File, err)
 	}
-	if err := replace(w.File, text); err != nil {
+	// Environments may hold secrets.
+	if err := renameio.WriteFile(w.File, text, 0o600, renameio.WithTempDir(filepath.Dir(w.File))); err != nil {
 		return fmt.Errorf("writing %s: %w", w.File, err)
 	}
 	w.records = parts
 	w.Log.Info("noted how a container of the platform is made", "role", role, "container", r.Name)
 	return nil
-}
-
-// replace writes a file whole or not at all.
-func replace(path string, data []byte) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".platform-*") // 0600: environments may hold what is nobody's business
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp.Name())
-		}
-	}()
-	if _, err = tmp.Write(data); err == nil {
-		err = tmp.Sync()
-	}
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }
 
 // Record returns the labels with which a part was made; none for one that no record knows.

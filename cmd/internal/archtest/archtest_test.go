@@ -71,6 +71,7 @@ func TestTechnologiesAreImportedInTheirRoomAlone(t *testing.T) {
 		"golang.org/x/net/http2":        {"reverseproxy"},
 		"github.com/go-json-experiment": {"panel"},
 		"github.com/fsnotify/fsnotify":  {"reverseproxy"},
+		"github.com/google/renameio":    {"reverseproxy", "tenants"},
 	}
 	used := map[string]bool{}
 	for _, p := range packages(t) {

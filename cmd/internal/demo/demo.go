@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"chatiere/panel/api"
+	"chatiere/reverseproxy/atomicfile"
 )
 
 // Summary is what .demo/summary.json holds. It is the only place where the demo's passwords stand.
@@ -159,11 +160,10 @@ func (d Demo) write(s Summary) error {
 	if err := os.MkdirAll(filepath.Dir(d.File), 0o700); err != nil {
 		return fmt.Errorf("making the summary's directory: %w", err)
 	}
-	tmp := d.File + ".tmp"
-	if err := os.WriteFile(tmp, append(data, '\n'), 0o600); err != nil {
+	if err := atomicfile.Write(d.File, append(data, '\n'), 0o600); err != nil {
 		return fmt.Errorf("writing the summary: %w", err)
 	}
-	return os.Rename(tmp, d.File)
+	return nil
 }
 
 // settle waits for what a run that was killed had asked for; how it ended shows in what is there.

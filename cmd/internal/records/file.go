@@ -11,9 +11,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
+	"chatiere/reverseproxy/atomicfile"
 	"chatiere/tenants"
 )
 
@@ -101,31 +101,10 @@ func (f File) Replace(m tenants.Mark) error {
 
 // create puts a whole file there at once, with room for both lines.
 func (f File) create(text []byte) error {
-	dir := filepath.Dir(f.Path)
-	out, err := os.CreateTemp(dir, ".records-")
-	if err != nil {
-		return fmt.Errorf("making the data root's mark: %w", err)
-	}
-	defer func() { _ = os.Remove(out.Name()) }() // there only when something failed
-	_, err = out.Write(append(bytes.Clone(text), text...))
-	if err = errors.Join(err, out.Sync(), out.Close()); err == nil {
-		err = os.Rename(out.Name(), f.Path)
-	}
-	if err == nil {
-		err = syncDir(dir)
-	}
-	if err != nil {
+	if err := atomicfile.Write(f.Path, append(bytes.Clone(text), text...), 0o600); err != nil {
 		return fmt.Errorf("making the data root's mark: %w", err)
 	}
 	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func encode(m tenants.Mark) ([]byte, error) {

@@ -6,12 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
-)
 
-// unfinished begins the name of a file that is being written; one that is found was left by a killed run.
-const unfinished = ".setup-"
+	"chatiere/reverseproxy/atomicfile"
+)
 
 // place is where a file or directory belongs and to whom.
 type place struct {
@@ -23,6 +21,9 @@ type place struct {
 // write makes the file's content, mode and owner what they should be, and reports whether they were not.
 // A reader sees the old file or the new one.
 func (p place) write(data []byte) (changed bool, err error) {
+	if err := p.sweep(); err != nil {
+		return false, err
+	}
 	old, err := os.ReadFile(p.path)
 	if err == nil && bytes.Equal(old, data) {
 		return p.settle()
@@ -30,32 +31,10 @@ func (p place) write(data []byte) (changed bool, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	return true, p.replace(data)
+	return true, atomicfile.WriteOwned(p.path, data, p.mode, p.uid, p.gid)
 }
 
-func (p place) replace(data []byte) (err error) {
-	dir := filepath.Dir(p.path)
-	tmp, err := os.CreateTemp(dir, unfinished+"*") // 0600 until it has its owner
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, ignoreMissing(os.Remove(tmp.Name())))
-		}
-	}()
-	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Chown(p.uid, p.gid), tmp.Chmod(p.mode), tmp.Sync(), tmp.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), p.path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// directory makes it if needed, and clears away what a killed run left in it.
+// directory makes it if needed.
 func (p place) directory() (changed bool, err error) {
 	if err := os.Mkdir(p.path, 0o700); err == nil {
 		changed = true
@@ -66,7 +45,7 @@ func (p place) directory() (changed bool, err error) {
 	if err != nil {
 		return changed, err
 	}
-	return changed || settled, sweep(p.path)
+	return changed || settled, nil
 }
 
 // settle corrects mode and owner. It never follows a link: a role that may write beside it must not steer us.
@@ -92,29 +71,13 @@ func (p place) settle() (changed bool, err error) {
 	return true, os.Chmod(p.path, p.mode) // after the owner, whose change may clear the setgid bit
 }
 
-// sweep removes unfinished files.
-func sweep(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
+// sweep removes what killed runs left of the file.
+func (p place) sweep() error {
+	left, err := filepath.Glob(atomicfile.Unfinished(p.path))
+	for _, path := range left {
+		err = errors.Join(err, ignoreMissing(os.Remove(path)))
 	}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), unfinished) || !e.Type().IsRegular() {
-			continue
-		}
-		if err := ignoreMissing(os.Remove(filepath.Join(dir, e.Name()))); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return err
 }
 
 func ignoreMissing(err error) error {

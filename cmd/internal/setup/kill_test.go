@@ -75,7 +75,7 @@ func TestKillAtAnyPointLeavesWhatTheNextRunFinishes(t *testing.T) {
 			break
 		}
 		points++
-		if err := os.WriteFile(filepath.Join(root, ".setup-123"), []byte("half"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(root, ".compose.env123"), []byte("half"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		report := run(t, victimWish(root))
@@ -96,7 +96,7 @@ func TestKillAtAnyPointLeavesWhatTheNextRunFinishes(t *testing.T) {
 func assertNothingUnfinished(t *testing.T, root string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-		if err == nil && strings.HasPrefix(d.Name(), ".setup-") {
+		if err == nil && strings.HasPrefix(d.Name(), ".compose.env") {
 			t.Errorf("%s was left", path)
 		}
 		return err

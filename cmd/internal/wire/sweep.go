@@ -6,14 +6,17 @@ import (
 	"path/filepath"
 
 	"chatiere/cmd/internal/config"
+	"chatiere/reverseproxy/atomicfile"
 )
 
 // unfinished are the files that a worker leaves half-written when it is killed: each takes its place by a rename.
 func unfinished(p config.Paths) []string {
 	return []string{
-		filepath.Join(p.EgressDir(), ".list-*"),
-		filepath.Join(p.RoutesDir(), "."+filepath.Base(p.Routes())+".tmp-*"),
-		filepath.Join(p.Root(), ".records-*"),
+		atomicfile.Unfinished(p.Egress("*")),
+		atomicfile.Unfinished(p.Routes()),
+		atomicfile.Unfinished(p.RecordsMark()),
+		atomicfile.Unfinished(p.Platform()),
+		atomicfile.Unfinished(filepath.Join(p.AuditDir(), "*")),
 	}
 }
 

@@ -58,7 +58,7 @@ func TestWhatAKilledWorkerLeftHalfWrittenIsSweptAwayAndNothingElse(t *testing.T)
 	}
 	whole := files(t, dirs...)
 	for dir, target := range map[string]string{p.EgressDir(): p.Egress("s7k2m9qx4p"), p.RoutesDir(): p.Routes(), p.Root(): p.RecordsMark()} {
-		pattern := map[string]string{p.EgressDir(): ".list-123", p.RoutesDir(): ".routes.json.tmp-123", p.Root(): ".records-123"}[dir]
+		pattern := map[string]string{p.EgressDir(): ".s7k2m9qx4p.json123", p.RoutesDir(): ".routes.json123", p.Root(): ".records.json123"}[dir]
 		if err := os.Link(target, filepath.Join(dir, pattern)); err != nil {
 			t.Fatal(err)
 		}

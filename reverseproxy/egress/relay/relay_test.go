@@ -322,7 +322,7 @@ func TestAClientThatGoesAwayLeavesNothing(t *testing.T) {
 	h.must(siteA, "jo@b.test")
 	h.told(siteA, "j…@b.test", "sent")
 	h.await("nothing to be left", func() bool {
-		left, err := filepath.Glob(filepath.Join(h.options.Dir, "queue", "*", ".part-*"))
+		left, err := filepath.Glob(filepath.Join(h.options.Dir, "queue", "*", ".*.mail*"))
 		return err == nil && len(left) == 0 && len(h.kept()) == 0
 	})
 	if got := len(h.host.arrived()); got != 1 {

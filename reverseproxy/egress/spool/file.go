@@ -11,13 +11,13 @@ import (
 	"slices"
 	"strings"
 
+	"chatiere/reverseproxy/atomicfile"
 	"chatiere/reverseproxy/spoolfile"
 )
 
 const (
 	prefix  = "egress-"
 	suffix  = ".jsonl"
-	partial = ".egress-"
 	maxLine = 4096
 )
 
@@ -81,31 +81,13 @@ func encode(entries []*Entry) ([]byte, error) {
 }
 
 func (s *Spool) write(text []byte) error {
-	file, err := os.CreateTemp(s.dir, partial+"*")
-	if err != nil {
-		return fmt.Errorf("writing spool: %w", err)
-	}
-	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
-	_, err = file.Write(text)
-	err = errors.Join(err, file.Chmod(0o640), file.Sync(), file.Close())
-	if err != nil {
-		return fmt.Errorf("writing spool: %w", err)
-	}
 	s.serial++
 	stamp := s.now().UTC().Format("20060102T150405.000000000")
 	name := fmt.Sprintf("%s%s-%06d%s", prefix, stamp, s.serial, suffix)
-	if err := os.Rename(file.Name(), filepath.Join(s.dir, name)); err != nil {
+	if err := atomicfile.Write(filepath.Join(s.dir, name), text, 0o640); err != nil {
 		return fmt.Errorf("writing spool: %w", err)
 	}
-	return syncDir(s.dir)
-}
-
-func syncDir(dir string) error {
-	handle, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("syncing spool directory: %w", err)
-	}
-	return errors.Join(handle.Sync(), handle.Close())
+	return nil
 }
 
 // trim removes the oldest files until the next one of that size fits.

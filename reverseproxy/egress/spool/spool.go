@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 	"unicode"
+
+	"chatiere/reverseproxy/atomicfile"
 )
 
 // Decision says what became of a connection.
@@ -95,7 +97,7 @@ func New(dir string, now func() time.Time, log *slog.Logger) (*Spool, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
 	}
-	left, _ := filepath.Glob(filepath.Join(dir, partial+"*"))
+	left, _ := filepath.Glob(atomicfile.Unfinished(filepath.Join(dir, prefix+"*"+suffix)))
 	for _, path := range left {
 		_ = os.Remove(path)
 	}

@@ -159,7 +159,7 @@ func TestOldFilesGiveWayToNewOnes(t *testing.T) {
 
 func TestHalfWrittenFilesOfAPredecessorGo(t *testing.T) {
 	dir := t.TempDir()
-	left := filepath.Join(dir, ".egress-123")
+	left := filepath.Join(dir, ".egress-1.jsonl123")
 	if err := os.WriteFile(left, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"github.com/google/renameio/v2"
+
+	"chatiere/reverseproxy/atomicfile"
 )
 
 // look is after how many bytes a growing message looks at the disk again.
@@ -16,7 +20,7 @@ const look = 1 << 20
 type Draft struct {
 	queue   *Queue
 	message Message
-	file    *os.File
+	file    *renameio.PendingFile
 	buffer  *bufio.Writer
 	counted int64
 	looked  int64
@@ -38,7 +42,7 @@ func (q *Queue) Create(e Envelope) (*Draft, error) {
 	d := &Draft{queue: q, message: fresh(e)}
 	err = os.MkdirAll(q.path(e.Site, ""), 0o700)
 	if err == nil {
-		d.file, err = os.OpenFile(q.path(e.Site, partial+e.ID), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		d.file, err = renameio.NewPendingFile(q.path(e.Site, e.ID+mailSuffix), renameio.WithTempDir(q.path(e.Site, "")))
 	}
 	if err != nil {
 		d.file = nil
@@ -98,18 +102,20 @@ func (d *Draft) count(n int64) error {
 // the message may be acknowledged.
 func (d *Draft) Commit() (Message, error) {
 	d.message.Size = d.counted
-	err := errors.Join(d.buffer.Flush(), d.file.Sync(), d.file.Close())
-	d.file = nil
+	err := d.buffer.Flush()
+	if err == nil {
+		err = d.file.CloseAtomicallyReplace()
+	}
 	dir := d.queue.path(d.message.Site, "")
 	if err == nil {
-		err = os.Rename(dir+"/"+partial+d.message.ID, dir+"/"+d.message.ID+mailSuffix)
-	}
-	if err == nil {
 		// The site's directory may be as new as the file.
-		err = errors.Join(syncDir(dir), syncDir(d.queue.dir))
+		err = errors.Join(atomicfile.SyncDir(dir), atomicfile.SyncDir(d.queue.dir))
+		if err != nil {
+			err = errors.Join(err, os.Remove(d.queue.path(d.message.Site, d.message.ID+mailSuffix)))
+		}
 	}
 	if err != nil {
-		return Message{}, errors.Join(fmt.Errorf("writing mail: %w", err), os.Remove(dir+"/"+d.message.ID+mailSuffix), d.Abort())
+		return Message{}, errors.Join(fmt.Errorf("writing mail: %w", err), d.Abort())
 	}
 	d.ended = true
 	d.queue.mu.Lock()
@@ -126,21 +132,10 @@ func (d *Draft) Abort() error {
 	d.ended = true
 	var err error
 	if d.file != nil {
-		err = d.file.Close()
-	}
-	if gone := os.Remove(d.queue.path(d.message.Site, partial+d.message.ID)); gone != nil && !errors.Is(gone, os.ErrNotExist) {
-		err = errors.Join(err, gone)
+		err = d.file.Cleanup()
 	}
 	d.queue.mu.Lock()
 	defer d.queue.mu.Unlock()
 	d.queue.hold(d.message.Site, usage{mails: -1, bytes: -d.counted})
 	return err
-}
-
-func syncDir(dir string) error {
-	handle, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("syncing mail directory: %w", err)
-	}
-	return errors.Join(handle.Sync(), handle.Close())
 }

@@ -10,18 +10,22 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"chatiere/reverseproxy/atomicfile"
 )
 
 const (
 	mailSuffix     = ".mail"
 	progressSuffix = ".state"
 	badSuffix      = ".bad"
-	partial        = ".part-"
 	maxProgress    = 4 << 20
 )
 
 // load reads one site's directory.
 func (q *Queue) load(site string) error {
+	if err := q.dropUnfinished(site); err != nil {
+		return err
+	}
 	files, err := os.ReadDir(q.path(site, ""))
 	if err != nil {
 		return err
@@ -29,12 +33,24 @@ func (q *Queue) load(site string) error {
 	for _, f := range files {
 		name := f.Name()
 		switch {
-		case strings.HasPrefix(name, partial):
-			err = os.Remove(q.path(site, name))
 		case strings.HasSuffix(name, mailSuffix):
 			err = q.loadMail(site, name)
 		case strings.HasSuffix(name, progressSuffix):
 			err = q.dropOrphan(site, name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropUnfinished removes what a kill left half-written.
+func (q *Queue) dropUnfinished(site string) error {
+	for _, suffix := range []string{mailSuffix, progressSuffix} {
+		left, err := filepath.Glob(atomicfile.Unfinished(q.path(site, "*"+suffix)))
+		for _, path := range left {
+			err = errors.Join(err, os.Remove(path))
 		}
 		if err != nil {
 			return err
@@ -124,29 +140,11 @@ func (q *Queue) Save(m Message) error {
 	if err != nil {
 		return fmt.Errorf("writing state of a mail: %w", err)
 	}
-	if err := replace(q.path(m.Site, m.ID+progressSuffix), text); err != nil {
+	if err := atomicfile.Write(q.path(m.Site, m.ID+progressSuffix), text, 0o600); err != nil {
 		return fmt.Errorf("writing state of a mail: %w", err)
 	}
 	q.Note(m)
 	return nil
-}
-
-// replace writes a whole file in place of an old one.
-func replace(path string, text []byte) error {
-	dir, name := filepath.Split(path)
-	fresh := dir + partial + name
-	file, err := os.OpenFile(fresh, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
-		err = os.Rename(fresh, path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(fresh))
-	}
-	return syncDir(dir)
 }
 
 // Remove forgets a message. The message goes before its state, so that a crash

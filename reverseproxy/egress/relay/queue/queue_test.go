@@ -78,6 +78,9 @@ func TestWhatWasAcceptedIsThereAfterAKill(t *testing.T) {
 	if _, err := half.Write([]byte("never finished")); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, site, ".message01.state123"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	again := open(t, dir, queue.Limits{})
 	got := again.Messages()
 	if len(got) != 1 || got[0].ID != "message01" || got[0].Attempts != 3 || !got[0].Next.Equal(at.Add(time.Hour)) ||
@@ -87,7 +90,7 @@ func TestWhatWasAcceptedIsThereAfterAKill(t *testing.T) {
 	if body := text(t, again, got[0]); body != "Subject: x\r\n\r\nbody\r\n" {
 		t.Errorf("%q", body)
 	}
-	if left, _ := filepath.Glob(filepath.Join(dir, site, ".part-*")); len(left) != 0 {
+	if left, _ := filepath.Glob(filepath.Join(dir, site, ".*")); len(left) != 0 {
 		t.Errorf("left: %v", left)
 	}
 	if err := again.Remove(got[0]); err != nil {

@@ -15,13 +15,13 @@ import (
 	"slices"
 	"strings"
 
+	"chatiere/reverseproxy/atomicfile"
 	"chatiere/reverseproxy/spoolfile"
 )
 
 const (
 	prefix  = "mail-"
 	suffix  = ".jsonl"
-	partial = ".mail-"
 	maxLine = 4096
 	maxFile = 32 << 20
 	perFile = 5000 // entries, each shorter than maxLine
@@ -78,30 +78,12 @@ func encode(entries []Entry) ([]byte, error) {
 }
 
 func (w *Writer) write(text []byte) error {
-	file, err := os.CreateTemp(w.dir, partial+"*")
-	if err != nil {
-		return fmt.Errorf("writing mail report: %w", err)
-	}
-	defer func() { _ = os.Remove(file.Name()) }() // gone already when all went well
-	_, err = file.Write(text)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err != nil {
-		return fmt.Errorf("writing mail report: %w", err)
-	}
 	w.serial++
 	name := fmt.Sprintf("%s%s-%06d%s", prefix, w.now().UTC().Format("20060102T150405.000000000"), w.serial, suffix)
-	if err := os.Rename(file.Name(), filepath.Join(w.dir, name)); err != nil {
+	if err := atomicfile.Write(filepath.Join(w.dir, name), text, 0o600); err != nil {
 		return fmt.Errorf("writing mail report: %w", err)
 	}
-	return syncDir(w.dir)
-}
-
-func syncDir(dir string) error {
-	handle, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("syncing mail reports: %w", err)
-	}
-	return errors.Join(handle.Sync(), handle.Close())
+	return nil
 }
 
 // trim removes the oldest files until the next one of that size fits.

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"chatiere/reverseproxy/atomicfile"
 )
 
 // Entry is how things stand with one mail for one recipient, or, with the state
@@ -58,7 +60,7 @@ func New(dir string, now func() time.Time, log *slog.Logger) (*Writer, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	left, _ := filepath.Glob(filepath.Join(dir, partial+"*"))
+	left, _ := filepath.Glob(atomicfile.Unfinished(filepath.Join(dir, prefix+"*"+suffix)))
 	for _, path := range left {
 		_ = os.Remove(path)
 	}

@@ -125,7 +125,7 @@ func TestWhatCouldNotBeWrittenIsKept(t *testing.T) {
 
 func TestDamagedFilesAndLinksAreLeftAside(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"mail-1.jsonl": "{\n", "mail-2.jsonl": `{"id":"message01.0","site":"x"}` + "\n", ".mail-3": "half", "other": "x"} {
+	for name, text := range map[string]string{"mail-1.jsonl": "{\n", "mail-2.jsonl": `{"id":"message01.0","site":"x"}` + "\n", ".mail-3.jsonl4": "half", "other": "x"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -134,6 +134,9 @@ func TestDamagedFilesAndLinksAreLeftAside(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := writer(t, dir)
+	if _, err := os.Stat(filepath.Join(dir, ".mail-3.jsonl4")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a half-written file stays: %v", err)
+	}
 	w.Add(entry("message01.0", "sent", at))
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)

@@ -33,8 +33,8 @@ func doors(t *testing.T, change func(*reverseproxy.Options)) *proxy {
 	p := start(t, func(o *reverseproxy.Options) {
 		dir := filepath.Dir(o.Sockets[0].Path)
 		o.Sockets = append(o.Sockets,
-			edge.Socket{Path: filepath.Join(dir, "sites.sock"), Mode: 0o660, Peer: "gateway", Announced: true},
-			edge.Socket{Path: filepath.Join(dir, "worker.sock"), Mode: 0o660, Peer: "worker", Leads: func(r *http.Request) bool {
+			edge.Socket{Path: filepath.Join(dir, "sites.sock"), Mode: 0o660, Peer: "gateway", SendsOrigin: true},
+			edge.Socket{Path: filepath.Join(dir, "worker.sock"), Mode: 0o660, Peer: "worker", Allow: func(r *http.Request) bool {
 				return r.URL.Path == "/" && strings.HasPrefix(r.Host, neighbourHost)
 			}})
 		if change != nil {

@@ -43,7 +43,7 @@ func forward(t *upstream.Transport, p *pages.Pages) http.Handler {
 // answerTo is what is said where no answer came of forwarding; not ok if nobody is there to be told, or part of an
 // answer has been sent.
 func answerTo(err error) (kind pages.Kind, status int, ok bool) {
-	var own *upstream.OwnError
+	var own *upstream.WebServerError
 	switch {
 	case errors.Is(err, upstream.ErrAborted), errors.Is(err, upstream.ErrClient):
 		return 0, 0, false

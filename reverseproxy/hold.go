@@ -17,7 +17,7 @@ import (
 func hold(p *pages.Pages, attempts *attempts, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller := edge.CallerOf(r)
-		if caller == nil || caller.May(r) {
+		if caller == nil || caller.Allows(r) {
 			next.ServeHTTP(w, r)
 			return
 		}

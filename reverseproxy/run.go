@@ -82,7 +82,7 @@ func Run(ctx context.Context, opts Options, log *slog.Logger) error {
 	if p.attempts, err = openAttempts(opts.Spool, opts.Clock, log); err != nil {
 		log.Error("attempts of sites are not noted", "error", err)
 	}
-	opts.Upstream.Own = ownStatus
+	opts.Upstream.ErrorPageStatus = ownStatus
 	p.transport = upstream.New(opts.Upstream)
 	watcher := routes.Open(opts.Routes, opts.Poll, opts.Clock, log)
 	p.table = watcher
@@ -105,7 +105,7 @@ func Run(ctx context.Context, opts Options, log *slog.Logger) error {
 	var background sync.WaitGroup
 	background.Go(func() { recovery.Keep(base, log, "watching the route table", watcher.Run) })
 	background.Go(func() { recovery.Keep(base, log, "watching certificates", source.Run) })
-	background.Go(func() { recovery.Keep(base, log, "tending upstream connections", p.transport.Tend) })
+	background.Go(func() { recovery.Keep(base, log, "tending upstream connections", p.transport.CloseIdleConns) })
 	background.Go(func() { recovery.Keep(base, log, "writing attempts of sites", p.attempts.run) })
 	if opts.Access != nil {
 		background.Go(func() {
@@ -164,7 +164,7 @@ func (o Options) listen() (_ *listeners, err error) {
 		if err := l.add(&l.secure, o.Inherited[socket.Path], func() (net.Listener, error) { return edge.ListenUnix(socket) }); err != nil {
 			return nil, err
 		}
-		l.secure[len(l.secure)-1] = edge.Door{Listener: l.secure[len(l.secure)-1], Socket: socket}
+		l.secure[len(l.secure)-1] = edge.SocketListener{Listener: l.secure[len(l.secure)-1], Socket: socket}
 	}
 	return l, nil
 }

@@ -8,24 +8,23 @@ import (
 	"time"
 )
 
-// clientKey is one client as it is counted: an IPv4 address, the 64 bits of an IPv6 network, since one
-// household has all that lies below, the site that a connection comes from, or the socket that neighbours without an
-// address come by.
+// clientKey identifies a client for the limits: an IPv4 address, a 64-bit IPv6 network (one household owns all addresses
+// in it), the site that a connection comes from, or the socket for callers without an address.
 type clientKey struct {
 	network netip.Prefix
 	site    string
 	socket  string
 }
 
-// share is what a client may have. Behind a socket, there are many.
+// share is the client's limit. A socket is shared by several callers and gets a multiple.
 func (k clientKey) share(limit int) int {
 	if k.socket != "" {
-		return neighbours * limit
+		return socketShares * limit
 	}
 	return limit
 }
 
-const neighbours = 4
+const socketShares = 4
 
 func keyOf(conn net.Conn, caller *Caller) clientKey {
 	if caller != nil && caller.Origin != nil {
@@ -42,21 +41,22 @@ func keyOf(conn net.Conn, caller *Caller) clientKey {
 	}
 	network, err := addr.Prefix(bits)
 	if err != nil {
-		return clientKey{socket: "?"} // an address that is none
+		return clientKey{socket: "?"} // not a valid address
 	}
 	return clientKey{network: network}
 }
 
-// client is who has connections open.
+// client is the state of a client with open connections.
 type client struct {
-	key      clientKey
-	name     string
-	long     int                   // connections in the midst of a long header; guarded by the tracker
-	conns    map[*rawConn]struct{} // guarded by the tracker
-	requests atomic.Int64          // in flight
+	key         clientKey
+	name        string
+	longHeaders int                   // connections that are reading a long header; guarded by the tracker
+	conns       map[*rawConn]struct{} // guarded by the tracker
+	requests    atomic.Int64          // in flight
 }
 
-// Client names the client of a request as its share is counted; empty in tests of handlers alone.
+// Client returns the name under which the client of a request is counted; empty for a request that did not come
+// through a Server, as in tests of handlers.
 func Client(r *http.Request) string {
 	if raw := rawOf(r); raw != nil {
 		return raw.client.name
@@ -64,8 +64,8 @@ func Client(r *http.Request) string {
 	return ""
 }
 
-// bounded answers by busy what goes beyond a client's share of requests in flight.
-func (s *Server) bounded(next http.Handler) http.Handler {
+// limitRequests answers requests beyond a client's share of requests in flight with Options.Busy.
+func (s *Server) limitRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		raw := rawOf(r)
 		if raw == nil {
@@ -84,8 +84,8 @@ func (s *Server) bounded(next http.Handler) http.Handler {
 	})
 }
 
-// changed is told by both servers what becomes of a connection.
-func changed(c net.Conn, state http.ConnState) {
+// onConnState is the ConnState hook of both servers.
+func onConnState(c net.Conn, state http.ConnState) {
 	raw, _ := c.(*rawConn)
 	secure, _ := c.(*secureConn)
 	if secure != nil {
@@ -96,13 +96,13 @@ func changed(c net.Conn, state http.ConnState) {
 	}
 	switch state {
 	case http.StateActive, http.StateHijacked:
-		raw.rest.Store(0)
+		raw.idleSince.Store(0)
 	case http.StateIdle:
-		raw.rest.Store(time.Now().UnixNano())
+		raw.idleSince.Store(time.Now().UnixNano())
 		raw.serving.Store(false)
 	}
 	if secure != nil && secure.frames == nil && state != http.StateNew && state != http.StateActive {
 		// HTTP/1.1 has no other sign that a response has been written to its end.
-		_ = raw.settle() // the next write tells
+		_ = raw.endResponse() // the next write returns the error
 	}
 }

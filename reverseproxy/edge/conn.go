@@ -10,79 +10,80 @@ import (
 )
 
 const (
-	// recordSize is the plaintext of a full TLS record. A Write no larger than that is one record, hence
-	// one system call already.
+	// recordSize is the plaintext size of a full TLS record. A Write of at most that size is one record and therefore
+	// one system call.
 	recordSize = 16 << 10
-	// maxGather bounds what one Write may have waiting before it goes out.
-	maxGather = 256 << 10
-	// maxHeld bounds what waits for the rest of its response.
-	maxHeld = 2 * recordSize
-	// heldFor is how long it waits at most where several responses share a connection: one whose client
-	// takes no more must not hold up the others. Handlers flush before they wait for anything, so that one
-	// alone needs no such limit, and a timer for each costs more than it looks.
-	heldFor = time.Millisecond
+	// maxBuffered bounds the bytes that one Write may buffer before they are sent.
+	maxBuffered = 256 << 10
+	// maxCoalesced bounds the bytes that wait for the rest of their response.
+	maxCoalesced = 2 * recordSize
+	// coalesceDelay bounds that wait when several responses share a connection (HTTP/2): a response whose client has
+	// closed its window must not delay the others. A connection with one response at a time needs no such limit,
+	// because handlers flush before they wait, and a timer for each response would be expensive.
+	coalesceDelay = time.Millisecond
 )
 
-var gatherBuffers = sync.Pool{New: func() any {
+var writeBuffers = sync.Pool{New: func() any {
 	buf := make([]byte, 0, 2*recordSize+1024)
 	return &buf
 }}
 
-// rawConn lies under a tls.Conn. crypto/tls writes record by record, and servers write header, body and
-// end of a response one by one; each system call costs more than all the rest. So it collects what
-// belongs together and sends it at once. It also limits how long one write may stand still.
+// rawConn is the connection below a tls.Conn. crypto/tls writes record by record, and servers write header, body and
+// end of a response separately; each system call costs more than everything else. rawConn therefore buffers
+// consecutive writes and sends them together. It also limits how long one write may make no progress.
 type rawConn struct {
 	net.Conn
 	remote  net.Addr
 	timeout time.Duration
 	tracker *tracker
 	client  *client
-	caller  *Caller // who came by a door, else nil
+	caller  *Caller // the caller on a SocketListener, else nil
 
-	refusal     func(status int) []byte // says what net/http says to those whose request it cannot read
-	headTimeout time.Duration
-	serving     atomic.Bool  // a handler is at work, or its answer is being sent
-	progress    atomic.Int64 // when something last came or went, Unix nanoseconds
-	headSize    int          // of the header being read; these two belong to the reader
-	long        *time.Timer  // ends a long one
-	counted     bool         // as having a long one; guarded by the tracker
+	refusal       func(status int) []byte // renders the page for a request that net/http cannot read
+	headerTimeout time.Duration
+	serving       atomic.Bool  // a handler runs, or its response is being sent
+	lastProgress  atomic.Int64 // time of the last read or write, Unix nanoseconds
+	headerSize    int          // of the header being read; these two belong to the reader
+	longTimer     *time.Timer  // ends a long one
+	countedLong   bool         // as having a long one; guarded by the tracker
 
-	rest     atomic.Int64 // since when no request is in flight, Unix nanoseconds; 0 while one is
-	explicit atomic.Bool  // somebody above set a deadline for writes
-	limit    atomic.Int64 // else this is the one in force, Unix nanoseconds
+	idleSince     atomic.Int64 // since when no request is in flight, Unix nanoseconds; 0 while one is
+	ownDeadline   atomic.Bool  // a caller has set a deadline for writes
+	writeDeadline atomic.Int64 // otherwise the deadline in force, Unix nanoseconds
 
-	mu        sync.Mutex
-	gathering int     // Writes in progress above, which may overlap
-	held      int     // responses of which more is about to come
-	shared    bool    // several responses may be in progress: HTTP/2
-	pending   *[]byte // nil unless something waits
-	late      *time.Timer
-	armed     bool
-	broken    error // the first failure of a write
+	mu         sync.Mutex
+	writes     int     // Writes in progress above, which may overlap
+	responses  int     // responses that are being written
+	shared     bool    // several responses may be in progress: HTTP/2
+	pending    *[]byte // nil unless something waits
+	flushTimer *time.Timer
+	timerArmed bool
+	writeErr   error // the first failure of a write
 }
 
 // RemoteAddr is the visitor's address, or a stand-in on sockets where there is none.
 func (c *rawConn) RemoteAddr() net.Addr { return c.remote }
 
-// Read reads from the visitor. A header of HTTP/1.1 that gets long has to be one of few.
+// Read reads from the visitor. It fails if an HTTP/1.1 header gets long while too many others are being read.
 func (c *rawConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n <= 0 {
 		return n, err
 	}
-	c.progress.Store(time.Now().UnixNano())
+	c.lastProgress.Store(time.Now().UnixNano())
 	switch {
 	case c.shared:
 	case c.serving.Load():
-		c.headEnded()
-	case !c.head(n, longHead):
-		return 0, errLongHead
+		c.endHeader()
+	case !c.addHeaderBytes(n, longHeader):
+		return 0, errLongHeaders
 	}
 	return n, err
 }
 
-// refused is p, or in the place of a bare refusal of net/http a page. It writes one only where no handler is at work.
-func (c *rawConn) refused(p []byte) []byte {
+// replaceRefusal returns p, or a page if p is a bare error response of net/http, which writes one only while no handler
+// runs.
+func (c *rawConn) replaceRefusal(p []byte) []byte {
 	const head, length = "HTTP/1.1 ", len("HTTP/1.1 400")
 	if c.refusal == nil || len(p) < length || p[0] != 'H' || c.serving.Load() || string(p[:len(head)]) != head {
 		return p
@@ -94,35 +95,35 @@ func (c *rawConn) refused(p []byte) []byte {
 	return c.refusal(status)
 }
 
-// Close sends what waits, and ends the tracking of the connection.
+// Close flushes the buffer and removes the connection from the tracker.
 func (c *rawConn) Close() error {
 	c.tracker.remove(c)
-	if c.mu.TryLock() { // else somebody sends, and is to be interrupted
-		_ = c.flush() // nobody is left to tell
+	if c.mu.TryLock() { // otherwise a write is in progress, which closing interrupts
+		_ = c.flush() // nobody is left to handle the error
 		c.mu.Unlock()
 	}
 	return c.Conn.Close()
 }
 
-// SetWriteDeadline: without one from above, ours holds. Whoever sets one is about to close or to take the
-// connection over, so nothing waits any more.
+// SetWriteDeadline replaces the deadline that rawConn sets by itself. A caller that sets one is about to close the
+// connection or to take it over, so buffered bytes are sent at once.
 func (c *rawConn) SetWriteDeadline(t time.Time) error {
 	if t.IsZero() {
-		if c.explicit.Swap(false) {
-			c.limit.Store(0)
+		if c.ownDeadline.Swap(false) {
+			c.writeDeadline.Store(0)
 		}
 		return nil
 	}
-	if c.mu.TryLock() { // else somebody sends, and may be interrupted
-		c.held = 0
-		_ = c.flush() // the next write tells
+	if c.mu.TryLock() { // otherwise a write is in progress, which the new deadline may interrupt
+		c.responses = 0
+		_ = c.flush() // the next write returns the error
 		c.mu.Unlock()
 	}
-	c.explicit.Store(true)
+	c.ownDeadline.Store(true)
 	return c.Conn.SetWriteDeadline(t)
 }
 
-// SetDeadline is for those who take a connection over.
+// SetDeadline is used by handlers that take the connection over.
 func (c *rawConn) SetDeadline(t time.Time) error {
 	if err := c.SetWriteDeadline(t); err != nil {
 		return err
@@ -130,165 +131,165 @@ func (c *rawConn) SetDeadline(t time.Time) error {
 	return c.SetReadDeadline(t)
 }
 
-// Write sends p, or keeps a copy while more is about to come.
+// Write sends p, or buffers it while more is expected.
 func (c *rawConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gathering == 0 && c.held == 0 && c.pending == nil {
-		return len(p), c.send(c.refused(p))
+	if c.writes == 0 && c.responses == 0 && c.pending == nil {
+		return len(p), c.send(c.replaceRefusal(p))
 	}
-	if c.broken != nil {
-		return 0, c.broken
+	if c.writeErr != nil {
+		return 0, c.writeErr
 	}
 	if c.pending == nil {
-		c.pending = gatherBuffers.Get().(*[]byte)
+		c.pending = writeBuffers.Get().(*[]byte)
 	}
 	*c.pending = append(*c.pending, p...)
-	return len(p), c.maybeFlush()
+	return len(p), c.flushIfReady()
 }
 
-// maybeFlush sends what waits unless there is a reason to wait.
-func (c *rawConn) maybeFlush() error {
-	switch n := c.waiting(); {
+// flushIfReady sends the buffer unless more is expected.
+func (c *rawConn) flushIfReady() error {
+	switch n := c.buffered(); {
 	case n == 0:
 		return nil
-	case c.gathering > 0 && n <= maxGather:
+	case c.writes > 0 && n <= maxBuffered:
 		return nil
-	case c.held > 0 && n <= maxHeld:
+	case c.responses > 0 && n <= maxCoalesced:
 		if c.shared {
-			c.arm()
+			c.armTimer()
 		}
 		return nil
 	}
 	return c.flush()
 }
 
-func (c *rawConn) waiting() int {
+func (c *rawConn) buffered() int {
 	if c.pending == nil {
 		return 0
 	}
 	return len(*c.pending)
 }
 
-func (c *rawConn) arm() {
+func (c *rawConn) armTimer() {
 	switch {
-	case c.armed:
+	case c.timerArmed:
 		return
-	case c.late == nil:
-		c.late = time.AfterFunc(heldFor, c.expire)
+	case c.flushTimer == nil:
+		c.flushTimer = time.AfterFunc(coalesceDelay, c.flushLate)
 	default:
-		c.late.Reset(heldFor)
+		c.flushTimer.Reset(coalesceDelay)
 	}
-	c.armed = true
+	c.timerArmed = true
 }
 
-// expire sends what has waited too long. Responses in progress are not waited for any more.
-func (c *rawConn) expire() {
+// flushLate runs when coalesceDelay is over and sends the buffer without waiting for responses in progress.
+func (c *rawConn) flushLate() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.armed = false
-	c.held = 0
-	_ = c.maybeFlush() // the next write tells
+	c.timerArmed = false
+	c.responses = 0
+	_ = c.flushIfReady() // the next write returns the error
 }
 
 func (c *rawConn) send(p []byte) error {
-	if c.broken != nil {
-		return c.broken
+	if c.writeErr != nil {
+		return c.writeErr
 	}
-	if c.timeout > 0 && !c.explicit.Load() {
-		// Moving a deadline costs more than a look at the clock.
+	if c.timeout > 0 && !c.ownDeadline.Load() {
+		// Moving a deadline costs more than reading the clock.
 		now := time.Now()
-		if left := time.Duration(c.limit.Load() - now.UnixNano()); left < c.timeout*3/4 {
-			c.limit.Store(now.Add(c.timeout).UnixNano())
-			if c.broken = c.Conn.SetWriteDeadline(now.Add(c.timeout)); c.broken != nil {
-				return c.broken
+		if left := time.Duration(c.writeDeadline.Load() - now.UnixNano()); left < c.timeout*3/4 {
+			c.writeDeadline.Store(now.Add(c.timeout).UnixNano())
+			if c.writeErr = c.Conn.SetWriteDeadline(now.Add(c.timeout)); c.writeErr != nil {
+				return c.writeErr
 			}
 		}
 	}
 	var n int
-	if n, c.broken = c.Conn.Write(p); n > 0 {
-		c.progress.Store(time.Now().UnixNano())
+	if n, c.writeErr = c.Conn.Write(p); n > 0 {
+		c.lastProgress.Store(time.Now().UnixNano())
 	}
-	return c.broken
+	return c.writeErr
 }
 
-func (c *rawConn) gather() {
+func (c *rawConn) beginWrite() {
 	c.mu.Lock()
-	c.gathering++
+	c.writes++
 	c.mu.Unlock()
 }
 
-// release ends a gather and sends what waits, unless there is a reason to wait.
-func (c *rawConn) release() error {
+// endWrite ends what beginWrite began and sends the buffer unless more is expected.
+func (c *rawConn) endWrite() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.gathering--
-	return c.maybeFlush()
+	c.writes--
+	return c.flushIfReady()
 }
 
-// hold announces that a response is being written.
-func (c *rawConn) hold() {
+// beginResponse marks that a response is being written, so that its parts are buffered.
+func (c *rawConn) beginResponse() {
 	c.mu.Lock()
-	c.held++
+	c.responses++
 	c.mu.Unlock()
 }
 
-// settle says that a response has ended, or that what there is of it shall not wait.
-func (c *rawConn) settle() error {
+// endResponse marks that a response has ended, or that what is buffered of it must be sent.
+func (c *rawConn) endResponse() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.held = max(c.held-1, 0)
-	return c.maybeFlush()
+	c.responses = max(c.responses-1, 0)
+	return c.flushIfReady()
 }
 
-// flush sends what waits, whatever is in progress.
+// flush sends the buffer, whatever is in progress.
 func (c *rawConn) flush() error {
 	if c.pending == nil {
 		return nil
 	}
-	if c.armed {
-		c.armed = !c.late.Stop()
+	if c.timerArmed {
+		c.timerArmed = !c.flushTimer.Stop()
 	}
 	buf := c.pending
 	c.pending = nil
 	err := c.send(*buf)
-	if cap(*buf) <= maxGather {
+	if cap(*buf) <= maxBuffered {
 		*buf = (*buf)[:0]
-		gatherBuffers.Put(buf)
+		writeBuffers.Put(buf)
 	}
 	return err
 }
 
-// secureConn lies above the tls.Conn and marks where a Write begins and ends.
+// secureConn wraps the tls.Conn and marks where a Write begins and ends.
 type secureConn struct {
 	*tls.Conn
 	raw    *rawConn
-	frames *frames // of HTTP/2, else nil
-	blocks blocks  // that come by HTTP/2
+	frames *frameParser // of HTTP/2, else nil
+	blocks headerBlocks // that come by HTTP/2
 }
 
-// Read reads what the visitor sends. A header of HTTP/2 that gets long has to be one of few.
+// Read reads from the visitor. It fails if an HTTP/2 header gets long while too many others are being read.
 func (c *secureConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if c.frames != nil && n > 0 && !c.blocks.follow(c.raw, p[:n]) {
-		return 0, errLongHead
+	if c.frames != nil && n > 0 && !c.blocks.read(c.raw, p[:n]) {
+		return 0, errLongHeaders
 	}
 	return n, err
 }
 
-// Write gathers the records of one Write into one system call.
+// Write sends all TLS records of one call with one system call.
 func (c *secureConn) Write(p []byte) (int, error) {
 	ended := 0
 	if c.frames != nil {
-		ended = c.frames.ended(p)
-	} else if page := c.raw.refused(p); len(page) > 0 && &page[0] != &p[0] {
+		ended = c.frames.countEnds(p)
+	} else if page := c.raw.replaceRefusal(p); len(page) > 0 && &page[0] != &p[0] {
 		_, err := c.write(page)
 		return len(p), err
 	}
 	n, err := c.write(p)
 	for range ended {
-		if settled := c.raw.settle(); err == nil && settled != nil {
-			return 0, settled
+		if flushErr := c.raw.endResponse(); err == nil && flushErr != nil {
+			return 0, flushErr
 		}
 	}
 	return n, err
@@ -298,10 +299,10 @@ func (c *secureConn) write(p []byte) (int, error) {
 	if len(p) <= recordSize {
 		return c.Conn.Write(p)
 	}
-	c.raw.gather()
+	c.raw.beginWrite()
 	n, err := c.Conn.Write(p)
-	if released := c.raw.release(); err == nil && released != nil {
-		return 0, released
+	if flushErr := c.raw.endWrite(); err == nil && flushErr != nil {
+		return 0, flushErr
 	}
 	return n, err
 }

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Counts is what was turned away since the start.
+// Counts is the number of rejected connections and requests since the start.
 type Counts struct {
 	Client  int64 // connections beyond one client's share
-	Full    int64 // connections for which there was no room
-	Evicted int64 // idle connections that made room
+	Full    int64 // connections rejected because the server was full
+	Evicted int64 // connections closed to make room
 	Busy    int64 // requests beyond one client's share
 }
 
 type counters struct{ client, full, evicted, busy atomic.Int64 }
 
-// Counts returns what was turned away since the start.
+// Counts returns the number of rejected connections and requests since the start.
 func (s *Server) Counts() Counts {
 	c := &s.tracker.counts
 	return Counts{Client: c.client.Load(), Full: c.full.Load(), Evicted: c.evicted.Load(), Busy: c.busy.Load()}
@@ -30,12 +30,12 @@ func (s *Server) Open() int {
 	return s.tracker.open
 }
 
-// tellEvery is how often what was turned away is logged.
-const tellEvery = 30 * time.Second
+// logInterval is how often rejections are logged.
+const logInterval = 30 * time.Second
 
-// tell logs what was turned away, never line by line: those who do it have time.
-func (s *Server) tell(ctx context.Context) {
-	tick := time.NewTicker(tellEvery)
+// logRejections logs totals at an interval, never one line for each rejection: an attacker could fill the log.
+func (s *Server) logRejections(ctx context.Context) {
+	tick := time.NewTicker(logInterval)
 	defer tick.Stop()
 	var before Counts
 	for {

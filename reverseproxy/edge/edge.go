@@ -1,7 +1,7 @@
-// Package edge is the visitor's side of the proxy: listeners, TLS, HTTP/1.1 and HTTP/2, draining.
+// Package edge is the part of the proxy that faces visitors: listeners, TLS, HTTP/1.1 and HTTP/2, draining.
 //
-// It knows only an http.Handler. It accepts and shakes hands itself, instead of letting net/http do
-// so, because that is what makes large TLS writes cheap (one system call per Write, not per record).
+// It knows only an http.Handler. It accepts connections and performs handshakes itself instead of leaving them to
+// net/http, because this makes large TLS writes cheap (one system call per Write, not per record).
 // Start reading at Server.
 package edge
 
@@ -16,17 +16,17 @@ import (
 )
 
 var (
-	// ErrSocketPath is a path too long or too odd for a unix socket.
+	// ErrSocketPath is a path that cannot be used for a unix socket: too long, not absolute, or not a socket.
 	ErrSocketPath = errors.New("unusable socket path")
 	// ErrInherited is a malformed set of inherited listeners.
 	ErrInherited = errors.New("malformed inherited listeners")
 )
 
-// Options are what a Server is made of. Zero durations and sizes get the defaults below.
+// Options configure a Server. Zero durations and sizes get the defaults below.
 type Options struct {
-	// Secure serves requests that came over TLS.
+	// Secure serves requests over TLS.
 	Secure http.Handler
-	// Plain serves requests that came without.
+	// Plain serves requests without TLS.
 	Plain http.Handler
 	// GetCertificate finds the certificate of a handshake.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
@@ -40,8 +40,8 @@ type Options struct {
 	WriteTimeout time.Duration
 	// DrainTimeout is how long requests in flight may go on once the server is told to end; 20 s.
 	DrainTimeout time.Duration
-	// StallTimeout is how long a connection may be without progress in either direction when another needs its
-	// room; 20 s.
+	// StallTimeout is how long a connection may make no progress in either direction before it can be closed to make
+	// room for another; 20 s.
 	StallTimeout time.Duration
 	// MaxHeaderBytes is how large a header may be to be answered by the handlers; 1 MiB, which is more than all the
 	// cookies that a browser keeps for a site.
@@ -57,7 +57,7 @@ type Options struct {
 	MaxClientConns int
 	// MaxClientRequests is how many requests of one client may be in flight; 256.
 	MaxClientRequests int
-	// Busy answers what goes beyond that; a bare 429 by default.
+	// Busy answers requests beyond MaxClientRequests; a bare 429 by default.
 	Busy http.Handler
 	// Refusal renders a whole response of HTTP/1.1 for requests that cannot be read; nil leaves net/http's.
 	Refusal func(status int) []byte
@@ -74,7 +74,7 @@ func (o Options) withDefaults() Options {
 	o.StallTimeout = cmp.Or(o.StallTimeout, 20*time.Second)
 	o.MaxHeaderBytes = cmp.Or(o.MaxHeaderBytes, 1<<20)
 	o.MaxStreams = cmp.Or(o.MaxStreams, 128)
-	o.MaxConns = min(cmp.Or(o.MaxConns, 4096), openFiles()/2)
+	o.MaxConns = min(cmp.Or(o.MaxConns, 4096), maxOpenFiles()/2)
 	o.MaxClientConns = cmp.Or(o.MaxClientConns, 256)
 	o.MaxClientRequests = cmp.Or(o.MaxClientRequests, 256)
 	if o.Busy == nil {
@@ -83,11 +83,11 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// openFiles is how many files this process may open.
-func openFiles() int {
+// maxOpenFiles returns how many files this process may open.
+func maxOpenFiles() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 1024 // what it is where nobody says otherwise
+		return 1024 // the usual default of a system
 	}
 	return int(min(limit.Cur, 1<<20))
 }

@@ -1,6 +1,6 @@
 package edge
 
-// net/http's own HTTP/2 insists on a bare *tls.Conn, which would undo the gathering of writes; x/net's server, marked
+// net/http's own HTTP/2 requires a bare *tls.Conn, which would prevent the batching of writes; x/net's server, marked
 // deprecated (SA1019), takes any connection.
 
 import (
@@ -21,7 +21,7 @@ type http2Server struct {
 }
 
 func newHTTP2(opts Options, base *http.Server) (*http2Server, error) {
-	// That writes make progress is seen to by rawConn.
+	// rawConn ends writes that make no progress.
 	server := &http2.Server{
 		MaxConcurrentStreams: opts.MaxStreams,
 		IdleTimeout:          opts.IdleTimeout,

@@ -18,12 +18,13 @@ type Socket struct {
 	Mode fs.FileMode
 	// Group is the socket's group; 0 leaves that of the directory or process.
 	Group int
-	// Peer names who comes by it, for limits and logs.
+	// Peer is the name of the callers, for limits and logs.
 	Peer string
-	// Announced says that each connection begins with the line of an origin, which is then a client of its own.
-	Announced bool
-	// Leads tells whether a request may come by this socket; nil: any. An origin leads to its own host in any case.
-	Leads func(*http.Request) bool
+	// SendsOrigin means that each connection begins with an origin line; each origin is then a client of its own.
+	SendsOrigin bool
+	// Allow reports whether a request may come through this socket; nil allows all. An origin may only reach its own host
+	// in any case.
+	Allow func(*http.Request) bool
 }
 
 // ListenUnix binds s beside its path and then moves it there, so that the path never lacks a listener:

@@ -8,12 +8,12 @@ import (
 
 type connKey struct{}
 
-// withConn lets the handlers' side find the connection of a request.
+// withConn stores the connection in the context of its requests.
 func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// rawOf finds the connection of a request, nil in tests of handlers alone.
+// rawOf returns the connection of a request; nil for a request that did not come through a Server.
 func rawOf(r *http.Request) *rawConn {
 	switch c := r.Context().Value(connKey{}).(type) {
 	case *secureConn:
@@ -24,47 +24,47 @@ func rawOf(r *http.Request) *rawConn {
 	return nil
 }
 
-// wholes has the parts of each response leave together, until the handler says Flush: net/http promises no
-// more, but sends header, body and end one by one.
-func wholes(next http.Handler) http.Handler {
+// coalesce buffers a response's writes until it ends or the handler calls Flush. net/http sends header, body and end
+// separately.
+func coalesce(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if raw := rawOf(r); raw != nil {
-			w = &response{ResponseWriter: w, raw: raw}
+			w = &coalescingWriter{ResponseWriter: w, raw: raw}
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// response holds its connection from its first Write until its end, or until Flush.
-type response struct {
+// coalescingWriter marks a response as in progress on its connection from its first Write until its end, or until Flush.
+type coalescingWriter struct {
 	http.ResponseWriter
 	raw  *rawConn
-	held bool
+	open bool
 }
 
-// Write lets what it writes wait for what follows.
-func (w *response) Write(p []byte) (int, error) {
-	if !w.held {
-		w.held = true
-		w.raw.hold()
+// Write buffers p until more follows or the response ends.
+func (w *coalescingWriter) Write(p []byte) (int, error) {
+	if !w.open {
+		w.open = true
+		w.raw.beginResponse()
 	}
 	return w.ResponseWriter.Write(p)
 }
 
-// FlushError sends all there is.
-func (w *response) FlushError() error {
+// FlushError sends everything written so far.
+func (w *coalescingWriter) FlushError() error {
 	err := http.NewResponseController(w.ResponseWriter).Flush()
-	if w.held {
-		w.held = false
-		if settled := w.raw.settle(); err == nil {
-			err = settled
+	if w.open {
+		w.open = false
+		if flushErr := w.raw.endResponse(); err == nil {
+			err = flushErr
 		}
 	}
 	return err
 }
 
 // Flush serves http.Flusher.
-func (w *response) Flush() { _ = w.FlushError() } // the next Write fails as well
+func (w *coalescingWriter) Flush() { _ = w.FlushError() } // the next Write fails as well
 
 // Unwrap serves http.ResponseController.
-func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *coalescingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -22,14 +22,14 @@ var NoAddress = net.TCPAddrFromAddrPort(netip.MustParseAddrPort("192.0.0.8:0"))
 
 // Server serves TLS and plain listeners.
 type Server struct {
-	opts    Options
-	tls     *tls.Config
-	doorTLS *tls.Config  // behind doors
-	secure  *http.Server // HTTP/1.1 after a handshake, and the settings of HTTP/2
-	plain   *http.Server
-	h2      *http2Server
-	tracker *tracker
-	conns   sync.WaitGroup // handshakes and HTTP/2 connections
+	opts      Options
+	tls       *tls.Config
+	socketTLS *tls.Config  // of socket listeners
+	secure    *http.Server // HTTP/1.1 after a handshake, and the settings of HTTP/2
+	plain     *http.Server
+	h2        *http2Server
+	tracker   *tracker
+	conns     sync.WaitGroup // handshakes and HTTP/2 connections
 }
 
 // New makes a server; Serve starts it.
@@ -40,11 +40,11 @@ func New(opts Options) (*Server, error) {
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: opts.GetCertificate,
 		NextProtos:     []string{protocolH2, "http/1.1"},
-		// Pages are sent in few large writes; small first records would cost a third more.
+		// Pages are sent in a few large writes; small first records would cost a third more.
 		DynamicRecordSizingDisabled: true,
 	}
-	s.doorTLS = doorTLS(s.tls)
-	s.secure, s.plain = s.httpServer(wholes(s.bounded(opts.Secure))), s.httpServer(s.bounded(opts.Plain))
+	s.socketTLS = socketTLS(s.tls)
+	s.secure, s.plain = s.httpServer(coalesce(s.limitRequests(opts.Secure))), s.httpServer(s.limitRequests(opts.Plain))
 	var err error
 	if s.h2, err = newHTTP2(opts, s.secure); err != nil {
 		return nil, fmt.Errorf("configuring HTTP/2: %w", err)
@@ -59,7 +59,7 @@ func (s *Server) httpServer(handler http.Handler) *http.Server {
 		IdleTimeout:       s.opts.IdleTimeout,
 		MaxHeaderBytes:    s.opts.MaxHeaderBytes,
 		ConnContext:       withConn,
-		ConnState:         changed,
+		ConnState:         onConnState,
 		ErrorLog:          slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
 
 		DisableGeneralOptionsHandler: true,
@@ -72,16 +72,16 @@ func (s *Server) Serve(parent context.Context, secure, plain []net.Listener) err
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	var loops sync.WaitGroup
-	h1, h0 := newHandoff(NoAddress), newHandoff(NoAddress)
+	h1, h0 := newConnListener(NoAddress), newConnListener(NoAddress)
 	for _, l := range secure {
-		loops.Go(func() { cancel(s.accept(ctx, l, s.secureEntry(ctx, l, h1, h0))) })
+		loops.Go(func() { cancel(s.accept(ctx, l, s.connHandler(ctx, l, h1, h0))) })
 	}
 	for _, l := range plain {
 		loops.Go(func() {
 			cancel(s.accept(ctx, l, func(conn net.Conn) {
 				s.handle(conn, func() {
 					if c := s.track(ctx, conn, nil); c != nil {
-						h0.give(c)
+						h0.deliver(c)
 					}
 				})
 			}))
@@ -89,32 +89,32 @@ func (s *Server) Serve(parent context.Context, secure, plain []net.Listener) err
 	}
 	loops.Go(func() { cancel(s.secure.Serve(h1)) })
 	loops.Go(func() { cancel(s.plain.Serve(h0)) })
-	loops.Go(func() { recovery.Keep(ctx, s.opts.Log, "telling of refused connections", s.tell) })
+	loops.Go(func() { recovery.Keep(ctx, s.opts.Log, "logging refused connections", s.logRejections) })
 	<-ctx.Done()
 	s.drain(slices.Concat(secure, plain))
 	loops.Wait()
 	if parent.Err() != nil {
-		return nil // told to end
+		return nil // a requested shutdown
 	}
 	return context.Cause(ctx)
 }
 
-// secureEntry returns what becomes of a listener's connections.
-func (s *Server) secureEntry(ctx context.Context, l net.Listener, h1, h0 *handoff) func(net.Conn) {
-	if door, ok := l.(Door); ok {
-		return func(conn net.Conn) { s.handle(conn, func() { s.enter(ctx, door, conn, h1, h0) }) }
+// connHandler returns the function that serves the connections of a listener.
+func (s *Server) connHandler(ctx context.Context, l net.Listener, h1, h0 *connListener) func(net.Conn) {
+	if listener, ok := l.(SocketListener); ok {
+		return func(conn net.Conn) { s.handle(conn, func() { s.serveSocket(ctx, listener, conn, h1, h0) }) }
 	}
 	return func(conn net.Conn) {
 		s.handle(conn, func() {
 			if c := s.track(ctx, conn, nil); c != nil {
-				closeUnless(c, func() { s.serveSecure(ctx, c, s.tls, h1) })
+				closeOnPanic(c, func() { s.serveSecure(ctx, c, s.tls, h1) })
 			}
 		})
 	}
 }
 
-// drain ends politely: no new connections, HTTP/1.1 closes after the request in flight, HTTP/2 is told
-// to go away, and what is left after the deadline is cut.
+// drain shuts down gracefully: listeners close, HTTP/1.1 connections close after the request in flight, HTTP/2
+// connections get GOAWAY, and whatever is left after the deadline is closed.
 func (s *Server) drain(listeners []net.Listener) {
 	for _, l := range listeners {
 		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
@@ -134,27 +134,27 @@ func (s *Server) drain(listeners []net.Listener) {
 	s.conns.Wait()
 }
 
-// handle serves a connection beside others. After a panic nobody does, and it is closed.
+// handle serves a connection in its own goroutine. A panic is logged and closes the connection.
 func (s *Server) handle(conn net.Conn, serve func()) {
 	s.conns.Go(func() {
 		defer recovery.Log(s.opts.Log, "serving a connection")
-		closeUnless(conn, serve)
+		closeOnPanic(conn, serve)
 	})
 }
 
-// closeUnless closes a connection unless whoever serves it returns.
-func closeUnless(conn net.Conn, serve func()) {
-	handed := false
+// closeOnPanic closes a connection if serve panics.
+func closeOnPanic(conn net.Conn, serve func()) {
+	returned := false
 	defer func() {
-		if !handed {
+		if !returned {
 			_ = conn.Close()
 		}
 	}()
 	serve()
-	handed = true
+	returned = true
 }
 
-// accept runs one listener. Running out of file descriptors is waited out, since connections end.
+// accept runs one listener. When file descriptors run out it makes room and tries again.
 func (s *Server) accept(ctx context.Context, l net.Listener, serve func(net.Conn)) error {
 	const longest = time.Second
 	pause := 5 * time.Millisecond
@@ -179,8 +179,8 @@ func (s *Server) accept(ctx context.Context, l net.Listener, serve func(net.Conn
 	}
 }
 
-// track takes a connection in. One that goes beyond what its client may have is closed at once, without the kernel
-// remembering it; where there is no room for anybody, it waits for a moment first. caller is who came by a door, else nil.
+// track admits a connection. One beyond its client's share is closed at once with a reset, so that the kernel keeps no
+// state for it; if the server is full, it waits for a moment first. caller is nil except on a socket listener.
 func (s *Server) track(ctx context.Context, conn net.Conn, caller *Caller) *rawConn {
 	remote := conn.RemoteAddr()
 	if caller != nil {
@@ -190,23 +190,23 @@ func (s *Server) track(ctx context.Context, conn net.Conn, caller *Caller) *rawC
 	}
 	c := &rawConn{
 		Conn: conn, remote: remote, caller: caller, timeout: s.opts.WriteTimeout, tracker: s.tracker, refusal: s.opts.Refusal,
-		headTimeout: s.opts.ReadHeaderTimeout,
+		headerTimeout: s.opts.ReadHeaderTimeout,
 	}
 	now := time.Now().UnixNano()
-	c.rest.Store(now)
-	c.progress.Store(now)
-	if s.tracker.admitSoon(ctx, c, keyOf(conn, caller)) {
+	c.idleSince.Store(now)
+	c.lastProgress.Store(now)
+	if s.tracker.admitOrWait(ctx, c, keyOf(conn, caller)) {
 		return c
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // it is closed in any case
 	}
-	_ = conn.Close() // nothing was said on it
+	_ = conn.Close() // nothing was sent on it
 	return nil
 }
 
-// serveSecure shakes hands and leads the connection to the server of its protocol.
-func (s *Server) serveSecure(ctx context.Context, raw *rawConn, config *tls.Config, h1 *handoff) {
+// serveSecure completes the handshake and gives the connection to the server of its protocol.
+func (s *Server) serveSecure(ctx context.Context, raw *rawConn, config *tls.Config, h1 *connListener) {
 	conn := &secureConn{Conn: tls.Server(raw, config), raw: raw}
 	if err := s.handshake(ctx, conn); err != nil {
 		s.opts.Log.Debug("handshake failed", "error", err)
@@ -214,10 +214,10 @@ func (s *Server) serveSecure(ctx context.Context, raw *rawConn, config *tls.Conf
 		return
 	}
 	if conn.ConnectionState().NegotiatedProtocol != protocolH2 {
-		h1.give(conn)
+		h1.deliver(conn)
 		return
 	}
-	conn.frames, raw.shared = new(frames), true
+	conn.frames, raw.shared = new(frameParser), true
 	s.h2.serve(withConn(context.WithoutCancel(ctx), conn), conn)
 	_ = raw.Close() // it is closed already, unless the preface was wrong
 }

@@ -9,19 +9,18 @@ import (
 	"time"
 )
 
-// tracker knows every open connection, those taken over by a websocket included, by whose it is: so that
-// nobody has too many, so that there is room for the next, and so that draining can wait for them and, in
-// the end, close them.
+// tracker keeps every open connection by client, including those taken over by a websocket. It enforces the limits,
+// makes room for new connections, and lets draining wait for the open ones and finally close them.
 type tracker struct {
-	limits  limits
-	counts  counters
-	stall   time.Duration // without progress, after which a connection may have to make room
-	mu      sync.Mutex
-	open    int
-	long    int // connections in the midst of a long header
-	clients map[clientKey]*client
-	waiting map[clientKey]bool // who has a connection that waits for room
-	empty   chan struct{}      // closed when the last connection goes after someone began to wait
+	limits      limits
+	counts      counters
+	stall       time.Duration // time without progress after which a connection can be evicted
+	mu          sync.Mutex
+	open        int
+	longHeaders int // connections that are reading a long header
+	clients     map[clientKey]*client
+	waiting     map[clientKey]bool // clients with a connection that waits for room
+	empty       chan struct{}      // closed when the last connection closes; nil unless wait was called
 }
 
 // limits are numbers of connections.
@@ -31,15 +30,15 @@ func newTracker(l limits, stall time.Duration) *tracker {
 	return &tracker{limits: l, stall: stall, clients: make(map[clientKey]*client), waiting: make(map[clientKey]bool)}
 }
 
-// How long a connection waits for room, and how often it looks. It is longer than crowdStall: a flood that has just
-// come must make room for it.
+// How long a connection waits for room, and how often it checks. It is longer than crowdedStall, so that connections of
+// a flood that has just begun can be evicted for it.
 const (
 	roomWait = 300 * time.Millisecond
 	roomPoll = 25 * time.Millisecond
 )
 
-// admitSoon takes a connection in, or says that it must be closed at once. Where there is no room it waits for some.
-func (t *tracker) admitSoon(ctx context.Context, c *rawConn, key clientKey) bool {
+// admitOrWait reports whether a connection is admitted. If there is no room it waits for a while.
+func (t *tracker) admitOrWait(ctx context.Context, c *rawConn, key clientKey) bool {
 	verdict := t.admit(c, key)
 	if verdict == noRoom && t.queue(key) {
 		for end := time.Now().Add(roomWait); verdict == noRoom && time.Now().Before(end) && sleep(ctx, roomPoll); {
@@ -58,7 +57,7 @@ func (t *tracker) admitSoon(ctx context.Context, c *rawConn, key clientKey) bool
 	return verdict == admitted
 }
 
-// queue lets one connection of a client wait, and of all clients a quarter of as many as there may be.
+// queue reports whether a connection may wait: one for each client, and together at most a quarter of all connections.
 func (t *tracker) queue(key clientKey) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,18 +68,18 @@ func (t *tracker) queue(key clientKey) bool {
 	return true
 }
 
-// verdict is what becomes of a new connection.
-type verdict int
+// admission is the decision about a new connection.
+type admission int
 
 const (
-	admitted verdict = iota
+	admitted admission = iota
 	overShare
 	noRoom
 )
 
-// admit takes a connection in if it may. If there is no room, the one that has been without a request for longest has to
-// go, or else the one that has been without progress for longest.
-func (t *tracker) admit(c *rawConn, key clientKey) verdict {
+// admit adds a connection if the limits allow it. If there is no room, it evicts the one that has been idle for longest,
+// or else the one that has made no progress for longest.
+func (t *tracker) admit(c *rawConn, key clientKey) admission {
 	t.mu.Lock()
 	who := t.clients[key]
 	if who != nil && len(who.conns) >= key.share(t.limits.client) {
@@ -94,7 +93,7 @@ func (t *tracker) admit(c *rawConn, key clientKey) verdict {
 			return noRoom
 		}
 		t.drop(victim)
-		who = t.clients[key] // it may have been the client's last
+		who = t.clients[key] // the victim may have been the client's last connection
 	}
 	if who == nil {
 		who = &client{key: key, name: fmt.Sprint(key), conns: make(map[*rawConn]struct{})}
@@ -108,7 +107,7 @@ func (t *tracker) admit(c *rawConn, key clientKey) verdict {
 	return admitted
 }
 
-// makeRoom closes a connection that can go, if there is one.
+// makeRoom evicts a connection if one can be evicted.
 func (t *tracker) makeRoom() {
 	t.mu.Lock()
 	victim := t.victim()
@@ -119,23 +118,22 @@ func (t *tracker) makeRoom() {
 func (t *tracker) evict(victim *rawConn) {
 	if victim != nil {
 		t.counts.evicted.Add(1)
-		_ = victim.Close() // it had no request in flight, or one that went nowhere
+		_ = victim.Close() // it had no request in flight, or one without progress
 	}
 }
 
-// sampled is how many connections are looked at to find one that can go.
-const sampled = 256
+// sampleSize is how many connections are examined to find a victim.
+const sampleSize = 256
 
-// Ages after which a connection can go while there is no room for another: crowdStall is that of one without progress
-// whose client holds more than half of its share, youth that of one without a request, which may still be shaking hands.
+// When a connection can be evicted: crowdedStall after its last progress if its client holds more than half of its share;
+// minIdleAge after its last request, since a new connection may still be in its handshake.
 const (
-	crowdStall = 100 * time.Millisecond
-	youth      = 200 * time.Millisecond
+	crowdedStall = 100 * time.Millisecond
+	minIdleAge   = 200 * time.Millisecond
 )
 
-// victim returns the connection that can go, nil if there seems to be none: one of a client that has very many, if it
-// is without a request or gets nowhere; else one of anybody's without a request; else one on which nothing has come
-// or gone for long, whatever it is busy with.
+// victim returns the connection to evict, nil if none is found: first one of a client that has very many, if it is idle
+// or makes no progress; then an idle one of any client; then one without progress, whatever it is doing.
 func (t *tracker) victim() *rawConn {
 	now := time.Now()
 	before := func(since int64, age time.Duration) int64 {
@@ -149,10 +147,10 @@ func (t *tracker) victim() *rawConn {
 			if len(c.client.conns) <= c.client.key.share(t.limits.client)/2 {
 				return 0
 			}
-			return cmp.Or(c.rest.Load(), before(c.progress.Load(), crowdStall))
+			return cmp.Or(c.idleSince.Load(), before(c.lastProgress.Load(), crowdedStall))
 		},
-		func(c *rawConn) int64 { return before(c.rest.Load(), youth) },
-		func(c *rawConn) int64 { return before(c.progress.Load(), t.stall) },
+		func(c *rawConn) int64 { return before(c.idleSince.Load(), minIdleAge) },
+		func(c *rawConn) int64 { return before(c.lastProgress.Load(), t.stall) },
 	} {
 		if c := t.longest(since); c != nil {
 			return c
@@ -161,8 +159,8 @@ func (t *tracker) victim() *rawConn {
 	return nil
 }
 
-// longest returns the connection for which since is the earliest, of the client that has the most of them, among
-// some that a map happens to begin with. A zero is of one that stays.
+// longest returns the connection with the earliest since, of the client that has the most connections, in a random
+// sample. A zero means that the connection must stay.
 func (t *tracker) longest(since func(*rawConn) int64) *rawConn {
 	var best *rawConn
 	var earliest int64
@@ -178,7 +176,7 @@ func (t *tracker) longest(since func(*rawConn) int64) *rawConn {
 			if when > 0 && (best == nil || len(who.conns) > len(best.client.conns) || when < earliest) {
 				best, earliest = c, when
 			}
-			if looked >= sampled {
+			if looked >= sampleSize {
 				return best
 			}
 		}
@@ -232,7 +230,7 @@ func (t *tracker) wait(ctx context.Context) error {
 	}
 }
 
-// closeAll closes what is left, without the politeness of TLS, and says how many there were.
+// closeAll closes all connections without a TLS close notification and returns how many there were.
 func (t *tracker) closeAll() int {
 	t.mu.Lock()
 	left := make([]net.Conn, 0, t.open)
@@ -243,7 +241,7 @@ func (t *tracker) closeAll() int {
 	}
 	t.mu.Unlock()
 	for _, c := range left {
-		_ = c.Close() // nobody is left to tell
+		_ = c.Close() // nobody is left to handle the error
 	}
 	return len(left)
 }

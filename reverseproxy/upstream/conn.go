@@ -14,12 +14,12 @@ const bufferSize = 32 << 10
 // conn is one connection to an application. Between requests no goroutine belongs to it.
 type conn struct {
 	net.Conn
-	br     *bufio.Reader
-	out    []byte // scratch for the head of a request
-	allow  int64  // bytes that may still be read, while limited
-	limit  bool
-	reused bool
-	since  time.Time // when it became idle
+	br        *bufio.Reader
+	out       []byte // scratch for the head of a request
+	allow     int64  // bytes that may still be read, while limited
+	limit     bool
+	reused    bool
+	idleSince time.Time // when it became idle
 
 	readLimit, writeLimit time.Time // deadlines in force
 }
@@ -50,7 +50,7 @@ func (c *conn) Read(p []byte) (int, error) {
 func (c *conn) limitReading(n int64) { c.limit, c.allow = true, n }
 func (c *conn) unlimit()             { c.limit = false }
 
-// CloseWrite tells the application that nothing more will come.
+// CloseWrite half-closes the connection: the application sees the end of the input.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -58,9 +58,9 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
-// quiet asks the kernel whether an idle connection is open and has nothing to say. What an application
-// says unasked (such as "408 Request Timeout") would be taken for the answer to the next request.
-func (c *conn) quiet() bool {
+// reusable reports whether an idle connection is open and has no unread bytes. Bytes that an application sends without a
+// request (such as "408 Request Timeout") would be taken for the response to the next request.
+func (c *conn) reusable() bool {
 	c.readLimit = time.Time{}
 	if err := c.SetReadDeadline(time.Time{}); err != nil { // one that has passed would be taken for an answer
 		return false
@@ -83,15 +83,15 @@ func (c *conn) quiet() bool {
 	return err == nil && quiet
 }
 
-// holds reports whether text lies in the read buffer.
-func (c *conn) holds(text []byte) bool {
+// bufferContains reports whether text lies in the read buffer.
+func (c *conn) bufferContains(text []byte) bool {
 	data, err := c.br.Peek(c.br.Buffered())
 	return err == nil && bytes.Contains(data, text)
 }
 
-// writeWithin writes p, which must make progress in time.
+// writeWithin writes p; limit bounds the time.
 func (c *conn) writeWithin(p []byte, limit time.Duration) (n int, err error) {
-	if c.writeLimit, err = prolong(c.writeLimit, limit, c.SetWriteDeadline); err != nil {
+	if c.writeLimit, err = extendDeadline(c.writeLimit, limit, c.SetWriteDeadline); err != nil {
 		return 0, err
 	}
 	return c.Write(p)
@@ -99,7 +99,7 @@ func (c *conn) writeWithin(p []byte, limit time.Duration) (n int, err error) {
 
 // readWithin limits the reads that follow.
 func (c *conn) readWithin(limit time.Duration) (err error) {
-	c.readLimit, err = prolong(c.readLimit, limit, c.SetReadDeadline)
+	c.readLimit, err = extendDeadline(c.readLimit, limit, c.SetReadDeadline)
 	return err
 }
 
@@ -109,9 +109,9 @@ func (c *conn) unlimitedReads() error {
 	return c.SetReadDeadline(time.Time{})
 }
 
-// prolong moves a deadline unless it lies about right already: moving it costs more than copying a few
-// bytes does.
-func prolong(old time.Time, limit time.Duration, set func(time.Time) error) (time.Time, error) {
+// extendDeadline moves a deadline unless at least three quarters of it are left: moving it costs more than copying a few
+// bytes.
+func extendDeadline(old time.Time, limit time.Duration, set func(time.Time) error) (time.Time, error) {
 	now := time.Now()
 	if left := old.Sub(now); left <= limit && left > limit*3/4 {
 		return old, nil

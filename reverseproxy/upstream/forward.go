@@ -18,29 +18,29 @@ import (
 // is set, and Upgrade is present only if the client asked for a protocol that it may have. Request
 // trailers are dropped, as RFC 9110 §6.5.1 allows.
 //
-// A body of up to Options.Intake is taken in first. Then the request waits for a place, which its client's share and
-// the application's places allow it.
+// A body of up to Options.BufferSize is buffered first. Then the request waits for a place, within its client's share and
+// the application's places.
 //
-// A nil error means a whole response. On ErrAborted part of one was sent and the caller must cut the
+// A nil error means that a complete response was sent. On ErrAborted part of one was sent and the caller must close the
 // client's connection; on any other error nothing was sent.
 func (t *Transport) Forward(w http.ResponseWriter, r *http.Request, to Target) error {
 	x := exchange{transport: t, w: w, r: r, filter: to.Filter, repeatable: repeatable(r)}
 	x.place.client, x.place.control = to.Client, http.NewResponseController(w)
-	x.in.memory, x.in.client = &t.memory, to.Client
-	defer x.in.release()
-	if err := x.takeIn(to); err != nil {
+	x.buffer.memory, x.buffer.client = &t.memory, to.Client
+	defer x.buffer.release()
+	if err := x.bufferBody(to); err != nil {
 		return err
 	}
-	if x.in.whole && hasBody(r) {
+	if x.buffer.whole && hasBody(r) {
 		delete(r.Header, "Expect") // it has been fulfilled
 		if r.ContentLength < 0 {
-			x.r = measured(r, len(x.in.data))
+			x.r = withLength(r, len(x.buffer.data))
 		}
 	}
-	if err := x.enter(to); err != nil {
+	if err := x.acquirePlace(to); err != nil {
 		return err
 	}
-	defer x.pool.leave(&x.place)
+	defer x.pool.release(&x.place)
 	again, err := x.attempt(false)
 	if again {
 		_, err = x.attempt(true)
@@ -48,8 +48,8 @@ func (t *Transport) Forward(w http.ResponseWriter, r *http.Request, to Target) e
 	return err
 }
 
-// measured is r with the length that its body turned out to have.
-func measured(r *http.Request, length int) *http.Request {
+// withLength returns r with the length of its buffered body.
+func withLength(r *http.Request, length int) *http.Request {
 	copied := *r
 	copied.ContentLength = int64(length)
 	if length == 0 {
@@ -58,13 +58,13 @@ func measured(r *http.Request, length int) *http.Request {
 	return &copied
 }
 
-// enter waits for a place.
-func (x *exchange) enter(to Target) error {
+// acquirePlace waits until the request has a place at the application.
+func (x *exchange) acquirePlace(to Target) error {
 	opts := &x.transport.opts
 	for {
 		x.pool = x.transport.pool(to.Socket)
-		err := x.pool.enter(x.r.Context(), &x.place, cmp.Or(to.Places, opts.MaxActive), opts.QueueTimeout)
-		if !errors.Is(err, errGone) {
+		err := x.pool.acquire(x.r.Context(), &x.place, cmp.Or(to.Places, opts.MaxActive), opts.QueueTimeout)
+		if !errors.Is(err, errPoolRemoved) {
 			return err
 		}
 	}
@@ -78,51 +78,51 @@ type exchange struct {
 	w          http.ResponseWriter
 	r          *http.Request
 	filter     func(http.Header)
-	in         intake
+	buffer     bodyBuffer
 	repeatable bool
 	upgrade    string
-	guard      guard
+	cancel     cancelWatch
 }
 
-// attempt sends the request once. It asks to be called again, with a fresh connection, if the
-// application closed an unused one under our hands.
+// attempt sends the request once. It returns again if the application closed a reused connection and the request must be
+// sent on a new one.
 func (x *exchange) attempt(fresh bool) (again bool, err error) {
 	ctx := x.r.Context()
 	c, err := x.transport.connect(ctx, x.pool, fresh, x.repeatable)
 	if err != nil {
-		return false, x.blame(err, nil)
+		return false, x.classify(err, nil)
 	}
-	x.guard = guard{ctx: ctx, conn: c}
+	x.cancel = cancelWatch{ctx: ctx, conn: c}
 	keep := false
 	defer func() {
-		if x.guard.release() && keep {
+		if x.cancel.release() && keep {
 			x.pool.put(c, x.transport.opts.MaxIdle)
 			return
 		}
 		_ = c.Close() // the error that led here is the one that counts
 	}()
 	if sent, err := x.sendHead(c); err != nil {
-		return c.reused && (x.repeatable || sent == 0), x.blame(fmt.Errorf("%w: %w", ErrUnreachable, err), nil)
+		return c.reused && (x.repeatable || sent == 0), x.classify(fmt.Errorf("%w: %w", ErrUnreachable, err), nil)
 	}
 	var u *upload
-	if !x.in.whole || len(x.in.data) > 0 {
-		x.guard.watch()
+	if !x.buffer.whole || len(x.buffer.data) > 0 {
+		x.cancel.start()
 		if u, err = x.startUpload(c); err != nil {
-			return false, x.blame(err, nil)
+			return false, x.classify(err, nil)
 		}
 		defer func() { u.end(c, x.r, err == nil) }()
 	}
 	resp, silent, err := x.readHead(c, u)
 	if err != nil {
-		return silent && c.reused && x.repeatable, x.blame(err, u)
+		return silent && c.reused && x.repeatable, x.classify(err, u)
 	}
-	if own := x.transport.opts.Own; own != nil {
+	if own := x.transport.opts.ErrorPageStatus; own != nil {
 		if page := own(resp); page != 0 {
-			return false, &OwnError{Status: resp.StatusCode, Page: page}
+			return false, &WebServerError{Status: resp.StatusCode, Page: page}
 		}
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		x.guard.release()
+		x.cancel.release()
 		return false, x.transport.tunnel(x.w, c, resp)
 	}
 	keep, err = x.respond(c, resp, u)
@@ -130,44 +130,44 @@ func (x *exchange) attempt(fresh bool) (again bool, err error) {
 }
 
 const (
-	// largeHead is what a socket takes without anybody reading from it.
+	// largeHead is what a socket accepts without a reader.
 	largeHead = 16 << 10
-	// smallBody is what leaves in one write with the head.
+	// smallBody is the largest body that is sent in one write with the head.
 	smallBody = 8 << 10
 )
 
-// sendHead sends the head, and the body with it if that is small.
+// sendHead sends the head together with a small body.
 func (x *exchange) sendHead(c *conn) (sent int, err error) {
 	x.upgrade = x.r.Header.Get("Upgrade")
 	c.out = head(c.out[:0], x.r, x.upgrade)
-	small := x.in.whole && len(x.in.data) <= smallBody
+	small := x.buffer.whole && len(x.buffer.data) <= smallBody
 	if small {
-		c.out = append(c.out, x.in.data...)
+		c.out = append(c.out, x.buffer.data...)
 	}
 	if len(c.out) > largeHead {
-		x.guard.watch()
+		x.cancel.start()
 	}
 	sent, err = c.writeWithin(c.out, x.transport.opts.StallTimeout)
 	if small && err == nil {
-		x.in.release()
+		x.buffer.release()
 	}
 	return sent, err
 }
 
-// blame names whose fault err is.
-func (x *exchange) blame(err error, u *upload) error {
+// classify wraps err with the sentinel of whoever caused it.
+func (x *exchange) classify(err error, u *upload) error {
 	if u != nil && x.r.Context().Err() != nil {
-		// net/http takes a read that came too late for a client that has gone; only the upload knows. It ends now,
-		// since the guard has closed what it writes to.
-		x.guard.watch()
+		// net/http reports a read timeout like a client that has gone; only the upload knows which it was. The upload
+		// ends now, because the connection that it writes to is closed.
+		x.cancel.start()
 		<-u.done
 	}
 	switch {
-	case u.failed() && x.place.evicted.Load():
+	case u.failedByClient() && x.place.evicted.Load():
 		return fmt.Errorf("%w: %w", ErrBusy, err)
-	case u.failed() && errors.Is(u.err, os.ErrDeadlineExceeded):
+	case u.failedByClient() && errors.Is(u.err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%w: %w", ErrSlow, err)
-	case x.r.Context().Err() != nil || u.failed():
+	case x.r.Context().Err() != nil || u.failedByClient():
 		return fmt.Errorf("%w: %w", ErrClient, err)
 	}
 	return err
@@ -176,19 +176,19 @@ func (x *exchange) blame(err error, u *upload) error {
 // maxInterim bounds the 1xx responses before the final one.
 const maxInterim = 16
 
-// readHead waits for the header of the final response and passes on interim ones. silent reports that
-// the connection ended without a single byte.
+// readHead waits for the header of the final response and forwards interim ones. silent means that the connection ended
+// without a single byte.
 func (x *exchange) readHead(c *conn, u *upload) (resp *http.Response, silent bool, err error) {
 	opts := &x.transport.opts
 	for range maxInterim {
 		c.limitReading(opts.MaxHeaderBytes)
-		if err := x.await(c, u); err != nil {
-			return nil, true, headFault(err)
+		if err := x.awaitHeader(c, u); err != nil {
+			return nil, true, headerError(err)
 		}
 		resp, err := http.ReadResponse(c.br, x.r)
 		c.unlimit()
 		if err != nil {
-			return nil, false, headFault(err)
+			return nil, false, headerError(err)
 		}
 		if x.filter != nil {
 			x.filter(resp.Header)
@@ -199,12 +199,12 @@ func (x *exchange) readHead(c *conn, u *upload) (resp *http.Response, silent boo
 				u.allow()
 			}
 		case resp.StatusCode == http.StatusSwitchingProtocols:
-			u.answering()
+			u.answerBegan()
 			return resp, false, x.checkSwitch(resp)
 		case resp.StatusCode > 101 && resp.StatusCode < 200:
 			x.interim(resp)
 		case resp.StatusCode >= 200 && resp.StatusCode < 600:
-			u.answering()
+			u.answerBegan()
 			return resp, false, nil
 		default:
 			return nil, false, fmt.Errorf("%w: status %d", ErrBadAnswer, resp.StatusCode)
@@ -213,36 +213,36 @@ func (x *exchange) readHead(c *conn, u *upload) (resp *http.Response, silent boo
 	return nil, false, fmt.Errorf("%w: more than %d interim responses", ErrBadAnswer, maxInterim)
 }
 
-// prompt is how fast most answers come. Only for those that take longer is it worth while to have the
-// client watched.
-const prompt = 100 * time.Millisecond
+// fastAnswer is the time within which most answers come. Only for slower ones is it worth watching for the client's
+// departure.
+const fastAnswer = 100 * time.Millisecond
 
 var headEnd = []byte("\r\n\r\n")
 
-// await returns when a header has begun to come. While the application has not got the whole request it is the
-// upload that sets the limit, at its end.
-func (x *exchange) await(c *conn, u *upload) error {
+// awaitHeader returns when the first byte of a header has arrived. While an upload is in progress, the upload sets the
+// read deadline when it ends.
+func (x *exchange) awaitHeader(c *conn, u *upload) error {
 	if u != nil {
 		_, err := c.br.Peek(1)
 		return err
 	}
 	limit := x.transport.opts.HeaderTimeout
-	if x.guard.stop == nil && prompt < limit {
-		if err := c.readWithin(prompt); err != nil {
+	if x.cancel.stop == nil && fastAnswer < limit {
+		if err := c.readWithin(fastAnswer); err != nil {
 			return err
 		}
-		// Whoever looks at once finds nothing yet, and sleeps and is woken for it: other requests go first.
+		// The answer is not there yet. Yielding once lets other requests run and often avoids sleeping and being woken.
 		runtime.Gosched()
 		_, err := c.br.Peek(1)
-		if err == nil && c.holds(headEnd) {
+		if err == nil && c.bufferContains(headEnd) {
 			return nil
 		}
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
-		limit -= prompt
+		limit -= fastAnswer
 	}
-	x.guard.watch()
+	x.cancel.start()
 	if err := c.readWithin(limit); err != nil {
 		return err
 	}
@@ -250,7 +250,7 @@ func (x *exchange) await(c *conn, u *upload) error {
 	return err
 }
 
-func headFault(err error) error {
+func headerError(err error) error {
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		return fmt.Errorf("%w: %w", ErrTimeout, err)
@@ -258,11 +258,11 @@ func headFault(err error) error {
 	return fmt.Errorf("%w: %w", ErrBadAnswer, err)
 }
 
-// interim passes on a response such as 103 Early Hints.
+// interim forwards a response such as 103 Early Hints.
 func (x *exchange) interim(resp *http.Response) {
 	header := x.w.Header()
 	before := header.Clone()
-	takeOver(header, resp.Header)
+	copyHeader(header, resp.Header)
 	x.w.WriteHeader(resp.StatusCode)
 	clear(header)
 	for name, values := range before {
@@ -270,15 +270,15 @@ func (x *exchange) interim(resp *http.Response) {
 	}
 }
 
-// respond sends the final response, and reports whether the connection can serve another request.
+// respond sends the final response and reports whether the connection can be used for another request.
 func (x *exchange) respond(c *conn, resp *http.Response, u *upload) (keep bool, err error) {
 	header := x.w.Header()
-	takeOver(header, resp.Header)
+	copyHeader(header, resp.Header)
 	for name := range resp.Trailer {
 		header.Add("Trailer", name)
 	}
-	if !x.in.whole && !u.complete() && x.r.ProtoMajor == 1 {
-		// What is left of the body must never be read as the next request.
+	if !x.buffer.whole && !u.complete() && x.r.ProtoMajor == 1 {
+		// The rest of the body must never be read as the next request.
 		header.Set("Connection", "close")
 	}
 	x.w.WriteHeader(resp.StatusCode)
@@ -286,12 +286,12 @@ func (x *exchange) respond(c *conn, resp *http.Response, u *upload) (keep bool, 
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", ErrAborted, err)
 	}
-	// Bytes after the response are an answer to a question nobody asked.
+	// Bytes after the response belong to no request.
 	return whole && !resp.Close && c.br.Buffered() == 0 && u.complete(), nil
 }
 
-// takeOver copies the header of a response, except for what belongs to the connection.
-func takeOver(into, from http.Header) {
+// copyHeader copies the header of a response without hop-by-hop fields.
+func copyHeader(into, from http.Header) {
 	for _, list := range from["Connection"] {
 		for name := range tokens(list) {
 			delete(from, http.CanonicalHeaderKey(name))
@@ -304,11 +304,11 @@ func takeOver(into, from http.Header) {
 	}
 }
 
-// body sends the body and reports whether its end is certain without the connection's end.
+// body sends the body and reports whether the body's framing marks its end, as opposed to the end of the connection.
 func (x *exchange) body(c *conn, resp *http.Response) (whole bool, err error) {
 	s := stream{
 		w: x.w, control: x.place.control, conn: c, stall: x.transport.opts.StallTimeout,
-		windowed: x.r.ProtoMajor > 1, watch: x.guard.watch, place: &x.place,
+		windowed: x.r.ProtoMajor > 1, watch: x.cancel.start, place: &x.place,
 	}
 	switch {
 	case x.r.Method == http.MethodHead || resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified:

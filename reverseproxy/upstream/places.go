@@ -10,52 +10,52 @@ import (
 	"time"
 )
 
-// One client holds at most a sixteenth of an upstream's places, but may always have a few: a page has several parts.
+// One client holds at most a sixteenth of an upstream's places, but always at least a few: a page needs several requests.
 const (
 	shareOf  = 16
 	minShare = 4
 )
 
-// evictAfter is how long a request may hold a place before it can be told to make room, and how often those who
-// wait look for one that can.
+// evictAfter is how long a request may hold a place before it can be evicted, and how often waiting requests try to
+// evict one.
 const evictAfter = time.Second
 
-// The states of a place. Only who waits for its client can be evicted: what the application takes time for is
-// not the client's fault.
+// The states of a place. Only a request that waits for its client can be evicted: a slow application is not the client's
+// fault.
 const (
-	thinking int32 = iota
+	awaitingApp int32 = iota
 	receiving
 	sending
 )
 
 // place is one request's place at an upstream.
 type place struct {
-	client  string
-	control *http.ResponseController
-	since   time.Time
-	index   int          // in the pool
-	state   atomic.Int32 // what it waits for
-	moved   atomic.Int64 // bytes that came from or went to the client
-	evicted atomic.Bool
-	ready   chan struct{} // closed when it is admitted after waiting
+	client      string
+	control     *http.ResponseController
+	since       time.Time
+	index       int          // in the pool
+	state       atomic.Int32 // whom the request waits for
+	transferred atomic.Int64 // bytes from and to the client
+	evicted     atomic.Bool
+	ready       chan struct{} // closed when it is admitted after waiting
 }
 
-// progress is how many bytes passed per second.
+// progress returns the bytes transferred per second.
 func (pl *place) progress(now time.Time) float64 {
-	return float64(pl.moved.Load()) / now.Sub(pl.since).Seconds()
+	return float64(pl.transferred.Load()) / now.Sub(pl.since).Seconds()
 }
 
-// errGone is a pool that was swept away between being looked up and being entered.
-var errGone = errors.New("pool is gone")
+// errPoolRemoved means that a pool was removed between the lookup and acquire.
+var errPoolRemoved = errors.New("pool is gone")
 
-// enter returns once pl has a place, or says why it gets none.
-func (p *pool) enter(ctx context.Context, pl *place, places int, patience time.Duration) error {
+// acquire waits until pl is admitted.
+func (p *pool) acquire(ctx context.Context, pl *place, places int, timeout time.Duration) error {
 	p.mu.Lock()
 	p.max, p.share = places, max(places/shareOf, minShare)
 	switch {
-	case p.gone:
+	case p.removed:
 		p.mu.Unlock()
-		return errGone
+		return errPoolRemoved
 	case p.free(pl.client):
 		p.admit(pl)
 		p.mu.Unlock()
@@ -65,15 +65,15 @@ func (p *pool) enter(ctx context.Context, pl *place, places int, patience time.D
 	p.waiting = append(p.waiting, pl)
 	p.makeRoom(pl.client)
 	p.mu.Unlock()
-	if err := p.wait(ctx, pl, patience); err != nil {
-		p.giveUp(pl)
+	if err := p.wait(ctx, pl, timeout); err != nil {
+		p.abandon(pl)
 		return err
 	}
 	return nil
 }
 
-func (p *pool) wait(ctx context.Context, pl *place, patience time.Duration) error {
-	end := time.Now().Add(patience)
+func (p *pool) wait(ctx context.Context, pl *place, timeout time.Duration) error {
+	end := time.Now().Add(timeout)
 	tick := time.NewTimer(evictAfter)
 	defer tick.Stop()
 	for {
@@ -94,8 +94,8 @@ func (p *pool) wait(ctx context.Context, pl *place, patience time.Duration) erro
 	}
 }
 
-// giveUp takes pl out, wherever it has got to.
-func (p *pool) giveUp(pl *place) {
+// abandon removes pl, whether it still waits or was admitted meanwhile.
+func (p *pool) abandon(pl *place) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if i := slices.Index(p.waiting, pl); i >= 0 {
@@ -106,7 +106,7 @@ func (p *pool) giveUp(pl *place) {
 	p.next()
 }
 
-// free reports whether client may have one more place. Who has no name shares with nobody.
+// free reports whether client may have one more place. The empty client has no share of its own.
 func (p *pool) free(client string) bool {
 	return len(p.places) < p.max && (client == "" || p.clients[client] < p.share)
 }
@@ -117,7 +117,7 @@ func (p *pool) admit(pl *place) {
 	p.clients[pl.client]++
 }
 
-func (p *pool) leave(pl *place) {
+func (p *pool) release(pl *place) {
 	p.mu.Lock()
 	p.remove(pl)
 	if len(p.waiting) > 0 {
@@ -139,7 +139,7 @@ func (p *pool) remove(pl *place) {
 	}
 }
 
-// next admits whoever waits and may: the one whose client holds least, and of those the first.
+// next admits the waiting request whose client holds the fewest places, the first of those.
 func (p *pool) next() {
 	best := -1
 	for i, pl := range p.waiting {
@@ -156,11 +156,11 @@ func (p *pool) next() {
 	close(pl.ready)
 }
 
-// makeRoom evicts the request with the least progress when all places are taken: of those that wait for their
-// client, and whose client holds more than the one that asks.
+// makeRoom evicts the request with the least progress when all places are taken, among those that wait for their client
+// and whose client holds more places than the given one.
 func (p *pool) makeRoom(client string) {
 	if len(p.places) < p.max {
-		return // it waits for its own client's share
+		return // the request waits for its own client's share
 	}
 	now, leaving := time.Now(), 0
 	var victim *place
@@ -168,7 +168,7 @@ func (p *pool) makeRoom(client string) {
 		switch {
 		case pl.evicted.Load():
 			leaving++
-		case pl.state.Load() == thinking || now.Sub(pl.since) < evictAfter || p.clients[pl.client] <= p.clients[client]:
+		case pl.state.Load() == awaitingApp || now.Sub(pl.since) < evictAfter || p.clients[pl.client] <= p.clients[client]:
 		case victim == nil || pl.progress(now) < victim.progress(now):
 			victim = pl
 		}
@@ -178,7 +178,7 @@ func (p *pool) makeRoom(client string) {
 	}
 }
 
-// evict ends what the request waits for. The pool is locked, so the request has not ended yet.
+// evict interrupts the request's wait for its client. The pool is locked, so the request has not ended yet.
 func (pl *place) evict() {
 	pl.evicted.Store(true)
 	// Where deadlines are not supported, the server's own limits must do.

@@ -12,17 +12,17 @@ import (
 	"chatiere/reverseproxy/upstream/sockets"
 )
 
-// pool holds the places at one socket and the unused connections to it; the one used last is used next, so that
-// the others grow old and are closed.
+// pool holds the places at one socket and the idle connections to it. The most recently used connection is used first,
+// so that the others expire.
 type pool struct {
-	socket string
-	mu     sync.Mutex
-	idle   []*conn
-	gone   bool // it is not in the table any more: nobody may enter, and nothing is kept
+	socket  string
+	mu      sync.Mutex
+	idle    []*conn
+	removed bool // not in Transport.pools any more: it admits nothing and keeps nothing
 
 	max, share int // places, of all and of one client
 	places     []*place
-	clients    map[string]int // places by who holds them
+	clients    map[string]int // number of places by client
 	waiting    []*place
 }
 
@@ -42,8 +42,8 @@ func (t *Transport) pool(socket string) *pool {
 	return p
 }
 
-// take returns an unused connection, or nil.
-func (p *pool) take() *conn {
+// get returns an idle connection, or nil.
+func (p *pool) get() *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.idle) == 0 {
@@ -55,9 +55,9 @@ func (p *pool) take() *conn {
 	return c
 }
 
-// put keeps c for the next request, unless there are enough.
+// put keeps c for the next request, or closes it if there are enough.
 func (p *pool) put(c *conn, most int) {
-	c.reused, c.since = true, time.Now()
+	c.reused, c.idleSince = true, time.Now()
 	p.mu.Lock()
 	if len(p.idle) < most {
 		p.idle = append(p.idle, c)
@@ -69,41 +69,42 @@ func (p *pool) put(c *conn, most int) {
 	}
 }
 
-// expire takes out the connections unused since before limit. A pool that nobody uses is gone from then on.
-func (p *pool) expire(limit time.Time) (expired []*conn, gone bool) {
+// removeIdle removes and returns the connections that have been idle since before limit. A pool that is then unused
+// becomes removed.
+func (p *pool) removeIdle(limit time.Time) (expired []*conn, gone bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := 0
-	for n < len(p.idle) && p.idle[n].since.Before(limit) {
+	for n < len(p.idle) && p.idle[n].idleSince.Before(limit) {
 		n++
 	}
 	expired = append(expired, p.idle[:n]...)
 	p.idle = append(p.idle[:0], p.idle[n:]...)
 	clear(p.idle[len(p.idle):cap(p.idle)])
-	p.gone = len(p.idle)+len(p.places)+len(p.waiting) == 0
-	return expired, p.gone
+	p.removed = len(p.idle)+len(p.places)+len(p.waiting) == 0
+	return expired, p.removed
 }
 
-// Tend closes connections that were unused for too long, until ctx ends, and then all unused ones.
-func (t *Transport) Tend(ctx context.Context) {
+// CloseIdleConns closes connections that have been idle for too long, until ctx ends, and then all idle ones.
+func (t *Transport) CloseIdleConns(ctx context.Context) {
 	tick := time.NewTicker(max(t.opts.IdleTimeout/4, time.Millisecond))
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			t.sweep(time.Now().Add(time.Hour))
+			t.closeIdle(time.Now().Add(time.Hour))
 			return
 		case now := <-tick.C:
-			t.sweep(now.Add(-t.opts.IdleTimeout))
+			t.closeIdle(now.Add(-t.opts.IdleTimeout))
 		}
 	}
 }
 
-func (t *Transport) sweep(limit time.Time) {
+func (t *Transport) closeIdle(limit time.Time) {
 	t.mu.Lock()
 	var expired []*conn
 	for socket, p := range t.pools {
-		old, gone := p.expire(limit)
+		old, gone := p.removeIdle(limit)
 		expired = append(expired, old...)
 		if gone {
 			delete(t.pools, socket)
@@ -115,18 +116,18 @@ func (t *Transport) sweep(limit time.Time) {
 	}
 }
 
-// trusted is how long after its last use a connection is taken for sound without a look at it.
-const trusted = time.Second
+// trustAge is how long after its last use a connection is assumed to be open without a check.
+const trustAge = time.Second
 
-// connect returns a connection to the pool's socket: an unused one if fresh is false and there is one.
+// connect returns a connection to the pool's socket: an idle one if there is one and fresh is false.
 func (t *Transport) connect(ctx context.Context, p *pool, fresh, repeatable bool) (*conn, error) {
 	for !fresh {
-		c := p.take()
+		c := p.get()
 		if c == nil {
 			break
 		}
-		idle := time.Since(c.since)
-		if idle < t.opts.IdleTimeout && (idle < trusted && repeatable || c.quiet()) {
+		idle := time.Since(c.idleSince)
+		if idle < t.opts.IdleTimeout && (idle < trustAge && repeatable || c.reusable()) {
 			return c, nil
 		}
 		_ = c.Close() // nothing was in flight on it

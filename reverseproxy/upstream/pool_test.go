@@ -37,7 +37,7 @@ func TestUnusedConnectionsAreClosedInTime(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		tr.Tend(ctx)
+		tr.CloseIdleConns(ctx)
 	}()
 	get(t, tr, a.socket)
 	for deadline := time.Now().Add(5 * time.Second); a.open.Load() > 0; time.Sleep(time.Millisecond) {

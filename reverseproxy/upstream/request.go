@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Headers that belong to one connection. The caller has removed what else the client named in
-// Connection; these are never taken over in either direction.
+// hopByHop reports whether a header field belongs to one connection and is never forwarded in either direction. The
+// caller has removed the fields that the client named in Connection.
 func hopByHop(name string) bool {
 	switch name {
 	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",

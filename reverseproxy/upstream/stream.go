@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// stream sends a body to the client straight from the connection's read buffer, and passes on at once
-// what has come so far whenever the application pauses.
+// stream sends a body to the client directly from the connection's read buffer, and flushes whenever the application
+// pauses.
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	conn    *conn
 	stall   time.Duration
-	// windowed: the client can hold back single responses (HTTP/2), which the limits of the
-	// connection do not notice.
+	// windowed means that the client can stop single responses (HTTP/2), which the connection's own limits do not
+	// notice.
 	windowed bool
 
 	place *place
@@ -45,7 +45,7 @@ func (s *stream) sized(n int64) error {
 	return nil
 }
 
-// untilEnd sends what comes until the application closes the connection.
+// untilEnd sends everything until the application closes the connection.
 func (s *stream) untilEnd() error {
 	for {
 		data, err := s.next(bufferSize)
@@ -61,22 +61,22 @@ func (s *stream) untilEnd() error {
 	}
 }
 
-// lastChunk is most likely the end of a body.
+// lastChunk is what usually ends a chunked body.
 var lastChunk = []byte("\r\n0\r\n\r\n")
 
-// chunks sends a chunked body, whose reader takes the framing away.
+// chunks sends a chunked body; body is its decoding reader.
 func (s *stream) chunks(body io.Reader) error {
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
-	// The reader may wait in the midst of a chunk.
+	// The reader may wait within a chunk.
 	if err := s.conn.readWithin(s.stall); err != nil {
 		return err
 	}
-	if !s.conn.holds(lastChunk) {
+	if !s.conn.bufferContains(lastChunk) {
 		s.watch()
 	}
 	for {
-		if err := s.pause(); err != nil {
+		if err := s.flushIfEmpty(); err != nil {
 			return err
 		}
 		n, err := body.Read(*buf)
@@ -94,11 +94,11 @@ func (s *stream) chunks(body io.Reader) error {
 	}
 }
 
-// next returns at most n bytes that lie in the read buffer, waiting if there are none.
+// next returns at most n bytes of the read buffer, waiting if it is empty.
 func (s *stream) next(n int64) ([]byte, error) {
 	br := s.conn.br
 	if br.Buffered() == 0 {
-		if err := s.pause(); err != nil {
+		if err := s.flushIfEmpty(); err != nil {
 			return nil, err
 		}
 		if _, err := br.Peek(1); err != nil {
@@ -127,27 +127,27 @@ func (s *stream) send(data []byte, last bool) error {
 func (s *stream) write(data []byte) error {
 	s.sent = true
 	if s.windowed {
-		// A stream that takes no deadline any more is closed, which the next use of it tells.
-		s.sendLimit, _ = prolong(s.sendLimit, s.stall, s.control.SetWriteDeadline)
+		// Setting a deadline fails on a closed stream only, and the next write returns that error.
+		s.sendLimit, _ = extendDeadline(s.sendLimit, s.stall, s.control.SetWriteDeadline)
 	}
 	s.place.state.Store(sending)
 	if s.place.evicted.Load() {
 		return ErrBusy
 	}
 	n, err := s.w.Write(data)
-	s.place.moved.Add(int64(n))
+	s.place.transferred.Add(int64(n))
 	return err
 }
 
-// pause is called before a read: if that has to wait, the client gets now what is there.
-func (s *stream) pause() error {
+// flushIfEmpty is called before each read. If the read will have to wait, it first sends the client everything so far.
+func (s *stream) flushIfEmpty() error {
 	if s.conn.br.Buffered() > 0 {
 		return nil
 	}
 	if err := s.control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
-	s.place.state.Store(thinking)
+	s.place.state.Store(awaitingApp)
 	s.watch()
 	return s.conn.readWithin(s.stall)
 }

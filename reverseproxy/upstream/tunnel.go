@@ -17,8 +17,8 @@ import (
 	"chatiere/reverseproxy/recovery"
 )
 
-// farewell is how long one direction of a tunnel may go on after the other has ended.
-const farewell = 10 * time.Second
+// halfCloseTimeout is how long one direction of a tunnel may continue after the other has ended.
+const halfCloseTimeout = 10 * time.Second
 
 // tokens yields the elements of a comma-separated header value.
 func tokens(list string) iter.Seq[string] {
@@ -31,7 +31,7 @@ func tokens(list string) iter.Seq[string] {
 	}
 }
 
-// checkSwitch refuses a change of protocol that the client did not ask for.
+// checkSwitch rejects a change of protocol that the client did not request.
 func (x *exchange) checkSwitch(resp *http.Response) error {
 	if x.upgrade == "" || !strings.EqualFold(resp.Header.Get("Upgrade"), x.upgrade) {
 		return fmt.Errorf("%w: switched to protocol %.40q", ErrBadAnswer, resp.Header.Get("Upgrade"))
@@ -39,7 +39,7 @@ func (x *exchange) checkSwitch(resp *http.Response) error {
 	return nil
 }
 
-// tunnel takes the client's connection over and joins it with c until both directions have ended.
+// tunnel takes the client's connection over and copies between it and c until both directions have ended.
 func (t *Transport) tunnel(w http.ResponseWriter, c *conn, resp *http.Response) error {
 	client, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -52,13 +52,13 @@ func (t *Transport) tunnel(w http.ResponseWriter, c *conn, resp *http.Response) 
 	if _, err := client.Write(switchHead(w.Header(), resp)); err != nil {
 		return fmt.Errorf("%w: %w", ErrAborted, err)
 	}
-	j := joint{limit: t.opts.TunnelTimeout}
+	j := tunnel{limit: t.opts.TunnelTimeout}
 	j.touch()
 	ended := make(chan struct{}, 2)
 	go j.pipe(c, client, c.br, ended) // recovers
 	go j.pipe(client, c, buffered.Reader, ended)
 	<-ended
-	late := time.AfterFunc(farewell, func() {
+	late := time.AfterFunc(halfCloseTimeout, func() {
 		_ = client.Close()
 		_ = c.Close()
 	})
@@ -67,9 +67,9 @@ func (t *Transport) tunnel(w http.ResponseWriter, c *conn, resp *http.Response) 
 	return nil
 }
 
-// switchHead renders the 101 response, which net/http leaves to whoever takes the connection.
+// switchHead renders the 101 response, which net/http does not write on a hijacked connection.
 func switchHead(ours http.Header, resp *http.Response) []byte {
-	takeOver(ours, resp.Header)
+	copyHeader(ours, resp.Header)
 	var head bytes.Buffer
 	head.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + resp.Header.Get("Upgrade") + "\r\n")
 	// Writing to a bytes.Buffer cannot fail; Write also takes line ends out of values.
@@ -78,17 +78,17 @@ func switchHead(ours http.Header, resp *http.Response) []byte {
 	return head.Bytes()
 }
 
-// joint is what the two directions of a tunnel share.
-type joint struct {
+// tunnel is the state that its two directions share.
+type tunnel struct {
 	limit  time.Duration
-	active atomic.Int64 // when something last passed, in either direction
+	active atomic.Int64 // time of the last byte in either direction
 }
 
-func (j *joint) touch() { j.active.Store(time.Now().UnixNano()) }
+func (j *tunnel) touch() { j.active.Store(time.Now().UnixNano()) }
 
-// pipe copies from one side, read through br, to the other until it ends or nothing has passed either
-// way for too long. Then it tells the other side that nothing more will come.
-func (j *joint) pipe(from, to net.Conn, br *bufio.Reader, ended chan<- struct{}) {
+// pipe copies from one side, read through br, to the other until it ends or both directions are idle for too long. Then
+// it half-closes the other side.
+func (j *tunnel) pipe(from, to net.Conn, br *bufio.Reader, ended chan<- struct{}) {
 	defer func() { ended <- struct{}{} }()
 	j.copy(from, to, br)
 	if half, ok := to.(interface{ CloseWrite() error }); ok {
@@ -96,7 +96,7 @@ func (j *joint) pipe(from, to net.Conn, br *bufio.Reader, ended chan<- struct{})
 	}
 }
 
-func (j *joint) copy(from, to net.Conn, br *bufio.Reader) {
+func (j *tunnel) copy(from, to net.Conn, br *bufio.Reader) {
 	defer recovery.Log(slog.Default(), "carrying a tunnel") // a fault of ours ends this direction, like one of the connection
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
@@ -107,7 +107,7 @@ func (j *joint) copy(from, to net.Conn, br *bufio.Reader) {
 		n, err := br.Read(*buf)
 		if n > 0 {
 			j.touch()
-			if !j.pass(to, (*buf)[:n]) {
+			if !j.write(to, (*buf)[:n]) {
 				return
 			}
 		}
@@ -118,7 +118,7 @@ func (j *joint) copy(from, to net.Conn, br *bufio.Reader) {
 	}
 }
 
-func (j *joint) pass(to net.Conn, p []byte) bool {
+func (j *tunnel) write(to net.Conn, p []byte) bool {
 	if err := to.SetWriteDeadline(time.Now().Add(j.limit)); err != nil {
 		return false
 	}

@@ -18,14 +18,14 @@ import (
 // that ignores the question.
 const continueWait = time.Second
 
-// lingering is how long a client may go on sending a body that nobody wants any more. Closing at once
+// lingerTimeout is how long a client may go on sending a body that nobody wants any more. Closing at once
 // would have its kernel throw away the response we have sent.
-const lingering = 5 * time.Second
+const lingerTimeout = 5 * time.Second
 
 var (
-	// errUnasked ends an upload whose body was never asked for, so that none is on its way.
-	errUnasked = errors.New("body was not asked for")
-	// errAnswered ends an upload that the application did not wait for; the client may still be sending.
+	// errNotRequested ends an upload whose body was never asked for, so that none is on its way.
+	errNotRequested = errors.New("body was not asked for")
+	// errAnswered ends an upload whose response is complete; the client may still be sending.
 	errAnswered = errors.New("answered before the body was read")
 )
 
@@ -34,39 +34,39 @@ var copyBuffers = sync.Pool{New: func() any {
 	return &buf
 }}
 
-// upload sends the body of one request while its response is awaited.
+// upload sends the body of one request while the exchange waits for the response.
 type upload struct {
-	control *http.ResponseController
-	stall   time.Duration // of the application
-	think   time.Duration // of the application, once it has everything
-	pace    pace          // of the client
-	place   *place
-	whole   bool // the body has been taken in: nothing is read from the client
+	control       *http.ResponseController
+	stall         time.Duration // of the application
+	answerTimeout time.Duration // of the application, once it has everything
+	rate          rateBudget    // of the client
+	place         *place
+	whole         bool // the body has been taken in: nothing is read from the client
 
-	proceed chan struct{} // closed when the body may be read
-	once    sync.Once
-	stop    chan struct{} // closed when the body is wanted no more
-	done    chan struct{}
-	err     error       // why it ended, nil when all was sent; valid after done
-	gone    atomic.Bool // it ended because of the client
+	proceed      chan struct{} // closed when the body may be read
+	once         sync.Once
+	stop         chan struct{} // closed when the body is no longer needed
+	done         chan struct{}
+	err          error       // why it ended, nil when all was sent; valid after done
+	clientFailed atomic.Bool // it ended because of the client
 
 	mu       sync.Mutex
 	answered bool // the application has begun to answer
 }
 
-// startUpload begins to send the body, or, if its client asked for leave to send it, waits until allow is called.
+// startUpload starts to send the body. If the client expects 100 Continue, sending waits until allow is called.
 func (x *exchange) startUpload(c *conn) (*upload, error) {
 	opts := &x.transport.opts
 	u := &upload{
-		control: x.place.control, stall: opts.StallTimeout, think: opts.HeaderTimeout, pace: opts.pace(), place: &x.place,
-		whole: x.in.whole, proceed: make(chan struct{}), stop: make(chan struct{}), done: make(chan struct{}),
+		control: x.place.control, stall: opts.StallTimeout, answerTimeout: opts.HeaderTimeout, rate: opts.rateBudget(), place: &x.place,
+		whole: x.buffer.whole, proceed: make(chan struct{}), stop: make(chan struct{}), done: make(chan struct{}),
 	}
-	if !x.in.whole {
-		// By default net/http swallows the rest of a body before it sends a response. Where that cannot
-		// be switched off (HTTP/2) it does not do so.
+	if !x.buffer.whole {
+		// By default net/http reads the rest of a body before it sends a response. HTTP/2 does not, and does not
+		// support the call.
 		_ = u.control.EnableFullDuplex()
 	}
-	if x.in.whole || !expectsContinue(x.r) {
+	if x.buffer.whole || !expectsContinue(x.r) {
 		u.allow()
 	}
 	if err := c.unlimitedReads(); err != nil {
@@ -77,23 +77,23 @@ func (x *exchange) startUpload(c *conn) (*upload, error) {
 		defer close(u.done)
 		defer u.endAfterPanic(c)
 		defer recovery.Error(&u.err)
-		if u.err = u.await(); u.err != nil {
+		if u.err = u.awaitProceed(); u.err != nil {
 			return
 		}
 		var client bool
 		if client, u.err = u.send(c, x); client {
 			// The application waits for a body that never ends, and we for its answer.
-			u.gone.Store(true)
+			u.clientFailed.Store(true)
 			_ = c.Close()
 			return
 		}
-		u.thinking(c)
+		u.startAnswerTimer(c)
 	}()
 	return u, nil
 }
 
-// answering says that the application has begun to answer: its time to think is over.
-func (u *upload) answering() {
+// answerBegan marks that the application has begun to answer, so that startAnswerTimer sets no deadline.
+func (u *upload) answerBegan() {
 	if u == nil {
 		return
 	}
@@ -102,27 +102,27 @@ func (u *upload) answering() {
 	u.mu.Unlock()
 }
 
-// thinking begins the application's time to think. One that takes no more has had its time, unless its answer is
-// on the way.
-func (u *upload) thinking(c *conn) {
+// startAnswerTimer sets the deadline for the application's answer. An application that stopped reading the body gets
+// less time.
+func (u *upload) startAnswerTimer(c *conn) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.answered {
 		return
 	}
-	limit := u.think
+	limit := u.answerTimeout
 	if u.err != nil {
-		limit = min(limit, lingering)
+		limit = min(limit, lingerTimeout)
 	}
-	// A connection that takes no deadline is closed, which its reader notices.
+	// Setting a deadline fails on a closed connection only, which its reader notices.
 	_ = c.SetReadDeadline(time.Now().Add(limit))
 }
 
-// endAfterPanic ends the exchange that a fault of ours cut short.
+// endAfterPanic ends the exchange after a panic in the upload.
 func (u *upload) endAfterPanic(c *conn) {
 	if errors.Is(u.err, recovery.ErrPanic) {
-		slog.Error("sending a request's body failed by a fault of ours", "error", u.err)
-		u.gone.Store(true)
+		slog.Error("panic while sending a request body", "error", u.err)
+		u.clientFailed.Store(true)
 		_ = c.Close()
 	}
 }
@@ -130,7 +130,7 @@ func (u *upload) endAfterPanic(c *conn) {
 // allow lets the body go.
 func (u *upload) allow() { u.once.Do(func() { close(u.proceed) }) }
 
-func (u *upload) await() error {
+func (u *upload) awaitProceed() error {
 	timer := time.NewTimer(continueWait)
 	defer timer.Stop()
 	select {
@@ -141,10 +141,10 @@ func (u *upload) await() error {
 	case <-u.stop:
 	}
 	select {
-	case <-u.proceed: // the client sends already, however late we come to it: what it sends must be taken away
+	case <-u.proceed: // the client has begun to send: its body must be read and discarded
 		return nil
 	default:
-		return errUnasked
+		return errNotRequested
 	}
 }
 
@@ -161,11 +161,11 @@ func (u *upload) complete() bool {
 	}
 }
 
-// failed reports whether the upload ended because of the client.
-func (u *upload) failed() bool { return u != nil && u.gone.Load() }
+// failedByClient reports whether the upload ended because of the client.
+func (u *upload) failedByClient() bool { return u != nil && u.clientFailed.Load() }
 
-// end waits for the upload, having made it stop: its handler must not return before. If the response
-// was sent well, a client of HTTP/1.1 is given time to notice it.
+// end stops the upload and waits for it: the handler must not return before. If the response was sent, an HTTP/1.1 client
+// gets some time to notice it.
 func (u *upload) end(c *conn, r *http.Request, answered bool) {
 	if u == nil || u.complete() {
 		return
@@ -182,15 +182,15 @@ func (u *upload) end(c *conn, r *http.Request, answered bool) {
 		return
 	}
 	_ = u.control.Flush() // if the client has gone, the following ends at once
-	u.deadline(time.Now().Add(lingering))
+	u.deadline(time.Now().Add(lingerTimeout))
 	<-u.done
-	if !errors.Is(u.err, errUnasked) {
-		u.deadline(time.Now().Add(lingering))
+	if !errors.Is(u.err, errNotRequested) {
+		u.deadline(time.Now().Add(lingerTimeout))
 		_, _ = io.Copy(io.Discard, r.Body)
 	}
 }
 
-// deadline limits reads of the body. Where that is not supported, the server's own limits must do.
+// deadline limits reads of the body. Where that is not supported, the server's own limits apply.
 func (u *upload) deadline(when time.Time) {
 	if !u.whole {
 		_ = u.control.SetReadDeadline(when)
@@ -201,18 +201,18 @@ func (u *upload) deadline(when time.Time) {
 func (u *upload) send(c *conn, x *exchange) (client bool, err error) {
 	pooled := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(pooled)
-	part := newPart(*pooled, chunked(x.r))
-	left, body := x.r.ContentLength, io.Reader(prefixed{in: &x.in, rest: x.r.Body})
+	part := newChunkBuffer(*pooled, chunked(x.r))
+	left, body := x.r.ContentLength, io.Reader(bufferedReader{in: &x.buffer, rest: x.r.Body})
 	for {
-		if !u.prolong() {
+		if !u.extendDeadline() {
 			return false, errAnswered
 		}
 		n, readErr := body.Read(part.room())
 		left -= int64(n)
 		if n > 0 {
-			u.pace.add(n)
-			u.place.moved.Add(int64(n))
-			u.place.state.Store(thinking)
+			u.rate.add(n)
+			u.place.transferred.Add(int64(n))
+			u.place.state.Store(awaitingApp)
 			if _, err := c.writeWithin(part.take(n), u.stall); err != nil {
 				return false, err
 			}
@@ -227,12 +227,12 @@ func (u *upload) send(c *conn, x *exchange) (client bool, err error) {
 	}
 }
 
-// prolong gives the client time for the next part, unless the upload was told to stop.
-func (u *upload) prolong() bool {
+// extendDeadline sets the read deadline for the next part and reports whether the upload may continue.
+func (u *upload) extendDeadline() bool {
 	if !u.whole {
 		u.place.state.Store(receiving)
 	}
-	u.deadline(u.pace.deadline()) // first, or it could undo the deadline that end sets
+	u.deadline(u.rate.deadline()) // first, or it could undo the deadline that end sets
 	if u.place.evicted.Load() {
 		u.deadline(time.Unix(1, 0))
 	}
@@ -245,7 +245,7 @@ func (u *upload) prolong() bool {
 }
 
 func (u *upload) finish(c *conn, chunked bool, left int64) (client bool, err error) {
-	u.place.state.Store(thinking)
+	u.place.state.Store(awaitingApp)
 	// The deadline must not hit the read by which net/http notices that the client has left.
 	u.deadline(time.Time{})
 	if chunked {
@@ -258,31 +258,32 @@ func (u *upload) finish(c *conn, chunked bool, left int64) (client bool, err err
 	return false, nil
 }
 
-// part is a buffer that leaves room around the data for the framing of a chunk, so that both leave in
-// one write.
-type part struct {
+// chunkBuffer is a buffer with room for the framing of a chunk around the data, so that both are sent in one write.
+type chunkBuffer struct {
 	buf     []byte
 	chunked bool
 }
 
 const (
-	partLead  = 8 // hexadecimal length and line end
-	partTrail = 2
+	chunkLead  = 8 // hexadecimal length and line end
+	chunkTrail = 2
 )
 
-func newPart(buf []byte, chunked bool) part { return part{buf: buf, chunked: chunked} }
+func newChunkBuffer(buf []byte, chunked bool) chunkBuffer {
+	return chunkBuffer{buf: buf, chunked: chunked}
+}
 
-func (p part) room() []byte { return p.buf[partLead : len(p.buf)-partTrail] }
+func (p chunkBuffer) room() []byte { return p.buf[chunkLead : len(p.buf)-chunkTrail] }
 
-// take returns what is to be sent for the n bytes read into room.
-func (p part) take(n int) []byte {
+// take returns the bytes to send for the n bytes read into room.
+func (p chunkBuffer) take(n int) []byte {
 	if !p.chunked {
-		return p.buf[partLead : partLead+n]
+		return p.buf[chunkLead : chunkLead+n]
 	}
-	var length [partLead]byte
+	var length [chunkLead]byte
 	line := append(strconv.AppendInt(length[:0], int64(n), 16), "\r\n"...)
-	start := partLead - len(line)
+	start := chunkLead - len(line)
 	copy(p.buf[start:], line)
-	copy(p.buf[partLead+n:], "\r\n")
-	return p.buf[start : partLead+n+partTrail]
+	copy(p.buf[chunkLead+n:], "\r\n")
+	return p.buf[start : chunkLead+n+chunkTrail]
 }

@@ -48,15 +48,15 @@ func Proxy(ctx context.Context, c config.Config, log *slog.Logger) error {
 func doors(c config.Config) []edge.Socket {
 	p := c.Paths()
 	return []edge.Socket{
-		{Path: p.GatewayEdgeSocket(), Mode: 0o660, Peer: "gateway", Announced: true},
-		{Path: p.KeycloakEdgeSocket(), Mode: 0o660, Peer: "keycloak", Leads: func(r *http.Request) bool {
+		{Path: p.GatewayEdgeSocket(), Mode: 0o660, Peer: "gateway", SendsOrigin: true},
+		{Path: p.KeycloakEdgeSocket(), Mode: 0o660, Peer: "keycloak", Allow: func(r *http.Request) bool {
 			return hostOf(r) == c.Panel.Host && r.Method == http.MethodPost && r.URL.Path == panel.PathBackChannelLogout
 		}},
-		{Path: p.WorkerEdgeSocket(), Mode: 0o660, Peer: "worker", Leads: func(r *http.Request) bool {
+		{Path: p.WorkerEdgeSocket(), Mode: 0o660, Peer: "worker", Allow: func(r *http.Request) bool {
 			return !slices.Contains(c.PlatformHosts(), hostOf(r))
 		}},
 		// Only panel and proxy may enter its directory.
-		{Path: p.PanelEdgeSocket(), Mode: 0o666, Peer: "panel", Leads: func(r *http.Request) bool {
+		{Path: p.PanelEdgeSocket(), Mode: 0o666, Peer: "panel", Allow: func(r *http.Request) bool {
 			return !c.Identity.External && hostOf(r) == c.IdentityHost()
 		}},
 	}

@@ -23,15 +23,15 @@ func TestEachRolesDoorLeadsWhereItMustAndNowhereElse(t *testing.T) {
 		{"GET", "PANEL." + c.Domain, "/", ""},
 	}
 	for _, door := range wire.Doors(c) {
-		if door.Leads == nil {
-			if !door.Announced {
+		if door.Allow == nil {
+			if !door.SendsOrigin {
 				t.Errorf("%s leads everywhere", door.Path)
 			}
 			continue
 		}
 		for _, a := range asks {
 			r := httptest.NewRequest(a.method, "https://"+a.host+a.path, nil)
-			if got := door.Leads(r); got != (a.by == door.Peer) {
+			if got := door.Allow(r); got != (a.by == door.Peer) {
 				t.Errorf("the door of %s leads to %s %s%s: %v", door.Peer, a.method, a.host, a.path, got)
 			}
 		}

@@ -1,6 +1,6 @@
-// Package sockets connects to unix sockets that lie where somebody else may write. Whoever owns the directory could put a
-// symbolic link there that leads to a neighbour's socket, or to the platform's own; the link would be followed with our
-// rights. Dial connects to the socket itself or not at all.
+// Package sockets connects to unix sockets in directories that somebody else can write to. The owner of the directory
+// could put a symbolic link there that points to another site's socket or to the platform's own, and it would be followed
+// with our rights. Dial connects to the socket itself or fails.
 package sockets
 
 import (
@@ -15,12 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNotSocket tells that what lies at the path is a link or something else than a socket.
+// ErrNotSocket means that the path is a link or another file that is not a socket.
 var ErrNotSocket = errors.New("not a socket")
 
 // Dial connects to the socket at path, without following a link in its last component. The directories above must be
-// ones that nobody untrusted can replace. The file is held open between the look at it and the connection, so that it
-// cannot be exchanged in between.
+// ones that nobody untrusted can replace. The file is kept open from the check to the connection, so that it cannot be
+// replaced in between.
 func Dial(ctx context.Context, path string) (net.Conn, error) {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -12,32 +12,32 @@ import (
 	"time"
 )
 
-// intake is the beginning of a request's body, taken in before the request has a place upstream: most bodies are
-// no longer than that, and a slow client then keeps nobody but itself waiting.
-type intake struct {
+// bodyBuffer is the beginning of a request's body, read before the request takes a place upstream. Most bodies fit in
+// it, so that a slow client keeps no place from others.
+type bodyBuffer struct {
 	data   []byte
-	whole  bool // nothing follows
-	memory *memory
+	whole  bool // the body is complete
+	memory *memoryLimiter
 	client string
 	held   int64
 }
 
 // release gives the memory back.
-func (in *intake) release() {
+func (in *bodyBuffer) release() {
 	if in.held > 0 {
-		in.memory.give(in.client, in.held)
+		in.memory.release(in.client, in.held)
 	}
 	in.data, in.held = nil, 0
 }
 
-// prefixed reads what was taken in and then the rest of the body.
-type prefixed struct {
-	in   *intake
+// bufferedReader reads the buffer and then the rest of the body.
+type bufferedReader struct {
+	in   *bodyBuffer
 	rest io.Reader
 }
 
-// Read gives the memory back as soon as what it held is on its way.
-func (p prefixed) Read(b []byte) (int, error) {
+// Read releases the memory as soon as the buffer has been read.
+func (p bufferedReader) Read(b []byte) (int, error) {
 	if len(p.in.data) == 0 {
 		return p.rest.Read(b)
 	}
@@ -48,20 +48,20 @@ func (p prefixed) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// expectsContinue reports whether the client waits for leave to send its body.
+// expectsContinue reports whether the client waits for 100 Continue before it sends its body.
 func expectsContinue(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Expect"), "100-continue")
 }
 
-// takeIn reads the beginning of the request's body: all of it, if it is not longer than to.MaxBody or Options.Intake.
-// A longer one whose client asks for leave first is left to the application to accept.
-func (x *exchange) takeIn(to Target) error {
+// bufferBody reads the beginning of the request's body: all of it if it is not longer than to.MaxBody or
+// Options.BufferSize. A longer one whose client expects 100 Continue is not read: the application decides.
+func (x *exchange) bufferBody(to Target) error {
 	if !hasBody(x.r) {
-		x.in.whole = true
+		x.buffer.whole = true
 		return nil
 	}
 	opts := &x.transport.opts
-	limit, end := opts.Intake, time.Time{}
+	limit, end := opts.BufferSize, time.Time{}
 	if to.MaxBody > 0 {
 		limit, end = to.MaxBody, time.Now().Add(opts.BodyTimeout)
 		if x.r.ContentLength > limit {
@@ -73,11 +73,11 @@ func (x *exchange) takeIn(to Target) error {
 	} else if expectsContinue(x.r) && (x.r.ContentLength > limit || x.r.ContentLength < 0) {
 		return nil
 	}
-	l := loader{in: &x.in, transport: x.transport, r: x.r, control: x.place.control, pace: opts.pace(), end: end, limit: limit}
+	l := bodyReader{in: &x.buffer, transport: x.transport, r: x.r, control: x.place.control, rate: opts.rateBudget(), end: end, limit: limit}
 	if err := l.load(); err != nil {
 		return err
 	}
-	if to.MaxBody > 0 && !x.in.whole {
+	if to.MaxBody > 0 && !x.buffer.whole {
 		return ErrTooLarge
 	}
 	// The deadline must not hit the read by which net/http notices that the client has left.
@@ -85,20 +85,20 @@ func (x *exchange) takeIn(to Target) error {
 	return nil
 }
 
-// loader fills an intake.
-type loader struct {
-	in        *intake
+// bodyReader fills a bodyBuffer.
+type bodyReader struct {
+	in        *bodyBuffer
 	transport *Transport
 	r         *http.Request
 	control   *http.ResponseController
-	pace      pace
+	rate      rateBudget
 	end       time.Time // when all must be there; zero for no such limit
 	limit     int64
 }
 
-const firstPiece = 4 << 10
+const firstRead = 4 << 10
 
-func (l *loader) load() error {
+func (l *bodyReader) load() error {
 	size, known := l.limit, l.r.ContentLength >= 0
 	if known {
 		size = min(size, l.r.ContentLength)
@@ -117,14 +117,14 @@ func (l *loader) load() error {
 			return nil
 		}
 		if err != nil {
-			return l.fault(err)
+			return l.readError(err)
 		}
 	}
 }
 
-// read takes what has come.
-func (l *loader) read() error {
-	deadline := l.pace.deadline()
+// read reads once into the buffer.
+func (l *bodyReader) read() error {
+	deadline := l.rate.deadline()
 	if !l.end.IsZero() && l.end.Before(deadline) {
 		deadline = l.end
 	}
@@ -132,26 +132,25 @@ func (l *loader) read() error {
 	data := l.in.data
 	n, err := l.r.Body.Read(data[len(data):cap(data)])
 	l.in.data = data[:len(data)+n]
-	l.pace.add(n)
+	l.rate.add(n)
 	return err
 }
 
-func (l *loader) fault(err error) error {
+func (l *bodyReader) readError(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Errorf("%w: %w", ErrSlow, err)
 	}
 	return fmt.Errorf("%w: reading request body: %w", ErrClient, err)
 }
 
-// grow makes room for more, four times what there is, so that memory is held for what came and not for what was
-// announced.
-func (l *loader) grow(size int64) error {
+// grow makes the buffer four times as large, so that memory is used for bytes that arrived, not for an announced length.
+func (l *bodyReader) grow(size int64) error {
 	have := int64(cap(l.in.data))
 	if int64(len(l.in.data)) < have {
 		return nil
 	}
-	want := min(max(4*have, firstPiece), size)
-	if err := l.in.memory.take(l.r.Context(), l.in.client, want-have, l.transport.opts.QueueTimeout); err != nil {
+	want := min(max(4*have, firstRead), size)
+	if err := l.in.memory.acquire(l.r.Context(), l.in.client, want-have, l.transport.opts.QueueTimeout); err != nil {
 		return err
 	}
 	l.in.held += want - have
@@ -159,9 +158,9 @@ func (l *loader) grow(size int64) error {
 	return nil
 }
 
-// memory bounds what bodies taken in may hold, all together. One client may hold a quarter of what the others
-// have left, so that however many fill it, there is some for the next.
-type memory struct {
+// memoryLimiter bounds the memory of all buffered bodies together. One client may hold a quarter of what the others have
+// left, so that there is always some for the next client.
+type memoryLimiter struct {
 	mu      sync.Mutex
 	free    int64
 	clients map[string]int64
@@ -170,22 +169,22 @@ type memory struct {
 
 const memoryShare = 4
 
-// take returns once client holds n bytes more, or says why it gets none.
-func (m *memory) take(ctx context.Context, client string, n int64, patience time.Duration) error {
-	var late <-chan time.Time
+// acquire waits until client may hold n more bytes.
+func (m *memoryLimiter) acquire(ctx context.Context, client string, n int64, timeout time.Duration) error {
+	var expired <-chan time.Time
 	for {
-		freed, ok := m.try(client, n)
+		freed, ok := m.tryAcquire(client, n)
 		if ok {
 			return nil
 		}
-		if late == nil {
-			timer := time.NewTimer(patience)
+		if expired == nil {
+			timer := time.NewTimer(timeout)
 			defer timer.Stop()
-			late = timer.C
+			expired = timer.C
 		}
 		select {
 		case <-freed:
-		case <-late:
+		case <-expired:
 			return fmt.Errorf("%w: no memory for its body", ErrBusy)
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", ErrClient, ctx.Err())
@@ -193,7 +192,7 @@ func (m *memory) take(ctx context.Context, client string, n int64, patience time
 	}
 }
 
-func (m *memory) try(client string, n int64) (freed <-chan struct{}, ok bool) {
+func (m *memoryLimiter) tryAcquire(client string, n int64) (freed <-chan struct{}, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.free >= n && m.clients[client]+n <= m.free/memoryShare {
@@ -207,7 +206,7 @@ func (m *memory) try(client string, n int64) (freed <-chan struct{}, ok bool) {
 	return m.freed, false
 }
 
-func (m *memory) give(client string, n int64) {
+func (m *memoryLimiter) release(client string, n int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.free += n

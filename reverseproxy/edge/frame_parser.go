@@ -7,15 +7,15 @@ const (
 	flagEndStream         = 1
 )
 
-// frames follows what is written to an HTTP/2 connection and finds the ends of responses in it.
-type frames struct {
+// frameParser parses the bytes written to an HTTP/2 connection to find the ends of responses.
+type frameParser struct {
 	head [frameHead]byte
 	have int // bytes of head
 	left int // bytes of the payload still to come
 }
 
-// ended says how many responses come to their end in p.
-func (f *frames) ended(p []byte) (n int) {
+// countEnds returns how many responses end in p.
+func (f *frameParser) countEnds(p []byte) (n int) {
 	for len(p) > 0 {
 		if f.have < frameHead {
 			taken := copy(f.head[f.have:], p)

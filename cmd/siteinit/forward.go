@@ -28,7 +28,10 @@ type forwarding struct {
 	command      []string
 	each         int           // connections of one user at a time; 0: no bound
 	sites        string        // below it each site has a directory, which gets a socket of its own; empty: none
+	deaths       string        // where to note which sites used the command when it ended by itself; empty: nowhere
 	grace        time.Duration // how long the command may take to end
+
+	activity *forward.Activity
 }
 
 // forwardVerb carries one address to another, alone or beside a command.
@@ -48,12 +51,13 @@ func readForwarding(args []string, stderr io.Writer) (f forwarding, err error) {
 	flags.SetOutput(stderr)
 	flags.IntVar(&f.each, "each", 0, "connections of one user at a time; the socket is open to all then")
 	flags.StringVar(&f.sites, "sites", "", "a directory below which each site has its own, which gets a socket of the same name")
+	flags.StringVar(&f.deaths, "deaths", "", "a directory for a note of which sites used the command when it ended by itself")
 	flags.DurationVar(&f.grace, "grace", defaultGrace, "how long the command may take to end")
 	before, command := split(args)
-	if err := flags.Parse(before); err != nil || flags.NArg() != 2 || f.each < 0 || f.sites != "" && f.each == 0 || command != nil && len(command) == 0 {
+	if err := flags.Parse(before); err != nil || flags.NArg() != 2 || f.each < 0 || f.sites != "" && f.each == 0 || f.deaths != "" && f.sites == "" || command != nil && len(command) == 0 {
 		return f, errUsage
 	}
-	f.command = command
+	f.command, f.activity = command, &forward.Activity{}
 	if f.listen, err = forward.ParseAddress(flags.Arg(0)); err != nil {
 		return f, err
 	}
@@ -89,24 +93,40 @@ func (f forwarding) run(ctx context.Context, stdout, stderr io.Writer) int {
 	if err := supervise.AdoptOrphans(); err != nil && os.Getpid() != 1 {
 		log.Warn("adopting orphans", "error", err)
 	}
-	return supervise.Run(ctx, supervise.Options{
+	code := supervise.Run(ctx, supervise.Options{
 		Processes: []supervise.Process{single(f.command)},
 		Grace:     f.grace, Stdout: stdout, Stderr: stderr, Log: log,
 	})
+	if code != 0 && ctx.Err() == nil {
+		f.noteDeath(code, log)
+	}
+	return code
+}
+
+// noteDeath leaves a note of which sites used the command that ended by itself. Without any there is nothing to note.
+func (f forwarding) noteDeath(code int, log *slog.Logger) {
+	now := time.Now().UTC()
+	sites := f.activity.Snapshot(now)
+	if f.deaths == "" || len(sites) == 0 {
+		return
+	}
+	if err := writeDeath(f.deaths, death{Format: 1, At: now, Code: code, Sites: sites}); err != nil {
+		log.Error("noting which sites used the command", "error", err)
+	}
 }
 
 // serve carries connections until ctx ends.
 func (f forwarding) serve(ctx context.Context, listener net.Listener, log *slog.Logger) {
 	report := func(err error) { log.Warn("forwarding", "error", err) }
-	carry := forward.Plain(f.dial, report)
-	handle := carry
+	handle := forward.Plain(f.dial, report)
 	if f.each > 0 {
-		handle = forward.PerUser(f.each, carry, report)
+		handle = forward.PerUser(f.each, handle, report)
 	}
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	if f.sites != "" {
-		sites := &forward.Sites{Dir: f.sites, Name: filepath.Base(f.listen.Address), Limit: f.each, Handle: carry, Log: log}
+		site := func(name string) forward.Handler { return f.activity.Handler(name, f.dial, report) }
+		sites := &forward.Sites{Dir: f.sites, Name: filepath.Base(f.listen.Address), Limit: f.each, Handle: site, Log: log}
 		wait.Go(func() { sites.Run(ctx) })
 	}
 	forward.Serve(ctx, listener, maxForwards, handle, log)

@@ -19,7 +19,7 @@ import (
 
 const usage = `siteinit                                      start what /etc/siteinit.json says
 siteinit run -- command args…                 names and way out for one command
-siteinit forward [-each n [-sites dir]] [-grace 10s] <listen> <dial> [-- command args…]
+siteinit forward [-each n [-sites dir [-deaths dir]]] [-grace 10s] <listen> <dial> [-- command args…]
                                               addresses: unix:/path, tcp:host:port
 
 Called by the name sendmail, it sends the mail on standard input.

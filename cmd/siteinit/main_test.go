@@ -21,6 +21,9 @@ var binary string
 
 // TestMain builds the program once: what is tested here are real processes.
 func TestMain(m *testing.M) {
+	if socket := os.Getenv(fakeServer); socket != "" {
+		serveAndDie(socket)
+	}
 	dir, err := os.MkdirTemp("", "si")
 	if err == nil {
 		binary = filepath.Join(dir, "siteinit")
@@ -265,7 +268,7 @@ func TestForwardAloneAndBesideACommand(t *testing.T) {
 
 func TestWrongUseIsExplained(t *testing.T) {
 	for _, args := range [][]string{{"dance"}, {"forward", "unix:/x"}, {"forward", "x", "y"}, {"forward", "unix:/x", "y"},
-		{"forward", "unix:/x", "tcp:a:1", "--"}, {"run"}, {"-nope"}, {"health"}} {
+		{"forward", "unix:/x", "tcp:a:1", "--"}, {"forward", "-each", "1", "-deaths", "/x", "unix:/x", "unix:/y"}, {"run"}, {"-nope"}, {"health"}} {
 		b := newBox(t, "")
 		b.start(t, args...)
 		b.ends(t, 2)

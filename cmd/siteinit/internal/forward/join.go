@@ -22,6 +22,11 @@ func Join(a, b net.Conn) {
 // unix sockets): no buffer of ours is held for an idle connection.
 func carry(to, from net.Conn) {
 	_, err := io.Copy(to, from)
+	finish(to, from, err)
+}
+
+// finish passes the end of one direction on, and ends both after an error.
+func finish(to, from net.Conn, err error) {
 	if err == nil {
 		err = closeWrite(to)
 	}

@@ -25,7 +25,7 @@ type Sites struct {
 	Dir    string // each site's container has its own directory below mounted, and no other
 	Name   string // of the sockets
 	Limit  int    // connections of one site at a time; the others wait in its queue
-	Handle Handler
+	Handle func(site string) Handler
 	Log    *slog.Logger
 
 	open map[string]siteListener
@@ -102,7 +102,7 @@ func (s *Sites) listen(ctx context.Context, name string, dir fs.FileInfo) {
 	}
 	serving, stop := context.WithCancel(ctx)
 	s.open[name] = siteListener{dir, stop}
-	s.wait.Go(func() { serveQueued(serving, listener, s.Limit, s.Handle, s.Log.With("site", name)) })
+	s.wait.Go(func() { serveQueued(serving, listener, s.Limit, s.Handle(name), s.Log.With("site", name)) })
 }
 
 // serveQueued is Serve for a listener of one client: what is beyond its limit waits in the kernel's queue, where it costs

@@ -26,7 +26,7 @@ func crowd(t *testing.T, handle forward.Handler) string {
 			t.Fatal(err)
 		}
 	}
-	sites := &forward.Sites{Dir: dir, Name: "x.sock", Limit: 3, Handle: handle, Log: slog.New(slog.DiscardHandler)}
+	sites := &forward.Sites{Dir: dir, Name: "x.sock", Limit: 3, Handle: func(string) forward.Handler { return handle }, Log: slog.New(slog.DiscardHandler)}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); sites.Run(ctx) }()
@@ -118,7 +118,7 @@ func TestNothingIsMadeInADirectoryThatIsNoSites(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	sites := &forward.Sites{Dir: dir, Name: "x.sock", Limit: 3, Handle: hello, Log: slog.New(slog.DiscardHandler)}
+	sites := &forward.Sites{Dir: dir, Name: "x.sock", Limit: 3, Handle: func(string) forward.Handler { return hello }, Log: slog.New(slog.DiscardHandler)}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); sites.Run(ctx) }()

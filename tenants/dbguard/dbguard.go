@@ -1,6 +1,7 @@
 // Package dbguard keeps one site from taking the database server that all sites share: its memory, its space for temporary
 // tables, its processors. MariaDB has no bound for these that a session cannot lift, so the guard asks each second what
-// the sites' users do, ends the connections of one that overdoes it, and locks and freezes one that goes on.
+// the sites' users do, ends the connections of one that overdoes it, and locks and freezes one that goes on. What kills the
+// server between two looks is attributed afterwards: see Guard.noteDeaths.
 //
 // It knows no SQL and no container. Start reading at Guard.Look.
 package dbguard
@@ -23,6 +24,7 @@ import (
 type Load struct {
 	Database    string
 	Connections int
+	Statements  int           // that have begun and not ended, waiting ones included
 	Memory      int64         // bytes, of all its connections
 	Temporary   int64         // bytes of temporary files, of all its connections
 	Running     time.Duration // for how long its present statements run, added up
@@ -53,12 +55,19 @@ type Guard struct {
 	TemporarySize func() (int64, error)
 	// Temporary says whose temporary tables lie in there.
 	Temporary func(name string) bool
+	Deaths    Deaths
 	Now       func() time.Time
 	Log       *slog.Logger
 
 	mu      sync.Mutex
 	strikes map[string][]time.Time // by database
 	grown   int64                  // what TemporarySize was when something was last done about it
+	killed  map[string]time.Time   // when connections were last ended, by database
+
+	seen     time.Time       // when the server last answered
+	working  map[string]bool // who had statements running then, by site
+	deaths   []Death         // of the server, within deathWindow, oldest first
+	recalled bool            // deaths were read
 }
 
 const (
@@ -112,11 +121,15 @@ func (g *Guard) Look(ctx context.Context) error {
 	if err := g.Freezer.Restore(ctx); err != nil {
 		return err
 	}
+	faults := []error{g.noteDeaths(ctx)} // before the server is seen again: what was last seen explains its death
+	began := g.Now()
 	loads, err := g.Server.Loads(ctx)
 	if errors.Is(err, tenants.ErrUnavailable) {
 		err = nil // it is told elsewhere, and there is nobody to be kept from anything
+	} else if err == nil {
+		g.noteLook(loads, began)
 	}
-	faults := []error{err}
+	faults = append(faults, err)
 	for _, l := range append(loads, g.temporaryTables(loads)...) {
 		if what, times := l.excess(); what != "" {
 			faults = append(faults, g.end(ctx, l, what, times))
@@ -150,6 +163,10 @@ func (g *Guard) temporaryTables(loads []Load) []Load {
 func (g *Guard) end(ctx context.Context, l Load, what Excess, times float64) error {
 	g.Log.WarnContext(ctx, "a site overdoes it in its database", "database", l.Database, "what", what, "memory", l.Memory,
 		"temporary", l.Temporary, "running", l.Running, "transaction", l.Transaction)
+	if g.killed == nil {
+		g.killed = map[string]time.Time{}
+	}
+	g.killed[l.Database] = g.Now()
 	if times < gross && !g.strike(l.Database, what) {
 		return g.Server.Kill(ctx, l.Database)
 	}

@@ -30,6 +30,11 @@ type house struct {
 	asked    int // how often sites were listed
 	findings []tenants.Finding
 	guard    *dbguard.Guard
+
+	notes     []dbguard.Note
+	deaths    []dbguard.Death
+	died      int
+	lockFault error
 }
 
 func newHouse() *house {
@@ -46,7 +51,7 @@ func (h *house) restart() {
 	now, log := func() time.Time { return h.now }, slog.New(slog.DiscardHandler)
 	h.guard = &dbguard.Guard{
 		Server: h, Records: h, Now: now, Log: log, TemporarySize: func() (int64, error) { return h.size, nil },
-		Temporary: func(name string) bool { return h.may[name] },
+		Temporary: func(name string) bool { return h.may[name] }, Deaths: h,
 		Freezer: &freeze.Freezer{
 			Records: h, Requests: h, Findings: h, Area: tenants.AreaDatabase, Code: tenants.FindingDatabaseLocked, Now: now, Log: log,
 			Stop: func(_ context.Context, s tenants.Site) error { h.did = append(h.did, "stop "+s.ID); return nil },
@@ -60,6 +65,9 @@ func (h *house) Kill(_ context.Context, name string) error {
 	return nil
 }
 func (h *house) Lock(_ context.Context, name string) error {
+	if h.lockFault != nil {
+		return h.lockFault
+	}
 	h.did, h.locked[name] = append(h.did, "lock "+name), true
 	return nil
 }

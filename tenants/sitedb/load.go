@@ -16,7 +16,7 @@ import (
 // for a timer takes nobody's processor and does not count as running.
 func (s *Server) Loads(ctx context.Context) ([]dbguard.Load, error) {
 	const doing = "asking what sites do in their database"
-	rows, err := s.pool.QueryContext(ctx, `SELECT p.USER, COUNT(*), SUM(p.MEMORY_USED), SUM(p.TMP_SPACE_USED),
+	rows, err := s.pool.QueryContext(ctx, `SELECT p.USER, COUNT(*), SUM(p.COMMAND <> 'Sleep'), SUM(p.MEMORY_USED), SUM(p.TMP_SPACE_USED),
   SUM(IF(p.COMMAND IN ('Query', 'Execute') AND NOT (p.STATE LIKE 'Waiting %' OR p.STATE IN ('User sleep', 'User lock')), p.TIME_MS, 0)),
   MAX(TIMESTAMPDIFF(SECOND, t.trx_started, NOW()))
 FROM information_schema.PROCESSLIST AS p
@@ -31,7 +31,7 @@ WHERE p.USER LIKE 'site!_s%' ESCAPE '!' AND p.COMMAND <> 'Killed' GROUP BY p.USE
 		var l dbguard.Load
 		var running sql.NullFloat64
 		var oldest sql.NullInt64
-		if err := rows.Scan(&l.Database, &l.Connections, &l.Memory, &l.Temporary, &running, &oldest); err != nil {
+		if err := rows.Scan(&l.Database, &l.Connections, &l.Statements, &l.Memory, &l.Temporary, &running, &oldest); err != nil {
 			return nil, translate(doing, err)
 		}
 		l.Running = time.Duration(running.Float64 * float64(time.Millisecond))

@@ -71,6 +71,9 @@ func TestWhatASiteTakesOfTheServerIsSeen(t *testing.T) {
 	do("INSERT INTO t VALUES (1)")
 	b.awaitLoad(t, name, "a transaction that stays open", func(l dbguard.Load) bool { return l.Transaction >= time.Second })
 	do("ROLLBACK")
+	if l := b.load(t, name); l.Statements != 0 {
+		t.Errorf("an idle connection looks like a statement: %+v", l)
+	}
 
 	busy := make(chan error, 1)
 	go func() { _, err := greedy.ExecContext(b.ctx, "SELECT BENCHMARK(2000000000, MD5('x'))"); busy <- err }()
@@ -85,7 +88,7 @@ func TestWhatASiteTakesOfTheServerIsSeen(t *testing.T) {
 	sleeper := b.session(t, name)
 	go func() { _, err := sleeper.ExecContext(waiting, "SELECT SLEEP(600)"); slept <- err }()
 	time.Sleep(time.Second) // not a wait: sleeping must go on not to count as work
-	if l := b.load(t, name); l.Connections != 1 || l.Running > 100*time.Millisecond {
+	if l := b.load(t, name); l.Connections != 1 || l.Statements != 1 || l.Running > 100*time.Millisecond {
 		t.Errorf("sleeping counts as work: %+v", l)
 	}
 	cancel()
@@ -94,6 +97,32 @@ func TestWhatASiteTakesOfTheServerIsSeen(t *testing.T) {
 		t.Errorf("an idle neighbour looks like %+v", l)
 	}
 	must(t, quiet.PingContext(b.ctx))
+}
+
+// What the forwarder takes for answered is still seen here: the answer to the first of several statements has begun.
+func TestTheSecondOfSeveralStatementsIsSeen(t *testing.T) {
+	b := open(t)
+	name := b.site(t)
+	conf := driver.NewConfig()
+	conf.Net, conf.Addr, conf.User, conf.Passwd, conf.DBName, conf.MultiStatements = "unix", b.server.Socket, name, password, name, true
+	connector, err := driver.NewConnector(conf)
+	must(t, err)
+	pool := sql.OpenDB(connector)
+	t.Cleanup(func() { _ = pool.Close() })
+	waiting, cancel := context.WithCancel(b.ctx)
+	slept := make(chan error, 1)
+	go func() {
+		rows, err := pool.QueryContext(waiting, "SELECT 1; SELECT SLEEP(600)")
+		if err == nil {
+			for rows.NextResultSet() {
+			}
+			err = rows.Close()
+		}
+		slept <- err
+	}()
+	b.awaitLoad(t, name, "the second statement", func(l dbguard.Load) bool { return l.Connections == 1 && l.Statements == 1 })
+	cancel()
+	<-slept
 }
 
 func TestALockedSiteStaysOutUntilItIsUnlocked(t *testing.T) {

@@ -26,6 +26,9 @@ func (p Paths) Config() string { return p.at("chatiere.yaml") }
 // Platform says how the platform's containers are made; the worker writes it.
 func (p Paths) Platform() string { return p.at("platform.json") }
 
+// DatabaseDeaths is the list of the deaths of the sites' database that the worker knows of.
+func (p Paths) DatabaseDeaths() string { return p.at("database-deaths.json") }
+
 // ComposeEnv holds the values that docker-compose.yml asks for.
 func (p Paths) ComposeEnv() string { return p.at("compose.env") }
 

@@ -30,6 +30,7 @@ func TestPathsAreThoseOfTheDataRoot(t *testing.T) {
 		p.WorkerSocket():       "/r/oot/run/worker/worker.sock",
 		p.WorkerPanelSocket():  "/r/oot/run/worker/panel/worker.sock",
 		p.GatewaySpool():       "/r/oot/spool/gateway",
+		p.DatabaseDeaths():     "/r/oot/database-deaths.json",
 		p.Secret("db_root"):    "/r/oot/secrets/db_root",
 	} {
 		if got != want {

@@ -10,12 +10,14 @@ import (
 
 	"chatiere/tenants"
 	"chatiere/tenants/dbguard"
+	"chatiere/tenants/dbguard/deathlog"
 	"chatiere/tenants/sitedb"
 )
 
 // newDatabaseGuard watches over what sites do in the database that all of them share.
 func (w *Worker) newDatabaseGuard() *dbguard.Guard {
-	file := filepath.Join(w.config.Paths().SitesMariaDBData(), "data", "ibtmp1")
+	p := w.config.Paths()
+	file := filepath.Join(p.SitesMariaDBData(), "data", "ibtmp1")
 	return &dbguard.Guard{
 		Server: ifOurs{w.databases, w}, Records: w.store, Freezer: w.freezer(tenants.AreaDatabase, tenants.FindingDatabaseLocked),
 		TemporarySize: func() (int64, error) {
@@ -26,6 +28,7 @@ func (w *Worker) newDatabaseGuard() *dbguard.Guard {
 			return info.Size(), nil
 		},
 		Temporary: w.temporaryTables, Now: time.Now, Log: w.log,
+		Deaths: &deathlog.Log{Root: p.SitesMariaDBData(), Dir: "deaths", File: p.DatabaseDeaths(), Log: w.log},
 	}
 }
 

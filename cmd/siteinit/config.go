@@ -32,6 +32,7 @@ type process struct {
 	Name    string   `json:"name"`
 	Command []string `json:"command"`
 	Stop    string   `json:"stop_signal"` // e.g. "QUIT"; nothing: TERM
+	After   []string `json:"after"`       // sockets that have to be there first, for ten seconds at most
 }
 
 func readConfig(path string) (config, error) {
@@ -62,7 +63,7 @@ func (c config) processes() ([]supervise.Process, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: process %s: %w", errConfig, p.Name, err)
 		}
-		out = append(out, supervise.Process{Name: p.Name, Command: p.Command, Stop: stop})
+		out = append(out, supervise.Process{Name: p.Name, Command: p.Command, Stop: stop, After: p.After})
 	}
 	return out, nil
 }

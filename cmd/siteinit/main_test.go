@@ -154,6 +154,29 @@ func TestAProcessThatEndsEndsTheContainerWithItsCode(t *testing.T) {
 	}
 }
 
+func TestTheWebServerStartsOnceItsApplicationListens(t *testing.T) {
+	b := newBox(t, `{"processes":[
+		{"name":"php","command":["sh","-c","echo preparing; until test -e DIR/go; do sleep 0.01; done; SITEINIT_FAKE_SERVER=DIR/php.sock exec `+os.Args[0]+`"]},
+		{"name":"web","command":["sh","-c","test -S DIR/php.sock && echo with php; exit 9"],"after":["DIR/php.sock"]}],
+		"stale_sockets":["DIR/php.sock"]}`)
+	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: b.path("php.sock")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale.SetUnlinkOnClose(false)
+	_ = stale.Close()
+	b.start(t, b.flags()...)
+	b.says(t, "preparing")
+	if _, err := os.Lstat(b.path("php.sock")); err == nil {
+		t.Error("what a predecessor left is taken for PHP")
+	}
+	if err := os.WriteFile(b.path("go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.ends(t, 9)
+	b.says(t, "with php")
+}
+
 func TestStaleSocketsGoBeforeTheProcessesStart(t *testing.T) {
 	b := newBox(t, `{"processes":[{"name":"look","command":["sh","-c","test ! -e DIR/http.sock && test -e DIR/file"]}],
 		"stale_sockets":["DIR/http.sock","DIR/file","DIR/none"]}`)

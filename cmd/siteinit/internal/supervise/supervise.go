@@ -4,6 +4,7 @@
 package supervise
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -20,6 +22,7 @@ type Process struct {
 	Name    string
 	Command []string
 	Stop    syscall.Signal // what asks it to end in good order
+	After   []string       // sockets that it is started after, if they appear in time
 }
 
 // Options says what to run and where its output goes.
@@ -29,7 +32,14 @@ type Options struct {
 	Stdout    io.Writer     // files are handed down as they are
 	Stderr    io.Writer
 	Log       *slog.Logger
+	Patience  time.Duration // how long a process waits for its After at most; 0: ten seconds
 }
+
+const (
+	// defaultPatience is far longer than php-fpm takes. A web server without it still serves its error pages.
+	defaultPatience = 10 * time.Second
+	socketPoll      = 5 * time.Millisecond
+)
 
 // Exit codes of our own, after the shells' custom.
 const (
@@ -43,7 +53,7 @@ const (
 func Run(ctx context.Context, options Options) int {
 	r := &runner{Options: options, reaper: newReaper()}
 	defer r.reaper.close()
-	running, err := r.startAll()
+	running, err := r.startAll(ctx)
 	if err != nil {
 		options.Log.Error("starting process", "error", err)
 		_ = r.stopAll(running)
@@ -71,9 +81,13 @@ type runner struct {
 	reaper *reaper
 }
 
-func (r *runner) startAll() ([]*child, error) {
+// startAll starts no more processes once ctx has ended or one of those before has.
+func (r *runner) startAll(ctx context.Context) ([]*child, error) {
 	var running []*child
 	for _, p := range r.Processes {
+		if !r.await(ctx, p, running) {
+			return running, nil
+		}
 		c, err := r.start(p)
 		if err != nil {
 			return running, fmt.Errorf("%s: %w", p.Name, err)
@@ -85,6 +99,43 @@ func (r *runner) startAll() ([]*child, error) {
 
 // ErrNoCommand says that a process has an empty command.
 var ErrNoCommand = errors.New("no command")
+
+// await waits for the sockets that a process is started after. It reports whether to start it.
+func (r *runner) await(ctx context.Context, p Process, running []*child) bool {
+	patience := time.After(cmp.Or(r.Patience, defaultPatience))
+	for !allSockets(p.After) {
+		if ended(running) {
+			return false
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-patience:
+			r.Log.Warn("starting a process without what it waits for", "process", p.Name, "after", p.After)
+			return true
+		case <-time.After(socketPoll):
+		}
+	}
+	return true
+}
+
+func allSockets(paths []string) bool {
+	return !slices.ContainsFunc(paths, func(path string) bool {
+		info, err := os.Stat(path)
+		return err != nil || info.Mode().Type() != os.ModeSocket
+	})
+}
+
+func ended(running []*child) bool {
+	return slices.ContainsFunc(running, func(c *child) bool {
+		select {
+		case <-c.ended:
+			return true
+		default:
+			return false
+		}
+	})
+}
 
 func (r *runner) start(p Process) (*child, error) {
 	if len(p.Command) == 0 {

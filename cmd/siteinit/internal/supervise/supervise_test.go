@@ -3,6 +3,7 @@ package supervise_test
 import (
 	"context"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -74,6 +75,69 @@ func TestTheFirstToDieDecidesTheCodeAndTheOthersAreStopped(t *testing.T) {
 	}
 	if !strings.Contains(s.text(t), "first got QUIT") {
 		t.Errorf("%s", s.text(t))
+	}
+}
+
+// waits has the second process wait for a socket of the first.
+func (s *stage) waits(ctx context.Context, patience time.Duration, socket string, first, second supervise.Process) int {
+	second.After = []string{socket}
+	return supervise.Run(ctx, supervise.Options{
+		Processes: []supervise.Process{first, second}, Grace: 10 * time.Second, Patience: patience, Stdout: s.out, Stderr: s.out,
+		Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+func TestAProcessWaitsForTheSocketOfAnother(t *testing.T) {
+	s := newStage(t)
+	socket := filepath.Join(s.dir, "x.sock")
+	if err := os.WriteFile(socket, nil, 0o600); err != nil { // a file is no socket
+		t.Fatal(err)
+	}
+	done := make(chan int, 1)
+	go func() {
+		done <- s.waits(t.Context(), time.Minute, socket, polite("first", "QUIT", syscall.SIGQUIT), sh("second", "echo second runs; exit 7", syscall.SIGTERM))
+	}()
+	s.await(t, "first runs")
+	time.Sleep(50 * time.Millisecond) // not a wait: in this time it must not start
+	if strings.Contains(s.text(t), "second runs") {
+		t.Fatal("the second process did not wait")
+	}
+	if err := os.Remove(socket); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	if code := <-done; code != 7 {
+		t.Errorf("code %d", code)
+	}
+}
+
+func TestASocketIsNotWaitedForForEver(t *testing.T) {
+	s := newStage(t)
+	code := s.waits(t.Context(), 20*time.Millisecond, filepath.Join(s.dir, "none"), polite("first", "QUIT", syscall.SIGQUIT), sh("second", "exit 7", syscall.SIGTERM))
+	if code != 7 {
+		t.Errorf("code %d", code)
+	}
+}
+
+func TestNobodyWaitsForTheSocketOfTheDeadOrAfterAStop(t *testing.T) {
+	s := newStage(t)
+	second := sh("second", "echo second runs; exit 7", syscall.SIGTERM)
+	if code := s.waits(t.Context(), time.Minute, filepath.Join(s.dir, "none"), sh("first", "exit 5", syscall.SIGQUIT), second); code != 5 {
+		t.Errorf("the first died: code %d", code)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan int, 1)
+	go func() {
+		done <- s.waits(ctx, time.Minute, filepath.Join(s.dir, "none"), polite("first", "QUIT", syscall.SIGQUIT), second)
+	}()
+	s.await(t, "first runs")
+	stop()
+	if code := <-done; code != 0 || !strings.Contains(s.text(t), "first got QUIT") || strings.Contains(s.text(t), "second runs") {
+		t.Errorf("stopped: code %d, %s", code, s.text(t))
 	}
 }
 

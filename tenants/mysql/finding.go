@@ -47,6 +47,12 @@ const refreshFinding = time.Minute
 
 // ReplaceFindings implements findings.Records.
 func (s *Store) ReplaceFindings(ctx context.Context, scope tenants.FindingScope, at time.Time, seen []tenants.Finding) (opened, ended []tenants.Finding, err error) {
+	if len(seen) == 0 { // as usual, many times a minute: one question will do if nothing is open either
+		open, err := s.openFindings(ctx, scope)
+		if err != nil || len(open) == 0 {
+			return nil, nil, err
+		}
+	}
 	err = s.Transact(ctx, func(ctx context.Context) error {
 		opened, ended = nil, nil
 		open, err := s.openFindings(ctx, scope)

@@ -20,7 +20,7 @@ type Runner struct {
 	Now      func() time.Time
 	Slots    int           // operations at a time; 0: 4
 	Lease    time.Duration // 0: 30 s; renewed three times as often
-	Idle     time.Duration // how long to sleep when nothing is due and nobody nudges; 0: 5 s
+	Idle     time.Duration // how long to sleep when nothing is due and nobody nudges; 0: 10 s
 	// At is called at every failure point. Nil in production; tests stop the process there.
 	At func(ctx context.Context, op Operation, step string, p Point)
 	// Ended hears of each operation that left the slot, after the rows are written. May be nil.
@@ -53,7 +53,7 @@ func Points() []Point {
 const (
 	defaultSlots = 4
 	defaultLease = 30 * time.Second
-	defaultIdle  = 5 * time.Second
+	defaultIdle  = 10 * time.Second
 	// releaseTime bounds giving a lease back while the process stops.
 	releaseTime = 5 * time.Second
 )

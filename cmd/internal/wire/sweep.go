@@ -16,6 +16,7 @@ func unfinished(p config.Paths) []string {
 		atomicfile.Unfinished(p.Routes()),
 		atomicfile.Unfinished(p.RecordsMark()),
 		atomicfile.Unfinished(p.Platform()),
+		atomicfile.Unfinished(p.DatabaseDeaths()),
 		atomicfile.Unfinished(filepath.Join(p.AuditDir(), "*")),
 	}
 }

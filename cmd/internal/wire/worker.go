@@ -44,6 +44,7 @@ type Worker struct {
 	config     config.Config
 	log        *slog.Logger
 	store      *mysql.Store
+	recent     *recentSites
 	findings   *findings.Book // where everybody writes what they noticed
 	engine     *docker.Engine
 	databases  *sitedb.Server
@@ -90,6 +91,7 @@ func (w *Worker) openDatabases(ctx context.Context) (err error) {
 	if w.store, err = openStore(ctx, c, c.Database.WorkerUser, c.Secret(config.SecretDBWorker), w.log); err != nil {
 		return err
 	}
+	w.recent = &recentSites{Store: w.store}
 	w.findings = &findings.Book{Records: w.store, Now: w.now, Log: w.log}
 	password, err := c.Secret(config.SecretDBSites).Reveal()
 	if err != nil {
@@ -158,7 +160,7 @@ func (w *Worker) plan(context.Context) error {
 		Nudge: w.runner.Nudge,
 	}
 	w.upkeep = w.newUpkeep()
-	w.entrants = &entrants.Keeper{Issuer: c.Identity.Issuer, Records: w.store, Files: w.disk, Hooks: w.plans, Now: w.now, Log: w.log}
+	w.entrants = &entrants.Keeper{Issuer: c.Identity.Issuer, Records: w.recent, Files: w.disk, Hooks: w.plans, Now: w.now, Log: w.log}
 	w.stirred = newStirred()
 	w.watch = w.newWatch()
 	w.reserve = w.newReserve()
@@ -216,7 +218,7 @@ func (w *Worker) private() probe.Private {
 
 func (w *Worker) newUpkeep() *upkeep.Upkeep {
 	return &upkeep.Upkeep{
-		Records: &recentSites{Store: w.store}, Private: w.plans.Private, Files: w.disk, Databases: w.databases, Directory: groups{w.keycloak},
+		Records: w.recent, Private: w.plans.Private, Files: w.disk, Databases: w.databases, Directory: groups{w.keycloak},
 		Hooks: w.plans, Bin: w.desk, Now: w.now, Log: w.log, Sites: w.private(), Findings: w.findings,
 		Ready: func(s tenants.Site) (tenants.Page, error) {
 			t, err := w.catalogue.Template(s.Template, s.Version)

@@ -171,7 +171,7 @@ func (l *Log) Remember(deaths []dbguard.Death) error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(l.File), ".deaths-*")
+	tmp, err := os.CreateTemp(filepath.Dir(l.File), "."+filepath.Base(l.File)+"*") // a later start of the worker removes what a kill leaves
 	if err != nil {
 		return err
 	}

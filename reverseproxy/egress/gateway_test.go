@@ -221,6 +221,26 @@ func TestAFaultyListLeavesTheLastGoodOneInForce(t *testing.T) {
 	})
 }
 
+// A worker that was upgraded first may write what this gateway does not know.
+func TestAListWithUnknownFieldsIsInForce(t *testing.T) {
+	h, target := withEcho(t, nil)
+	if _, _, status := h.connect(t, target); status != http.StatusOK {
+		t.Fatalf("status %d", status)
+	}
+	text, err := egress.EncodeList(list(egress.Allow{Name: "other.example", Ports: []int{443}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer := strings.Replace(string(text), `"ports"`, `"until": "2027-01-01", "ports"`, 1)
+	if err := os.WriteFile(filepath.Join(h.options.ListDir, siteA+".json"), []byte(signed(t, newer)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h.await(t, "the newer list is in force", func() bool {
+		_, _, status := h.connect(t, target)
+		return status == http.StatusForbidden
+	})
+}
+
 func TestFilesThatAreNoListsAreLeftAlone(t *testing.T) {
 	h := newHouse(t, nil)
 	for _, name := range []string{"README", ".list-123", "x.json", siteA + ".json~"} {

@@ -71,6 +71,47 @@ func TestAListOfANewerProgramIsReadWithoutWhatIsNotKnown(t *testing.T) {
 	}
 }
 
+// What other versions wrote is here as it was written: their checksums must not be made by the code under test.
+func TestListsOfOtherVersionsAreRead(t *testing.T) {
+	for what, text := range map[string]string{
+		"before senders": `{"format":1,"site":"saaaaaaaa1","gid":200123,"host":"asso.coop.test",` +
+			`"allow":[{"name":"api.wordpress.org","ports":[443]}],` +
+			`"checksum":"sha256:3a040f0d5e018559d590d095e7b8ebd9a8fcfe3edf4cbb4b77aae1ce9acec7ce"}`,
+		"a newer one, with more fields": "{\n \"format\": 1, \"written_by\": \"later\", \"site\": \"saaaaaaaa1\", \"gid\": 200123, \"host\": \"asso.coop.test\",\n" +
+			` "allow": [{"name": "api.wordpress.org", "ports": [443], "until": "2027-01-01"}], "limits": {"names": 3},` +
+			` "checksum": "sha256:2af82ed396f47d54f2bc0fa6fa96248d3a8973f3e3adb9f0c22491b3de096dac"}`,
+	} {
+		got, err := egress.DecodeList([]byte(text))
+		want := list(egress.Allow{Name: "api.wordpress.org", Ports: []int{443}})
+		if err != nil || !got.Same(want) || len(got.Senders) != 0 {
+			t.Errorf("%s: %+v, %v", what, got, err)
+		}
+		if _, err := egress.DecodeList([]byte(strings.Replace(text, "443", "444", 1))); !errors.Is(err, egress.ErrChecksum) {
+			t.Errorf("%s, altered: %v", what, err)
+		}
+	}
+}
+
+// Roles are upgraded one after the other: a reader takes the format that it writes and the one before, if there is one.
+func TestListsOfThisFormatAndTheOneBeforeAreRead(t *testing.T) {
+	text, err := egress.EncodeList(list(egress.Allow{Name: "a.example", Ports: []int{443}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, err := egress.DecodeList(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for format := written.Format - 2; format <= written.Format+1; format++ {
+		other := strings.Replace(string(text), fmt.Sprintf(`"format": %d`, written.Format), fmt.Sprintf(`"format": %d`, format), 1)
+		_, err := egress.DecodeList([]byte(signed(t, other)))
+		known := format > 0 && format >= written.Format-1 && format <= written.Format
+		if known && err != nil || !known && !errors.Is(err, egress.ErrList) {
+			t.Errorf("format %d beside %d: %v", format, written.Format, err)
+		}
+	}
+}
+
 // signed gives a list the checksum that its writer would have given it.
 func signed(t *testing.T, text string) string {
 	t.Helper()

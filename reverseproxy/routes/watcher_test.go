@@ -123,6 +123,23 @@ func TestWatcherKeepsTheLastGoodTable(t *testing.T) {
 	}
 }
 
+// A worker that was upgraded first may write fields that this proxy does not know, or a format.
+func TestWatcherTakesUnknownFieldsAndNoUnknownFormat(t *testing.T) {
+	path, log := filepath.Join(t.TempDir(), "routes.json"), new(record)
+	put(t, path, 5, time.Now())
+	w := watch(t, path, log)
+	const newer = `{"format":1,"version":7,"written":"2099-11-22T05:00:00Z","surprise":[1],"public_port":443,` +
+		`"checksum":"sha256:f8648e18378a4b4404b740b000e997c117feaa38a952ad53419cf73677f645a0",` +
+		`"routes":[{"host":"a.test","site":"s","state":"asleep","refuse":["<&>"],"colour":"blue"}]}`
+	place(t, path, []byte(newer))
+	eventually(t, "the table with unknown fields is in force", func() bool { return w.Index().Version() == 7 })
+	place(t, path, []byte(strings.Replace(strings.Replace(newer, `"format":1`, `"format":2`, 1), `"version":7`, `"version":8`, 1)))
+	eventually(t, "the unknown format is said", func() bool { return log.count("unknown route table format") == 1 })
+	if w.Index().Version() != 7 {
+		t.Errorf("version %d in force", w.Index().Version())
+	}
+}
+
 func TestWatcherFallsBackToTheTableBefore(t *testing.T) {
 	path, log := filepath.Join(t.TempDir(), "routes.json"), new(record)
 	put(t, path+routes.Previous, 7, time.Now())

@@ -6,21 +6,21 @@ import (
 	"strings"
 	"time"
 
-	"chatiere/reverseproxy/access"
+	"chatiere/reverseproxy/accesslog"
 )
 
 // accessLog writes one line for each request: no query, no cookie, no header of the client, and of its
 // address only the network.
-func accessLog(log *access.Log, clock func() time.Time, next http.Handler) http.Handler {
+func accessLog(log *accesslog.Log, clock func() time.Time, next http.Handler) http.Handler {
 	if log == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x, start := exchangeOf(w), clock()
+		x, start := stateOf(w), clock()
 		host, remote, path := r.Host, r.RemoteAddr, r.URL.Path
 		defer func() {
 			now := clock()
-			log.Add(&access.Line{
+			log.Add(&accesslog.Line{
 				Time: now, Request: x.id, Site: x.site(), Host: cut(host, 253), Method: cut(r.Method, 16), Path: cut(path, 512),
 				Proto: r.Proto, Status: x.status, In: x.in.Load(), Out: x.out, Took: now.Sub(start), From: network(remote),
 				Whole: x.cause == nil,
@@ -30,7 +30,7 @@ func accessLog(log *access.Log, clock func() time.Time, next http.Handler) http.
 	})
 }
 
-func (x *exchange) site() string {
+func (x *requestState) site() string {
 	if x.entry == nil {
 		return ""
 	}
@@ -44,7 +44,8 @@ func cut(s string, limit int) string {
 	return s
 }
 
-// network is the client's address without what tells one household from the next, or who came by a door.
+// network returns the network of the client's address, without the part that identifies a household, or the name of the
+// caller on a socket.
 func network(remote string) string {
 	if strings.HasPrefix(remote, "site:") || strings.HasPrefix(remote, "peer:") {
 		return remote

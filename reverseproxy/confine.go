@@ -8,7 +8,7 @@ import (
 
 // confine changes a response's header so that it acts on its own host alone. Browsers let a host set cookies for every
 // name above it up to the registrable one, and clear those of all names below that.
-func (x *exchange) confine(header http.Header) {
+func (x *requestState) confine(header http.Header) {
 	if cookies, some := header["Set-Cookie"]; some {
 		for i, cookie := range cookies {
 			cookies[i] = withoutForeignDomain(cookie, x.entry.Host, x.entry.SharedDomain)

@@ -13,7 +13,7 @@ import (
 // which of the two counts, so it is answered with a page that takes both away.
 func ownCookies(p *pages.Pages, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		entry := exchangeOf(w).entry
+		entry := stateOf(w).entry
 		if cookies, some := r.Header["Cookie"]; some && len(entry.Cookies) > 0 {
 			own, twice := selectCookies(cookies, entry.Cookies)
 			if twice {

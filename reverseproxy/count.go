@@ -10,7 +10,7 @@ import (
 // a route belong to no site and are not counted.
 func count(counter *traffic.Counter, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := exchangeOf(w)
+		x := stateOf(w)
 		defer func() {
 			if x.entry != nil {
 				counter.Add(x.entry.Site, x.status, x.in.Load(), x.out)

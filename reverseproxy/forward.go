@@ -13,42 +13,41 @@ import (
 // counted, and nobody ever receives it.
 const statusClientGone = 499
 
-// forward hands the request to its upstream, and answers with a page where none came of it.
+// forward sends the request to its upstream, and answers with an error page if that fails.
 func forward(t *upstream.Transport, p *pages.Pages) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := exchangeOf(w)
+		x := stateOf(w)
 		to := upstream.Target{
 			Socket: x.entry.Socket, Client: edge.Client(r), Places: x.entry.Places, MaxBody: x.entry.MaxBody,
 		}
 		if x.entry.SharedDomain != "" {
 			to.Filter = x.confine
 		}
-		x.relaying = true
+		x.forwarding = true
 		err := t.Forward(w, r, to)
 		if err == nil {
 			return
 		}
-		x.relaying, x.cause = false, err
-		if kind, status, ok := answerTo(err); ok {
+		x.forwarding, x.cause = false, err
+		if kind, status, ok := errorPage(err); ok {
 			p.ServeStatus(w, r, kind, status, x.entry.Lang)
 			return
 		}
 		if errors.Is(err, upstream.ErrClient) {
 			x.status = statusClientGone
 		}
-		abort()
+		abortResponse()
 	})
 }
 
-// answerTo is what is said where no answer came of forwarding; not ok if nobody is there to be told, or part of an
-// answer has been sent.
-func answerTo(err error) (kind pages.Kind, status int, ok bool) {
+// errorPage returns the page for a failed Forward; not ok if the client has gone or part of a response was sent.
+func errorPage(err error) (kind pages.Kind, status int, ok bool) {
 	var own *upstream.WebServerError
 	switch {
 	case errors.Is(err, upstream.ErrAborted), errors.Is(err, upstream.ErrClient):
 		return 0, 0, false
 	case errors.As(err, &own):
-		return ownPages[own.Page], own.Status, true
+		return errorPages[own.Page], own.Status, true
 	case errors.Is(err, upstream.ErrTooLarge):
 		return pages.TooLarge, http.StatusRequestEntityTooLarge, true
 	case errors.Is(err, upstream.ErrSlow):
@@ -63,6 +62,6 @@ func answerTo(err error) (kind pages.Kind, status int, ok bool) {
 	return pages.Down, http.StatusServiceUnavailable, true
 }
 
-// abort cuts the client's connection (HTTP/1.1) or stream (HTTP/2), so that it knows that what it has
-// is not the whole. net/http has no other way to say that than this panic.
-func abort() { panic(http.ErrAbortHandler) }
+// abortResponse closes the client's connection (HTTP/1.1) or resets the stream (HTTP/2), so that the client knows that
+// the response is incomplete. This panic is the only way to do so with net/http.
+func abortResponse() { panic(http.ErrAbortHandler) }

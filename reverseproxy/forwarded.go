@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Names by which an application might believe something about a request. Clients may not send them:
-// what is true of it, the proxy says.
+// Header fields that an application might trust. They are removed from clients' requests; the proxy sets those that
+// apply.
 var (
 	notFromClients = map[string]bool{
 		"Forwarded": true, "X-Real-Ip": true, "X-Request-Id": true, "Proxy": true, "Host": true,
@@ -23,13 +23,13 @@ var (
 	notFromClientsPrefixes = []string{"X-Forwarded-", "X-Chatiere-"}
 )
 
-// forwarded cleans the header of a request and says to the application what is true of it. The fields
-// named in Connection go first: a client must not be able to take ours away by naming them.
+// forwarded cleans the header of a request and sets the forwarding fields. The fields named in Connection are removed
+// first, so that a client cannot remove ours by naming them.
 func forwarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := exchangeOf(w)
+		x := stateOf(w)
 		websocket := wantsWebsocket(r)
-		clean(r.Header)
+		cleanHeader(r.Header)
 		if websocket {
 			r.Header["Upgrade"] = websocketValue
 		}
@@ -50,8 +50,8 @@ var (
 	protoValue     = []string{"https"}
 )
 
-// wantsWebsocket reports whether the client asks for the only other protocol it may have. Others, h2c
-// before all, would let it speak to the application past the proxy.
+// wantsWebsocket reports whether the client asks for a websocket. Other protocols, h2c above all, would let it speak to
+// the application past the proxy.
 func wantsWebsocket(r *http.Request) bool {
 	if r.ProtoMajor != 1 || r.Method != http.MethodGet || len(r.Header["Upgrade"]) != 1 || r.ContentLength != 0 {
 		return false
@@ -69,20 +69,20 @@ func wantsWebsocket(r *http.Request) bool {
 	return false
 }
 
-func clean(header http.Header) {
+func cleanHeader(header http.Header) {
 	for _, list := range header["Connection"] {
 		for name := range strings.SplitSeq(list, ",") {
 			delete(header, http.CanonicalHeaderKey(strings.TrimSpace(name)))
 		}
 	}
 	for name := range header {
-		if unwelcome(name) {
+		if forbiddenFromClient(name) {
 			delete(header, name)
 		}
 	}
 }
 
-func unwelcome(name string) bool {
+func forbiddenFromClient(name string) bool {
 	if notFromClients[name] {
 		return true
 	}

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"chatiere/reverseproxy"
-	"chatiere/reverseproxy/access"
+	"chatiere/reverseproxy/accesslog"
 	"chatiere/reverseproxy/certs"
 	"chatiere/reverseproxy/edge"
 )
@@ -125,7 +125,7 @@ func (p *proxy) options() reverseproxy.Options {
 		Spool: filepath.Join(p.dir, "spool"),
 		HTTPS: "127.0.0.1:0", HTTP: "127.0.0.1:0",
 		Sockets: []edge.Socket{{Path: filepath.Join(p.dir, "run", "edge.sock"), Mode: 0o660}},
-		Access:  access.New(p.access),
+		Access:  accesslog.New(p.access),
 		Edge:    edge.Options{DrainTimeout: 5 * time.Second},
 	}
 }

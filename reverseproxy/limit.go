@@ -6,36 +6,36 @@ import (
 	"chatiere/reverseproxy/pages"
 )
 
-// What a request may bring, whatever application it goes to. FastCGI ends at 64 KiB of parameters and gets the query
-// twice, so these are what every application can be given; all that stands behind the proxy takes a little more.
+// Limits for requests to any application. FastCGI allows 64 KiB of parameters and gets the query twice; these limits fit
+// every application, and everything behind the proxy accepts a little more.
 const (
 	maxAddress = 16 << 10
 	maxHeader  = 40 << 10
-	// fieldCost is what a field takes beside its name and value: lengths, and the prefix of a CGI variable.
+	// fieldCost is the overhead of a field: lengths, and the prefix of a CGI variable.
 	fieldCost = 8
 )
 
-// clearCookies is where the page about too many cookies has them deleted.
+// clearCookies is the path that deletes the cookies of a browser that has too many.
 const clearCookies = pages.ClearCookies
 
-// limitAddress answers addresses that no application takes.
+// limitAddress rejects addresses that are too long for any application.
 func limitAddress(p *pages.Pages, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.RequestURI) > maxAddress {
 			closeAfter(w, r)
-			p.Serve(w, r, pages.LongAddress, exchangeOf(w).entry.Lang)
+			p.Serve(w, r, pages.LongAddress, stateOf(w).entry.Lang)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// limitHeader answers requests whose header no application takes. Most often it is cookies, and then the browser
-// sends them again with whatever it asks for: only a page of ours can help.
+// limitHeader rejects requests whose header is too large for any application. Usually the cause is cookies, which the
+// browser sends with every request: the page then offers to delete them.
 func limitHeader(p *pages.Pages, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		total, cookies := headerSize(r)
-		lang := exchangeOf(w).entry.Lang
+		lang := stateOf(w).entry.Lang
 		switch {
 		case total <= maxHeader && r.URL.Path == clearCookies:
 			http.Redirect(w, r, "/", http.StatusSeeOther) // they are few already
@@ -55,7 +55,7 @@ func limitHeader(p *pages.Pages, next http.Handler) http.Handler {
 	})
 }
 
-// headerSize is what the address and header of r take, and what of that are cookies.
+// headerSize returns the size of the address and header of r, and the part that is cookies.
 func headerSize(r *http.Request) (total, cookies int) {
 	total = len(r.RequestURI) + len(r.Host) + 2*fieldCost
 	for name, values := range r.Header {
@@ -71,7 +71,7 @@ func headerSize(r *http.Request) (total, cookies int) {
 	return total, cookies
 }
 
-// closeAfter ends the connection after the answer: what made a header too large may go on.
+// closeAfter closes the connection after the answer: the rest of an oversized request may follow.
 func closeAfter(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close")

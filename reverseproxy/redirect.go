@@ -10,7 +10,7 @@ import (
 // it cannot be used to lead people elsewhere.
 func redirect(p *pages.Pages) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		entry := exchangeOf(w).entry
+		entry := stateOf(w).entry
 		target := "https://" + entry.Authority + r.URL.EscapedPath()
 		if r.URL.RawQuery != "" {
 			target += "?" + r.URL.RawQuery

@@ -13,7 +13,7 @@ import (
 // which some program behind might read it.
 func refuse(p *pages.Pages, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		entry := exchangeOf(w).entry
+		entry := stateOf(w).entry
 		if len(entry.Refuse) == 0 && !strings.Contains(r.URL.Path, "%") {
 			next.ServeHTTP(w, r)
 			return

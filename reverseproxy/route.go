@@ -25,7 +25,7 @@ func route(table indexer, p *pages.Pages, next http.Handler) http.Handler {
 		case entry == nil:
 			p.Serve(w, r, pages.UnknownHost, "")
 		default:
-			x := exchangeOf(w)
+			x := stateOf(w)
 			x.entry = entry
 			// With another port, browsers would look for plain HTTP's redirect behind TLS.
 			x.hsts = index.PublicPort() == 443

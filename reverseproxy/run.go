@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"chatiere/reverseproxy/access"
+	"chatiere/reverseproxy/accesslog"
 	"chatiere/reverseproxy/certs"
 	"chatiere/reverseproxy/edge"
 	"chatiere/reverseproxy/pages"
@@ -21,18 +21,18 @@ import (
 	"chatiere/reverseproxy/upstream"
 )
 
-// Options are what a proxy is started with.
+// Options configure a proxy.
 type Options struct {
 	// Routes is the path of the route table.
 	Routes string
 	// Cert and Key are the paths of the certificate (with its chain) and its key.
 	Cert, Key string
-	// Spool is the directory for traffic counts and for what sites tried at their own door; empty counts in memory only.
+	// Spool is the directory for traffic counts and for refused attempts of sites; empty counts in memory only.
 	Spool string
 
 	// HTTPS and HTTP are addresses to listen on; either may be empty.
 	HTTPS, HTTP string
-	// Sockets are unix sockets that speak TLS as HTTPS does, for neighbours without a network.
+	// Sockets are unix sockets that serve TLS like HTTPS, for callers without a network.
 	Sockets []edge.Socket
 	// Inherited holds listeners that are bound already, by "https", "http" or the path of a socket;
 	// they are used in place of new ones. See edge.Inherited.
@@ -41,7 +41,7 @@ type Options struct {
 	// Contact is named on the proxy's pages.
 	Contact pages.Contact
 	// Access gets a line for each request; nil logs none.
-	Access *access.Log
+	Access *accesslog.Log
 	// Edge and Upstream carry timeouts and limits; handlers, certificate and log are filled in here.
 	Edge     edge.Options
 	Upstream upstream.Options
@@ -67,22 +67,21 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// Run serves until ctx ends and the requests in flight have been answered. A missing or broken route
-// table, certificate or spool does not keep it from starting: it goes on with what it has, and takes
-// the rest into use when it comes.
+// Run serves until ctx ends and the requests in flight have been answered. It starts even if the route table, the
+// certificate or the spool is missing or broken, and uses them as soon as they are valid.
 func Run(ctx context.Context, opts Options, log *slog.Logger) error {
 	opts, err := opts.withDefaults()
 	if err != nil {
 		return err
 	}
-	p := parts{access: opts.Access, log: log, clock: opts.Clock, counter: new(traffic.Counter)}
+	p := components{access: opts.Access, log: log, clock: opts.Clock, counter: new(traffic.Counter)}
 	if p.pages, err = pages.New(opts.Contact); err != nil {
 		return err
 	}
 	if p.attempts, err = openAttempts(opts.Spool, opts.Clock, log); err != nil {
-		log.Error("attempts of sites are not noted", "error", err)
+		log.Error("attempts of sites are not recorded", "error", err)
 	}
-	opts.Upstream.ErrorPageStatus = ownStatus
+	opts.Upstream.ErrorPageStatus = errorPageStatus
 	p.transport = upstream.New(opts.Upstream)
 	watcher := routes.Open(opts.Routes, opts.Poll, opts.Clock, log)
 	p.table = watcher
@@ -90,7 +89,7 @@ func Run(ctx context.Context, opts Options, log *slog.Logger) error {
 
 	opts.Edge.Secure, opts.Edge.Plain = p.handlers()
 	opts.Edge.GetCertificate, opts.Edge.Log = source.GetCertificate, log
-	opts.Edge.Busy = begin(identify(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.pages.Serve(w, r, pages.Busy, "") })))
+	opts.Edge.Busy = withState(requestID(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.pages.Serve(w, r, pages.Busy, "") })))
 	opts.Edge.Refusal = p.pages.Bare
 	server, err := edge.New(opts.Edge)
 	if err != nil {
@@ -105,7 +104,7 @@ func Run(ctx context.Context, opts Options, log *slog.Logger) error {
 	var background sync.WaitGroup
 	background.Go(func() { recovery.Keep(base, log, "watching the route table", watcher.Run) })
 	background.Go(func() { recovery.Keep(base, log, "watching certificates", source.Run) })
-	background.Go(func() { recovery.Keep(base, log, "tending upstream connections", p.transport.CloseIdleConns) })
+	background.Go(func() { recovery.Keep(base, log, "closing idle upstream connections", p.transport.CloseIdleConns) })
 	background.Go(func() { recovery.Keep(base, log, "writing attempts of sites", p.attempts.run) })
 	if opts.Access != nil {
 		background.Go(func() {

@@ -2,8 +2,8 @@ package reverseproxy
 
 import "chatiere/reverseproxy/routes"
 
-// The table is a package of its own, so that its writer need not link the proxy; these names are the
-// room's front door to it.
+// The table is a package of its own, so that its writer does not have to link the proxy. These aliases export it from
+// here.
 type (
 	// Table is everything the proxy knows.
 	Table = routes.Table

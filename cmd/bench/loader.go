@@ -52,14 +52,14 @@ func loadProcess(ctx context.Context, args []string, stdin io.Reader, stdout io.
 		return err
 	}
 	defer fleet.Close()
-	if _, err := fleet.Ask(*warm); err != nil {
+	if _, err := fleet.Fetch(*warm); err != nil {
 		return fmt.Errorf("warming up: %w", err)
 	}
 	lines := bufio.NewScanner(stdin)
 	if _, err := fmt.Fprintln(stdout, "ready"); err != nil || !lines.Scan() {
 		return errors.Join(err, lines.Err())
 	}
-	took, err := fleet.Ask(*requests)
+	took, err := fleet.Fetch(*requests)
 	if err != nil {
 		return err
 	}

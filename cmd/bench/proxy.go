@@ -111,7 +111,7 @@ func (b *bench) askOnce(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fleet.Ask(1)
+	_, err = fleet.Fetch(1)
 	return errors.Join(err, fleet.Close())
 }
 

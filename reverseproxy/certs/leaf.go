@@ -21,10 +21,10 @@ func (a authority) ensureLeaf(dirs Dirs, domains []string, now time.Time) (bool,
 		return false, err
 	}
 	leaf, err := readCertificate(certPath)
-	if err != nil && !replaceable(err) {
+	if err != nil && !canReplace(err) {
 		return madeKey, err
 	}
-	if err == nil && a.vouchesFor(leaf, key, names(domains), now) {
+	if err == nil && a.leafValid(leaf, key, names(domains), now) {
 		return madeKey, nil
 	}
 	der, err := a.issue(key, names(domains), now)
@@ -36,7 +36,7 @@ func (a authority) ensureLeaf(dirs Dirs, domains []string, now time.Time) (bool,
 
 func ensureLeafKey(path string, group int) (*ecdsa.PrivateKey, bool, error) {
 	key, err := readKey(path)
-	if err == nil || !replaceable(err) {
+	if err == nil || !canReplace(err) {
 		return key, false, err
 	}
 	key, err = newKey()
@@ -53,7 +53,7 @@ func ensureLeafKey(path string, group int) (*ecdsa.PrivateKey, bool, error) {
 	return key, true, atomicfile.WriteOwned(path, data, 0o640, -1, group)
 }
 
-func (a authority) vouchesFor(leaf *x509.Certificate, key *ecdsa.PrivateKey, names []string, now time.Time) bool {
+func (a authority) leafValid(leaf *x509.Certificate, key *ecdsa.PrivateKey, names []string, now time.Time) bool {
 	left, life := leaf.NotAfter.Sub(now), leaf.NotAfter.Sub(leaf.NotBefore)
 	return leaf.CheckSignatureFrom(a.cert) == nil && key.PublicKey.Equal(leaf.PublicKey) &&
 		slices.Equal(leaf.DNSNames, names) && left >= life/renewalShare && !now.Before(leaf.NotBefore)

@@ -72,7 +72,7 @@ func ensureAuthority(dirs Dirs, domains []string, now time.Time) (authority, boo
 	if err == nil && ca.serves(domains, now) {
 		return ca, false, nil
 	}
-	if err != nil && !replaceable(err) {
+	if err != nil && !canReplace(err) {
 		return authority{}, false, err
 	}
 	ca, der, err := newAuthority(domains, now)
@@ -99,9 +99,9 @@ func readAuthority(keyPath, certPath string) (authority, error) {
 	return authority{cert: cert, key: key}, err
 }
 
-// replaceable reports whether a file that could not be used is to be made anew. A file that could not
-// be read for another reason (rights, a bad disk) is left for a person.
-func replaceable(err error) bool {
+// canReplace reports whether an unusable file may be made again. A file that could not be read for another reason
+// (permissions, a bad disk) is left for a person.
+func canReplace(err error) bool {
 	var path *fs.PathError
 	return errors.Is(err, fs.ErrNotExist) || !errors.As(err, &path)
 }

@@ -17,22 +17,22 @@ import (
 // ErrNone is returned to handshakes as long as no usable certificate was ever found.
 var ErrNone = errors.New("no certificate yet")
 
-// Source serves one certificate from two files and follows them. A pair that cannot be used is
-// refused, said once, and the last good one stays: a bad file never closes the door.
+// Source serves one certificate from two files and follows them. A pair that cannot be used is rejected with one log
+// line, and the last good one stays in use.
 type Source struct {
 	certFile, keyFile string
 
-	every time.Duration
-	clock func() time.Time
-	log   *slog.Logger
+	interval time.Duration
+	clock    func() time.Time
+	log      *slog.Logger
 
 	current atomic.Pointer[tls.Certificate]
-	fault   string // the last one said; owned by whoever calls refresh
+	fault   string // the last logged; owned by the goroutine that calls refresh
 }
 
 // Open reads the pair and returns its source. A pair that is missing or bad is no error: it may come.
 func Open(certFile, keyFile string, every time.Duration, clock func() time.Time, log *slog.Logger) *Source {
-	s := &Source{certFile: certFile, keyFile: keyFile, every: every, clock: clock, log: log}
+	s := &Source{certFile: certFile, keyFile: keyFile, interval: every, clock: clock, log: log}
 	s.refresh()
 	return s
 }
@@ -48,7 +48,7 @@ func (s *Source) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) 
 
 // Run follows the files until ctx ends.
 func (s *Source) Run(ctx context.Context) {
-	tick := time.NewTicker(s.every)
+	tick := time.NewTicker(s.interval)
 	defer tick.Stop()
 	events, faults, stop := s.notifications()
 	defer stop()

@@ -169,8 +169,8 @@ func TestASiteReachesAllowedNamesAndNothingElse(t *testing.T) {
 		ca.server(t, announced{edge}, hostA, "hello from myself")
 	})
 	ports := []int{int(port)}
-	h.open(t, egress.Allow{Name: "stand-in.example", Ports: ports}, egress.Allow{Name: "inside.example", Ports: ports},
-		egress.Allow{Name: "metadata.example", Ports: []int{80}})
+	h.open(t, egress.AllowedName{Name: "stand-in.example", Ports: ports}, egress.AllowedName{Name: "inside.example", Ports: ports},
+		egress.AllowedName{Name: "metadata.example", Ports: []int{80}})
 	c := startContainer(t, h, ca.path)
 
 	t.Run("allowed name, TLS intact", func(t *testing.T) {

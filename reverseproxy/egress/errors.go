@@ -14,12 +14,12 @@ var (
 	ErrOptions = errors.New("gateway options")
 	// ErrGroup says that a socket would belong to another group than the site's.
 	ErrGroup = errors.New("gate directory does not belong to the site's group with its setgid bit")
-	// ErrPlace says that a socket's path holds something else, which stays.
-	ErrPlace = errors.New("path is no socket")
+	// ErrSocketPath says that a socket's path holds something else, which stays.
+	ErrSocketPath = errors.New("path is no socket")
 	// ErrRequest says that a request is no well-formed CONNECT.
 	ErrRequest = errors.New("malformed request")
-	// errSilent says that nothing was asked: siteinit sees in this way whether the gateway is there.
-	errSilent = fmt.Errorf("%w: connection closed without one", ErrRequest)
+	// errNoRequest says that nothing was asked: siteinit sees in this way whether the gateway is there.
+	errNoRequest = fmt.Errorf("%w: connection closed without one", ErrRequest)
 	// ErrMethod says that a request asks for something else than a tunnel.
 	ErrMethod = errors.New("method not allowed")
 	// ErrBareAddress says that an address was asked for, where only names may be.

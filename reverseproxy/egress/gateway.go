@@ -1,11 +1,12 @@
 // Package egress is the gateway, the sites' only way out. For each site that
-// has a list it opens two sockets in the site's gate directory: one takes
-// requests by name, which the list decides; the other is the mail port. It knows nothing of associations, containers or databases: lists come
-// as files, what happened goes out as spool files.
+// has a list it opens two sockets in the site's gate directory: one accepts CONNECT
+// requests by name, which the list allows or not; the other is the mail port. It knows
+// nothing of associations, containers or databases: lists come as files, and
+// attempts are written to spool files.
 //
 // Read [Run] first, then site.go (one site), serve.go (one connection),
-// tunnel.go and opening.go (its bytes) and the packages reach (which addresses
-// may be dialled) and greeting (whose server a TLS client believes to reach).
+// tunnel.go and opening.go (its bytes) and the packages dialer (which addresses
+// may be dialled) and clienthello (the server name that a TLS client sends).
 package egress
 
 import (
@@ -17,20 +18,20 @@ import (
 	"sync"
 	"time"
 
-	"chatiere/reverseproxy/egress/reach"
+	"chatiere/reverseproxy/egress/dialer"
 	"chatiere/reverseproxy/egress/relay"
 	"chatiere/reverseproxy/egress/spool"
 	"chatiere/reverseproxy/recovery"
 )
 
-// Permit is an exception to the refusal of addresses inside; see [reach.Permit].
-type Permit = reach.Permit
+// Permit is an exception for addresses that are not public; see [dialer.Permit].
+type Permit = dialer.Permit
 
 // ParsePermits reads exceptions such as "mirror.lan:443" or "10.1.0.0/16".
-func ParsePermits(texts []string) ([]Permit, error) { return reach.ParsePermits(texts) }
+func ParsePermits(texts []string) ([]Permit, error) { return dialer.ParsePermits(texts) }
 
-// Options says where the gateway finds its files, and replaces the world in
-// tests. The four paths are needed; the rest has defaults.
+// Options configure the gateway; tests replace the resolver, the dialer and the
+// clock. The four paths are required; the rest has defaults.
 type Options struct {
 	ListDir    string // <root>/egress
 	RunDir     string // <root>/run/app
@@ -41,15 +42,15 @@ type Options struct {
 	Mail relay.Options // without a Dir, mail is kept in "mail" below SpoolDir
 
 	Permit   []Permit
-	Resolver reach.Resolver
-	Dialer   reach.Dialer
+	Resolver dialer.Resolver
+	Dialer   dialer.NetDialer
 	Now      func() time.Time
 
 	Limits
-	Idle   time.Duration // a tunnel without traffic is closed (10 minutes)
-	Keep   time.Duration // addresses of a name are kept (20 s)
-	Rescan time.Duration // lists and sockets are looked at anew (2 s)
-	Flush  time.Duration // spool files are written (10 s)
+	Idle     time.Duration // a tunnel without traffic is closed (10 minutes)
+	CacheTTL time.Duration // addresses of a name are cached (20 s)
+	Rescan   time.Duration // lists and sockets are checked again (2 s)
+	Flush    time.Duration // spool files are written (10 s)
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -77,7 +78,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.fill()
 	orDefault(&o.Idle, 10*time.Minute)
-	orDefault(&o.Keep, 20*time.Second)
+	orDefault(&o.CacheTTL, 20*time.Second)
 	orDefault(&o.Rescan, 2*time.Second)
 	orDefault(&o.Flush, 10*time.Second)
 	return o, nil
@@ -100,7 +101,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("opening spool: %w", err)
 	}
-	unlock, err := alone(ctx, options.SpoolDir, log)
+	unlock, err := lockSpool(ctx, options.SpoolDir, log)
 	if err != nil || unlock == nil {
 		return err
 	}
@@ -110,12 +111,12 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 		log:     log,
 		spool:   entries,
 		relay:   relay.Open(options.Mail, log),
-		reach: &reach.Reacher{
-			Permits: options.Permit, Resolver: options.Resolver, Dialer: options.Dialer, Keep: options.Keep, Now: options.Now,
+		dialer: &dialer.Dialer{
+			Permits: options.Permit, Resolver: options.Resolver, NetDialer: options.Dialer, CacheTTL: options.CacheTTL, Now: options.Now,
 		},
-		tunnels: make(chan struct{}, options.AllTunnels),
-		sites:   map[string]*site{},
-		seen:    map[string]stamp{},
+		tunnels:  make(chan struct{}, options.AllTunnels),
+		sites:    map[string]*site{},
+		versions: map[string]fileVersion{},
 	}
 	g.checkDescriptors()
 	var wait sync.WaitGroup
@@ -130,14 +131,14 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 // gateway is one running gateway. sites and seen belong to the watching goroutine.
 type gateway struct {
 	Options
-	log     *slog.Logger
-	spool   *spool.Spool
-	reach   *reach.Reacher
-	relay   *relay.Relay
-	tunnels chan struct{} // a place for each open tunnel of any site
-	sites   map[string]*site
-	seen    map[string]stamp
-	blind   bool // the lists could not be read, and that was said
+	log             *slog.Logger
+	spool           *spool.Spool
+	dialer          *dialer.Dialer
+	relay           *relay.Relay
+	tunnels         chan struct{} // a place for each open tunnel of any site
+	sites           map[string]*site
+	versions        map[string]fileVersion
+	listsUnreadable bool // the lists could not be read, and that was logged
 }
 
 func (g *gateway) flush(ctx context.Context) {

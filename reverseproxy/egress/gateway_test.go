@@ -27,8 +27,8 @@ func TestRefusalsAreAnsweredLoggedAndSpooled(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	h.open(t, egress.Allow{Name: "inside.example", Ports: []int{443}}, egress.Allow{Name: "down.example", Ports: []int{1}},
-		egress.Allow{Name: "nowhere.example", Ports: []int{443}})
+	h.open(t, egress.AllowedName{Name: "inside.example", Ports: []int{443}}, egress.AllowedName{Name: "down.example", Ports: []int{1}},
+		egress.AllowedName{Name: "nowhere.example", Ports: []int{443}})
 	for _, c := range []struct {
 		target, name, reason string
 		status               int
@@ -86,7 +86,7 @@ func TestAConnectionThatAsksForNothingIsNoAttempt(t *testing.T) {
 func TestTheResolverLearnsWhichNamesThereAre(t *testing.T) {
 	names := newBook()
 	h := newHouse(t, func(o *egress.Options) { o.Resolver, o.Rate, o.Burst = names, 1, 5 })
-	h.open(t, egress.Allow{Name: "a.example", Ports: []int{587}}, egress.Allow{Name: "*.b.example", Ports: []int{443}})
+	h.open(t, egress.AllowedName{Name: "a.example", Ports: []int{587}}, egress.AllowedName{Name: "*.b.example", Ports: []int{443}})
 	for name, want := range map[string]int{
 		"a.example": http.StatusNoContent, "x.b.example": http.StatusNoContent, hostA: http.StatusNoContent,
 		"b.example": http.StatusForbidden, "other.example": http.StatusForbidden,
@@ -168,7 +168,7 @@ func TestADirectoryOfTheWrongGroupOpensNothing(t *testing.T) {
 func TestTheDirectoryMayComeAfterTheListAndBeMadeAnew(t *testing.T) {
 	h := newHouse(t, nil)
 	h.list(t)
-	h.await(t, "the list", func() bool { return strings.Contains(h.logs.String(), "way out opened") })
+	h.await(t, "the list", func() bool { return strings.Contains(h.logs.String(), "egress opened") })
 	dir := h.gateDir(t, siteA, gidA)
 	h.await(t, "the socket", func() bool { return exists(h.socket(siteA)) })
 	if err := os.RemoveAll(dir); err != nil {
@@ -227,7 +227,7 @@ func TestAListWithUnknownFieldsIsInForce(t *testing.T) {
 	if _, _, status := h.connect(t, target); status != http.StatusOK {
 		t.Fatalf("status %d", status)
 	}
-	text, err := egress.EncodeList(list(egress.Allow{Name: "other.example", Ports: []int{443}}))
+	text, err := egress.EncodeList(list(egress.AllowedName{Name: "other.example", Ports: []int{443}}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,21 +11,21 @@ import (
 	"syscall"
 )
 
-// ErrIll is a gateway that does not serve the sites.
-var ErrIll = errors.New("the gateway does not serve")
+// ErrUnhealthy means that the gateway does not serve the sites.
+var ErrUnhealthy = errors.New("the gateway does not serve")
 
-// asked is how many sites' sockets a look at the gateway tries at most.
-const asked = 8
+// maxProbes is how many sites' sockets Health tries at most.
+const maxProbes = 8
 
-// Health looks from beside the gateway whether it is at work: it holds its lock, and accepts connections of one of the
-// first sites at least. One site's lost socket is that site's trouble and not the gateway's.
+// Health checks the gateway from another process: it must hold its lock and accept connections on the socket of at least
+// one of the first sites. A single missing socket is a fault of that site, not of the gateway.
 func Health(ctx context.Context, spoolDir, listDir, runDir string) error {
-	if err := held(filepath.Join(spoolDir, ".lock")); err != nil {
+	if err := checkLock(filepath.Join(spoolDir, ".lock")); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(listDir)
 	if err != nil {
-		return fmt.Errorf("looking for the sites' lists: %w", err)
+		return fmt.Errorf("reading the sites' lists: %w", err)
 	}
 	var faults []error
 	for _, e := range entries {
@@ -37,26 +37,26 @@ func Health(ctx context.Context, spoolDir, listDir, runDir string) error {
 		if err == nil {
 			return conn.Close()
 		}
-		if faults = append(faults, err); len(faults) == asked {
+		if faults = append(faults, err); len(faults) == maxProbes {
 			break
 		}
 	}
 	if len(faults) > 0 {
-		return fmt.Errorf("%w: %w", ErrIll, errors.Join(faults...))
+		return fmt.Errorf("%w: %w", ErrUnhealthy, errors.Join(faults...))
 	}
 	return nil
 }
 
-// held wants somebody to hold the lock.
-func held(path string) error {
+// checkLock returns an error if no process holds the lock.
+func checkLock(path string) error {
 	file, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrIll, err)
+		return fmt.Errorf("%w: %w", ErrUnhealthy, err)
 	}
 	defer func() { _ = file.Close() }() // gives a lock back that we got
 	err = syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil
 	}
-	return errors.Join(fmt.Errorf("%w: nobody holds its lock", ErrIll), err)
+	return errors.Join(fmt.Errorf("%w: nobody holds its lock", ErrUnhealthy), err)
 }

@@ -14,7 +14,7 @@ import (
 func TestAGatewayIsWellWhenItHoldsItsLockAndServesASite(t *testing.T) {
 	spool, lists, run := t.TempDir(), t.TempDir(), t.TempDir()
 	look := func() error { return egress.Health(t.Context(), spool, lists, run) }
-	if err := look(); !errors.Is(err, egress.ErrIll) {
+	if err := look(); !errors.Is(err, egress.ErrUnhealthy) {
 		t.Errorf("without a lock: %v", err)
 	}
 	lock, err := os.Create(filepath.Join(spool, ".lock"))
@@ -22,7 +22,7 @@ func TestAGatewayIsWellWhenItHoldsItsLockAndServesASite(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Close()
-	if err := look(); !errors.Is(err, egress.ErrIll) {
+	if err := look(); !errors.Is(err, egress.ErrUnhealthy) {
 		t.Errorf("with a lock that nobody holds: %v", err)
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
@@ -36,7 +36,7 @@ func TestAGatewayIsWellWhenItHoldsItsLockAndServesASite(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := look(); !errors.Is(err, egress.ErrIll) {
+	if err := look(); !errors.Is(err, egress.ErrUnhealthy) {
 		t.Errorf("with sites and no socket: %v", err)
 	}
 	dir := filepath.Join(run, "s2", "gate")

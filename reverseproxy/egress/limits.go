@@ -6,7 +6,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limits keep one site from harming the others. What is not set has a default.
+// Limits prevent one site from harming the others. Zero values get defaults.
 type Limits struct {
 	MaxTunnels int     // at once, per site (64)
 	AllTunnels int     // at once, all sites together (2,048)
@@ -27,20 +27,20 @@ func (l *Limits) fill() {
 	l.BytesBurst = max(l.BytesBurst, bufferSize)
 }
 
-// flow is the site's share of the line.
-func (l *Limits) flow() *rate.Limiter {
+// bandwidth returns the limiter of a site's bandwidth.
+func (l *Limits) bandwidth() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(l.Bytes), int(l.BytesBurst))
 }
 
-// checkDescriptors says so if the limits promise more than the system gives:
-// a tunnel takes two descriptors. A gateway with too few still serves: what
-// finds none waits, and nothing is lost.
+// checkDescriptors logs a warning if there are fewer file descriptors than the limits
+// allow for: a tunnel takes two. A gateway with too few still serves: connections
+// wait.
 func (g *gateway) checkDescriptors() {
 	var now syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &now); err != nil {
 		return
 	}
-	if need := uint64(2*g.AllTunnels + waiting); now.Cur < need {
+	if need := uint64(2*g.AllTunnels + maxPending); now.Cur < need {
 		g.log.Warn("fewer file descriptors than the limits allow for", "have", now.Cur, "need", need)
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // second gives site B the same list as site A, and waits for its socket.
-func (h *house) second(t *testing.T, allow ...egress.Allow) {
+func (h *house) second(t *testing.T, allow ...egress.AllowedName) {
 	t.Helper()
 	h.gateDir(t, siteB, gidB)
 	l := egress.List{Site: siteB, GID: gidB, Host: "other.coop.test", Allow: allow}
@@ -68,7 +68,7 @@ func TestTenThousandConnectionsOfOneSiteLeaveTheOthersAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	allow := egress.Allow{Name: "echo.example", Ports: []int{port}}
+	allow := egress.AllowedName{Name: "echo.example", Ports: []int{port}}
 	h.open(t, allow)
 	h.second(t, allow)
 	flood := make(chan int)
@@ -131,7 +131,7 @@ func TestTenThousandConnectionsOfOneSiteLeaveTheOthersAlone(t *testing.T) {
 }
 
 func TestPort25StandsOnNoList(t *testing.T) {
-	l := list(egress.Allow{Name: "mx.example.org", Ports: []int{443, 25}})
+	l := list(egress.AllowedName{Name: "mx.example.org", Ports: []int{443, 25}})
 	if _, err := egress.EncodeList(l); !errors.Is(err, egress.ErrMailPort) {
 		t.Errorf("%v", err)
 	}

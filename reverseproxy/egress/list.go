@@ -22,18 +22,18 @@ const (
 
 // List is what one site may reach.
 type List struct {
-	Format int     `json:"format"`
-	Site   string  `json:"site"`
-	GID    int     `json:"gid"`  // the group the site runs as; its sockets belong to it
-	Host   string  `json:"host"` // the site's own name, which leads to our proxy
-	Allow  []Allow `json:"allow"`
+	Format int           `json:"format"`
+	Site   string        `json:"site"`
+	GID    int           `json:"gid"`  // the group the site runs as; its sockets belong to it
+	Host   string        `json:"host"` // the site's own name, which leads to our proxy
+	Allow  []AllowedName `json:"allow"`
 	// Senders are domains that the site may write mail from, beside its own name and what every site may.
 	Senders  []string `json:"senders,omitempty"`
 	Checksum string   `json:"checksum"` // written by [EncodeList]
 }
 
-// Allow is a name, or a wildcard such as "*.wordpress.org", with its ports.
-type Allow struct {
+// AllowedName is a name, or a wildcard such as "*.wordpress.org", with its ports.
+type AllowedName struct {
 	Name  string `json:"name"`
 	Ports []int  `json:"ports"`
 }
@@ -70,7 +70,7 @@ func (l List) Validate() error {
 	return nil
 }
 
-func (a Allow) validate() error {
+func (a AllowedName) validate() error {
 	base := strings.TrimPrefix(a.Name, wildcard)
 	if name, ok := canonical(base); !ok || name != base {
 		return fmt.Errorf("%w: name %q, expected one such as api.wordpress.org or *.wordpress.org", ErrList, a.Name)
@@ -89,10 +89,10 @@ func (a Allow) validate() error {
 	return nil
 }
 
-// Same tells whether two lists say the same, whatever their checksums.
-func (l List) Same(other List) bool {
+// Equal tells whether two lists say the same, whatever their checksums.
+func (l List) Equal(other List) bool {
 	return l.Site == other.Site && l.GID == other.GID && l.Host == other.Host && slices.Equal(l.Senders, other.Senders) &&
-		slices.EqualFunc(l.Allow, other.Allow, func(a, b Allow) bool {
+		slices.EqualFunc(l.Allow, other.Allow, func(a, b AllowedName) bool {
 			return a.Name == b.Name && slices.Equal(a.Ports, b.Ports)
 		})
 }
@@ -128,7 +128,7 @@ func (l List) Ports(name string) []int {
 func EncodeList(l List) ([]byte, error) {
 	l.Format = listFormat
 	if l.Allow == nil {
-		l.Allow = []Allow{}
+		l.Allow = []AllowedName{}
 	}
 	if err := l.Validate(); err != nil {
 		return nil, err

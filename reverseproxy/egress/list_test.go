@@ -17,12 +17,12 @@ import (
 	"chatiere/reverseproxy/egress"
 )
 
-func list(allow ...egress.Allow) egress.List {
+func list(allow ...egress.AllowedName) egress.List {
 	return egress.List{Format: 1, Site: siteA, GID: gidA, Host: hostA, Allow: allow}
 }
 
 func TestAListHasTheDocumentedForm(t *testing.T) {
-	text, err := egress.EncodeList(list(egress.Allow{Name: "*.wordpress.org", Ports: []int{80, 443}}))
+	text, err := egress.EncodeList(list(egress.AllowedName{Name: "*.wordpress.org", Ports: []int{80, 443}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestAListHasTheDocumentedForm(t *testing.T) {
 }
 
 func TestAnAlteredListIsRefused(t *testing.T) {
-	text, err := egress.EncodeList(list(egress.Allow{Name: "a.example", Ports: []int{443}}))
+	text, err := egress.EncodeList(list(egress.AllowedName{Name: "a.example", Ports: []int{443}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestAnAlteredListIsRefused(t *testing.T) {
 }
 
 func TestAListOfANewerProgramIsReadWithoutWhatIsNotKnown(t *testing.T) {
-	text, err := egress.EncodeList(list(egress.Allow{Name: "wordpress.org", Ports: []int{443}}))
+	text, err := egress.EncodeList(list(egress.AllowedName{Name: "wordpress.org", Ports: []int{443}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,8 +82,8 @@ func TestListsOfOtherVersionsAreRead(t *testing.T) {
 			` "checksum": "sha256:2af82ed396f47d54f2bc0fa6fa96248d3a8973f3e3adb9f0c22491b3de096dac"}`,
 	} {
 		got, err := egress.DecodeList([]byte(text))
-		want := list(egress.Allow{Name: "api.wordpress.org", Ports: []int{443}})
-		if err != nil || !got.Same(want) || len(got.Senders) != 0 {
+		want := list(egress.AllowedName{Name: "api.wordpress.org", Ports: []int{443}})
+		if err != nil || !got.Equal(want) || len(got.Senders) != 0 {
 			t.Errorf("%s: %+v, %v", what, got, err)
 		}
 		if _, err := egress.DecodeList([]byte(strings.Replace(text, "443", "444", 1))); !errors.Is(err, egress.ErrChecksum) {
@@ -94,7 +94,7 @@ func TestListsOfOtherVersionsAreRead(t *testing.T) {
 
 // Roles are upgraded one after the other: a reader takes the format that it writes and the one before, if there is one.
 func TestListsOfThisFormatAndTheOneBeforeAreRead(t *testing.T) {
-	text, err := egress.EncodeList(list(egress.Allow{Name: "a.example", Ports: []int{443}}))
+	text, err := egress.EncodeList(list(egress.AllowedName{Name: "a.example", Ports: []int{443}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,9 +124,9 @@ func signed(t *testing.T, text string) string {
 }
 
 func TestFaultyListsAreNotWritten(t *testing.T) {
-	many := make([]egress.Allow, 501)
+	many := make([]egress.AllowedName, 501)
 	for i := range many {
-		many[i] = egress.Allow{Name: "a.example", Ports: []int{443}}
+		many[i] = egress.AllowedName{Name: "a.example", Ports: []int{443}}
 	}
 	for what, change := range map[string]func(*egress.List){
 		"site":               func(l *egress.List) { l.Site = "../../etc/x" },
@@ -150,7 +150,7 @@ func TestFaultyListsAreNotWritten(t *testing.T) {
 		"port 0":             func(l *egress.List) { l.Allow[0].Ports = []int{0} },
 		"port 65536":         func(l *egress.List) { l.Allow[0].Ports = []int{443, 65536} },
 	} {
-		l := list(egress.Allow{Name: "a.example", Ports: []int{443}})
+		l := list(egress.AllowedName{Name: "a.example", Ports: []int{443}})
 		change(&l)
 		if err := egress.WriteList(t.TempDir(), l); !errors.Is(err, egress.ErrList) {
 			t.Errorf("%s: %v", what, err)
@@ -160,9 +160,9 @@ func TestFaultyListsAreNotWritten(t *testing.T) {
 
 func TestDecisions(t *testing.T) {
 	l := list(
-		egress.Allow{Name: "api.wordpress.org", Ports: []int{443}},
-		egress.Allow{Name: "*.example.org", Ports: []int{80, 443}},
-		egress.Allow{Name: "a.example.org", Ports: []int{587}},
+		egress.AllowedName{Name: "api.wordpress.org", Ports: []int{443}},
+		egress.AllowedName{Name: "*.example.org", Ports: []int{80, 443}},
+		egress.AllowedName{Name: "a.example.org", Ports: []int{587}},
 	)
 	for _, c := range []struct {
 		name string
@@ -188,7 +188,7 @@ func TestDecisions(t *testing.T) {
 }
 
 func TestTheResolverIsToldEachPortOfANameOnce(t *testing.T) {
-	l := list(egress.Allow{Name: "api.example.org", Ports: []int{587, 443}}, egress.Allow{Name: "*.example.org", Ports: []int{443, 80}})
+	l := list(egress.AllowedName{Name: "api.example.org", Ports: []int{587, 443}}, egress.AllowedName{Name: "*.example.org", Ports: []int{443, 80}})
 	for name, want := range map[string][]int{"api.example.org": {80, 443, 587}, "b.example.org": {80, 443}, "example.org": nil} {
 		if got := l.Ports(name); !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", name, got, want)
@@ -197,18 +197,18 @@ func TestTheResolverIsToldEachPortOfANameOnce(t *testing.T) {
 }
 
 func TestAListReadBackIsTheSame(t *testing.T) {
-	for _, l := range []egress.List{list(), list(egress.Allow{Name: "a.example", Ports: []int{443}})} {
+	for _, l := range []egress.List{list(), list(egress.AllowedName{Name: "a.example", Ports: []int{443}})} {
 		text, err := egress.EncodeList(l)
 		if err != nil {
 			t.Fatal(err)
 		}
 		back, err := egress.DecodeList(text)
-		if err != nil || !back.Same(l) {
+		if err != nil || !back.Equal(l) {
 			t.Errorf("%v, %v", back, err)
 		}
 		other := l
-		other.Allow = append([]egress.Allow{{Name: "b.example", Ports: []int{80}}}, l.Allow...)
-		if back.Same(other) {
+		other.Allow = append([]egress.AllowedName{{Name: "b.example", Ports: []int{80}}}, l.Allow...)
+		if back.Equal(other) {
 			t.Errorf("%v is the same as %v", back, other)
 		}
 	}
@@ -252,7 +252,7 @@ func TestWritingLeavesNothingBeside(t *testing.T) {
 }
 
 func FuzzDecodeList(f *testing.F) {
-	text, err := egress.EncodeList(list(egress.Allow{Name: "*.example.org", Ports: []int{443}}))
+	text, err := egress.EncodeList(list(egress.AllowedName{Name: "*.example.org", Ports: []int{443}}))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func FuzzDecodeList(f *testing.F) {
 		back, err := egress.DecodeList(again)
 		l.Checksum, back.Checksum = "", ""
 		if l.Allow == nil {
-			l.Allow = []egress.Allow{} // written as an empty list
+			l.Allow = []egress.AllowedName{} // written as an empty list
 		}
 		if err != nil || !reflect.DeepEqual(back, l) {
 			t.Errorf("%+v, %v; want %+v", back, err, l)

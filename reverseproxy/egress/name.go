@@ -50,9 +50,9 @@ func validLabel(label string) bool {
 	return true
 }
 
-// bare tells whether text is an address in one of the forms that libraries
+// isAddress tells whether text is an address in one of the forms that libraries
 // read: dotted or not, decimal, octal or hexadecimal, IPv6.
-func bare(text string) bool {
+func isAddress(text string) bool {
 	if _, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
 		return true
 	}

@@ -35,7 +35,7 @@ func withServer(t *testing.T, address string, ports ...int) *house {
 			t.Fatal(err)
 		}
 	})
-	h.open(t, egress.Allow{Name: "api.example", Ports: ports})
+	h.open(t, egress.AllowedName{Name: "api.example", Ports: ports})
 	return h
 }
 

@@ -84,13 +84,13 @@ func (z *zone) resolver() *net.Resolver {
 func TestANameThatTurnsInwardsIsRefusedWhateverItAnsweredBefore(t *testing.T) {
 	at, z := echo(t), newZone(t)
 	h := newHouse(t, func(o *egress.Options) {
-		o.Resolver, o.Keep = z.resolver(), time.Nanosecond
+		o.Resolver, o.CacheTTL = z.resolver(), time.Nanosecond
 		var err error
 		if o.Permit, err = egress.ParsePermits([]string{at.String()}); err != nil { // one address, which stands for outside
 			t.Fatal(err)
 		}
 	})
-	h.open(t, egress.Allow{Name: "rebind.example", Ports: []int{int(at.Port())}})
+	h.open(t, egress.AllowedName{Name: "rebind.example", Ports: []int{int(at.Port())}})
 	target := "rebind.example:" + strconv.Itoa(int(at.Port()))
 	for _, c := range []struct {
 		answers []string
@@ -134,7 +134,7 @@ func TestABrokenFamilyOfAddressesDoesNotKeepANameAway(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	h.open(t, egress.Allow{Name: "both.example", Ports: []int{int(at.Port())}})
+	h.open(t, egress.AllowedName{Name: "both.example", Ports: []int{int(at.Port())}})
 	if _, _, status := h.connect(t, "both.example:"+strconv.Itoa(int(at.Port()))); status != http.StatusOK {
 		t.Errorf("status %d", status)
 	}

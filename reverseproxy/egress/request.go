@@ -18,25 +18,24 @@ const (
 	maxHeaders = 16
 )
 
-// request is what a site asks for: "CONNECT name:port" for a tunnel, or
-// "HEAD /name" to learn whether its list has the name at all, so that its
-// resolver can say at once that a name does not exist.
+// request is a site's request: "CONNECT name:port" for a tunnel, or "HEAD /name" to
+// query whether its list has the name at all, so that its resolver can answer at
+// once that a name does not exist.
 type request struct {
 	name string // canonical; empty if unreadable
-	port uint16 // 0: only asking
+	port uint16 // 0: a query
 }
 
-func (r request) asking() bool { return r.port == 0 }
+func (r request) isQuery() bool { return r.port == 0 }
 
-// readRequest reads one request and not a byte beyond it. It is
-// stricter than HTTP asks for: its one client is ours, and everything else that
-// speaks here is a site trying something.
+// readRequest reads one request and not a byte beyond it. It is stricter than HTTP:
+// siteinit is the only client, and anything else is a site trying something.
 func readRequest(from *bufio.Reader) (request, error) {
 	var head []byte
 	for {
 		line, err := from.ReadSlice('\n')
 		if len(head) == 0 && len(line) == 0 && errors.Is(err, io.EOF) {
-			return request{}, errSilent
+			return request{}, errNoRequest
 		}
 		if err != nil {
 			return request{}, fmt.Errorf("%w: %w", ErrRequest, err)
@@ -84,7 +83,7 @@ func parseName(path string) (request, error) {
 
 func control(c rune) bool { return c < ' ' || c == 0x7f }
 
-// checkHeaders lets nothing pass that could mean a body, or another host.
+// checkHeaders rejects headers that announce a body or name another host.
 func checkHeaders(lines []string, host string) error {
 	if len(lines) > maxHeaders {
 		return fmt.Errorf("%w: too many headers", ErrRequest)
@@ -119,14 +118,14 @@ func parseTarget(target string) (request, error) {
 	if name, ok := canonical(host); ok {
 		return request{name: name, port: uint16(port)}, nil
 	}
-	if bare(host) {
-		return request{name: bareName(host), port: uint16(port)}, ErrBareAddress
+	if isAddress(host) {
+		return request{name: addressText(host), port: uint16(port)}, ErrBareAddress
 	}
 	return request{}, fmt.Errorf("%w: name", ErrRequest)
 }
 
-// bareName keeps an address readable in the log, and nothing but an address.
-func bareName(host string) string {
+// addressText returns an address for the log, and "" for anything else.
+func addressText(host string) string {
 	if address, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return address.WithZone("").String()
 	}

@@ -103,7 +103,7 @@ func FuzzReadRequest(f *testing.F) {
 		if asking := bytes.HasPrefix(text, []byte("HEAD /")); asking != (port == 0) {
 			t.Errorf("port %d accepted", port)
 		}
-		l := list(egress.Allow{Name: name, Ports: []int{443}})
+		l := list(egress.AllowedName{Name: name, Ports: []int{443}})
 		if fault := l.Validate(); fault != nil {
 			t.Errorf("name %q accepted, which no list can have: %v", name, fault)
 		}

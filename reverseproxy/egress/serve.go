@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"chatiere/reverseproxy/egress/greeting"
-	"chatiere/reverseproxy/egress/reach"
+	"chatiere/reverseproxy/egress/clienthello"
+	"chatiere/reverseproxy/egress/dialer"
 	"chatiere/reverseproxy/egress/relay"
 	"chatiere/reverseproxy/egress/spool"
 	"chatiere/reverseproxy/origin"
@@ -21,14 +21,14 @@ import (
 )
 
 const (
-	headLimit = 5 * time.Second
-	// waiting bounds the connections that have not become tunnels (yet).
-	waiting = 32
+	requestTimeout = 5 * time.Second
+	// maxPending bounds the connections that are not tunnels (yet).
+	maxPending = 32
 )
 
-// serveEgress takes connections until the listener is closed.
+// serveEgress accepts connections until the listener is closed.
 func (s *site) serveEgress(ctx context.Context, listener net.Listener) {
-	places := make(chan struct{}, s.MaxTunnels+waiting)
+	places := make(chan struct{}, s.MaxTunnels+maxPending)
 	for {
 		conn, err := listener.Accept()
 		if err != nil {
@@ -36,14 +36,14 @@ func (s *site) serveEgress(ctx context.Context, listener net.Listener) {
 				return
 			}
 			s.log.Error("accepting connection", "error", err)
-			pause(ctx)
+			acceptPause(ctx)
 			continue
 		}
 		select {
 		case places <- struct{}{}:
 		default:
 			_ = conn.Close()
-			s.note(request{}, spool.Refused, ErrTooMany)
+			s.record(request{}, spool.Refused, ErrTooMany)
 			continue
 		}
 		s.wait.Go(func() {
@@ -56,16 +56,16 @@ func (s *site) serveEgress(ctx context.Context, listener net.Listener) {
 	}
 }
 
-// serve reads one request, decides, and answers.
+// serve reads one request, decides and answers.
 func (s *site) serve(ctx context.Context, conn net.Conn) {
-	_ = conn.SetReadDeadline(time.Now().Add(headLimit))
+	_ = conn.SetReadDeadline(time.Now().Add(requestTimeout))
 	reader := bufio.NewReaderSize(conn, maxHead)
 	r, err := readRequest(reader)
 	list := s.list.Load()
-	if !s.mayAsk(r, err) {
+	if !s.withinLimit(r, err) {
 		err = ErrTooFast
 	}
-	if errors.Is(err, errSilent) {
+	if errors.Is(err, errNoRequest) {
 		return // no attempt to reach anything
 	}
 	if err == nil {
@@ -75,25 +75,25 @@ func (s *site) serve(ctx context.Context, conn net.Conn) {
 		s.refuse(conn, r, err)
 		return
 	}
-	if r.asking() {
+	if r.isQuery() {
 		_, _ = fmt.Fprintf(conn, "HTTP/1.1 204 No Content\r\nPorts: %s\r\n\r\n", ports(list, r.name))
 		return
 	}
 	s.connect(ctx, conn, reader, list, r)
 }
 
-// mayAsk takes from the site's budget whatever was asked: a refusal has its
-// price too. Questions about names have a budget of their own, since one page
-// may well ask for more names than it opens tunnels.
-func (s *site) mayAsk(r request, fault error) bool {
-	if fault == nil && r.asking() {
-		return s.questions.take()
+// withinLimit applies the site's rate limit to every request, refused ones included.
+// Queries have a limit of their own, since one page may query more names than it
+// opens tunnels.
+func (s *site) withinLimit(r request, fault error) bool {
+	if fault == nil && r.isQuery() {
+		return s.queries.take()
 	}
-	return s.bucket.take()
+	return s.attempts.take()
 }
 
 func (s *site) connect(ctx context.Context, conn net.Conn, reader *bufio.Reader, list *List, r request) {
-	leave, err := s.enter()
+	leave, err := s.acquireTunnel()
 	if err != nil {
 		s.refuse(conn, r, err)
 		return
@@ -105,11 +105,11 @@ func (s *site) connect(ctx context.Context, conn net.Conn, reader *bufio.Reader,
 		return
 	}
 	defer context.AfterFunc(ctx, func() { _ = upstream.Close() })()
-	s.tunnel(ctx, conn, reader, upstream, r, s.own(list, r))
+	s.tunnel(ctx, conn, reader, upstream, r, s.isOwnHost(list, r))
 }
 
-// enter takes a place for a tunnel, of the site's and of everybody's.
-func (s *site) enter() (leave func(), err error) {
+// acquireTunnel takes a slot for a tunnel, both of the site and of all sites.
+func (s *site) acquireTunnel() (leave func(), err error) {
 	select {
 	case s.tunnels <- struct{}{}:
 	default:
@@ -124,8 +124,8 @@ func (s *site) enter() (leave func(), err error) {
 	return func() { <-s.gateway.tunnels; <-s.tunnels }, nil
 }
 
-// ports tells the site's resolver where the list has the name, so that it
-// listens there before a connection comes.
+// ports returns the allowed ports of a name for the site's resolver, which listens on
+// them before a connection comes.
 func ports(list *List, name string) string {
 	var texts []string
 	for _, port := range list.Ports(name) {
@@ -136,31 +136,31 @@ func ports(list *List, name string) string {
 
 // admit decides by the list.
 func (s *site) admit(list *List, r request) error {
-	if s.own(list, r) {
+	if s.isOwnHost(list, r) {
 		return nil
 	}
 	err := list.Decide(r.name, r.port)
-	if r.asking() && errors.Is(err, ErrPortNotListed) {
+	if r.isQuery() && errors.Is(err, ErrPortNotListed) {
 		return nil // no list has port 0: the name is there
 	}
 	return err
 }
 
-// own tells whether a site asks for its own public address. Plain HTTP is answered by a redirect to it.
-func (s *site) own(list *List, r request) bool {
-	return r.name == list.Host && (r.asking() || r.port == 443 || int(r.port) == s.PublicPort || r.port == origin.PlainPort)
+// isOwnHost reports whether a site requests its own public address. Plain HTTP is answered by a redirect to it.
+func (s *site) isOwnHost(list *List, r request) bool {
+	return r.name == list.Host && (r.isQuery() || r.port == 443 || int(r.port) == s.PublicPort || r.port == origin.PlainPort)
 }
 
 func (s *site) dial(ctx context.Context, list *List, r request) (net.Conn, error) {
-	if !s.own(list, r) {
-		return s.reach.Dial(ctx, r.name, r.port)
+	if !s.isOwnHost(list, r) {
+		return s.dialer.Dial(ctx, r.name, r.port)
 	}
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", s.EdgeSocket)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrEdge, err)
 	}
-	err = errors.Join(conn.SetWriteDeadline(time.Now().Add(headLimit)), origin.Origin{Site: s.id, Host: list.Host, Port: int(r.port)}.Write(conn))
+	err = errors.Join(conn.SetWriteDeadline(time.Now().Add(requestTimeout)), origin.Origin{Site: s.id, Host: list.Host, Port: int(r.port)}.Write(conn))
 	if err != nil {
 		_ = conn.Close() // nobody is served on it
 		return nil, fmt.Errorf("%w: %w", ErrEdge, err)
@@ -173,75 +173,75 @@ func (s *site) tunnel(ctx context.Context, conn net.Conn, early *bufio.Reader, u
 		_ = upstream.Close()
 		return
 	}
-	t := &tunnel{client: conn, early: early, server: upstream, idle: s.Idle, name: r.name, strict: speaksTLS(r.port)}
-	if own { // the way to itself is no way out: it takes nothing from the site's share of the line
-		t.strict = r.port != origin.PlainPort
+	t := &tunnel{client: conn, early: early, server: upstream, idle: s.Idle, name: r.name, requireTLS: speaksTLS(r.port)}
+	if own { // a connection to itself does not leave the machine and uses no bandwidth
+		t.requireTLS = r.port != origin.PlainPort
 	} else {
-		t.flow = func(n int) error { return s.flow.WaitN(ctx, n) }
+		t.waitBandwidth = func(n int) error { return s.bandwidth.WaitN(ctx, n) }
 	}
-	fault := t.run(func() { s.note(r, spool.Allowed, nil) })
+	fault := t.run(func() { s.record(r, spool.Allowed, nil) })
 	if own && fault != nil {
-		s.noteElsewhere(r, t.sought, fault)
+		s.recordElsewhere(r, t.serverName, fault)
 	} else if fault != nil {
-		s.note(r, spool.Refused, fault)
+		s.record(r, spool.Refused, fault)
 	}
 	s.spool.Add(s.key(r, spool.Allowed, ""), 0, t.sent.Load(), t.received.Load())
 }
 
-// noteElsewhere records that a site used the way to its own name for another server, under the name that it sought there.
-// In a greeting that tells none, or is none, it sought no other.
-func (s *site) noteElsewhere(r request, sought string, fault error) {
-	if !errors.Is(fault, greeting.ErrForm) {
+// recordElsewhere records that a site used the connection to its own name for another server, under the server name it
+// sent. If it sent none, its own name is recorded.
+func (s *site) recordElsewhere(r request, sought string, fault error) {
+	if !errors.Is(fault, clienthello.ErrForm) {
 		fault = fmt.Errorf("%w: %w", origin.ErrElsewhere, fault)
 	}
 	if name, ok := canonical(sought); ok {
 		r.name = name
 	}
-	s.note(r, spool.Refused, fault)
+	s.record(r, spool.Refused, fault)
 }
 
-// refuse answers, and notes. Nobody waits for a site that does not read.
+// refuse answers and records a refusal. A site that does not read the answer delays nothing.
 func (s *site) refuse(conn net.Conn, r request, cause error) {
 	status := statusOf(cause)
 	decision := spool.Refused
 	if status >= http.StatusInternalServerError {
 		decision = spool.Failed
 	}
-	s.note(r, decision, cause)
-	_ = conn.SetWriteDeadline(time.Now().Add(headLimit))
+	s.record(r, decision, cause)
+	_ = conn.SetWriteDeadline(time.Now().Add(requestTimeout))
 	_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
 		status, http.StatusText(status))
 }
 
-// outcomes is the one place where causes become answers and words.
-var outcomes = []struct {
+// outcomeTable maps causes to statuses; the causes' texts are the recorded reasons.
+var outcomeTable = []struct {
 	cause  error
 	status int
 }{
 	{ErrNotListed, http.StatusForbidden},
 	{ErrPortNotListed, http.StatusForbidden},
 	{ErrBareAddress, http.StatusForbidden},
-	{reach.ErrInside, http.StatusForbidden},
+	{dialer.ErrNotPublic, http.StatusForbidden},
 	{ErrMethod, http.StatusMethodNotAllowed},
 	{ErrRequest, http.StatusBadRequest},
 	{ErrTooMany, http.StatusTooManyRequests},
 	{ErrTooFast, http.StatusTooManyRequests},
 	{ErrFull, http.StatusServiceUnavailable},
 	{origin.ErrElsewhere, http.StatusForbidden}, // before what it wraps
-	{greeting.ErrOtherName, http.StatusForbidden},
-	{greeting.ErrNoName, http.StatusForbidden},
-	{greeting.ErrHidden, http.StatusForbidden},
-	{greeting.ErrForm, http.StatusForbidden},
+	{clienthello.ErrWrongName, http.StatusForbidden},
+	{clienthello.ErrNoName, http.StatusForbidden},
+	{clienthello.ErrHidden, http.StatusForbidden},
+	{clienthello.ErrForm, http.StatusForbidden},
 	{ErrEdge, http.StatusBadGateway},
-	{reach.ErrResolve, http.StatusBadGateway},
-	{reach.ErrDial, http.StatusBadGateway},
+	{dialer.ErrResolve, http.StatusBadGateway},
+	{dialer.ErrDial, http.StatusBadGateway},
 }
 
 func statusOf(cause error) int {
 	if errors.Is(cause, context.DeadlineExceeded) {
 		return http.StatusGatewayTimeout
 	}
-	for _, o := range outcomes {
+	for _, o := range outcomeTable {
 		if errors.Is(cause, o.cause) {
 			return o.status
 		}
@@ -249,9 +249,9 @@ func statusOf(cause error) int {
 	return http.StatusBadGateway
 }
 
-// reasonOf returns the constant part of a cause, by which records are summed.
+// reasonOf returns the constant part of a cause, by which records are grouped.
 func reasonOf(cause error) string {
-	for _, o := range outcomes {
+	for _, o := range outcomeTable {
 		if errors.Is(cause, o.cause) {
 			return o.cause.Error()
 		}
@@ -262,16 +262,16 @@ func reasonOf(cause error) string {
 	return "other"
 }
 
-// Reasons returns every reason that a record may carry, "other" included: those who tell people of them want words for each.
+// Reasons returns every reason that a record may have, "other" included; the pages need a text for each.
 func Reasons() []string {
 	all := append(relay.Reasons(), "other")
-	for _, o := range outcomes {
+	for _, o := range outcomeTable {
 		all = append(all, o.cause.Error())
 	}
 	return all
 }
 
-func limited(cause error) bool {
+func isLimit(cause error) bool {
 	return errors.Is(cause, ErrTooFast) || errors.Is(cause, ErrTooMany) || errors.Is(cause, ErrFull) ||
 		errors.Is(cause, relay.ErrTooFast)
 }

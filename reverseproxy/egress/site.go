@@ -22,54 +22,54 @@ const (
 	mailSocket   = "smtp.sock"
 )
 
-// site is one site's way out. Its list is exchanged whole, so a connection sees
-// one list or the other; tunnels that are open stay open.
+// site is the egress of one site. Its list is replaced atomically, so a connection
+// sees one list or the other; open tunnels stay open.
 type site struct {
 	*gateway
-	id      string
-	log     *slog.Logger
-	list    atomic.Pointer[List]
-	tunnels chan struct{}
-	bucket  *bucket
-	flow    *rate.Limiter // bytes
-	// questions bounds what the site's resolver asks; hush, log lines about limits.
-	questions, hush *bucket
+	id        string
+	log       *slog.Logger
+	list      atomic.Pointer[List]
+	tunnels   chan struct{}
+	attempts  *tokenBucket
+	bandwidth *rate.Limiter // bytes
+	// queries limits the requests of the site's resolver; logLimiter, log lines about limits.
+	queries, logLimiter *tokenBucket
 
-	ctx   context.Context
-	stop  context.CancelFunc
-	wait  sync.WaitGroup
-	gates []*gate
+	ctx     context.Context
+	stop    context.CancelFunc
+	wait    sync.WaitGroup
+	sockets []*siteSocket
 }
 
-// gate is one socket of a site.
-type gate struct {
-	path   string
-	serve  func(context.Context, net.Listener)
-	socket *socket // nil while closed
-	fault  string  // said last
+// siteSocket is one socket of a site.
+type siteSocket struct {
+	path      string
+	serve     func(context.Context, net.Listener)
+	socket    *socket // nil while closed
+	lastFault string  // last logged
 }
 
 func newSite(ctx context.Context, g *gateway, list List) *site {
 	s := &site{
 		gateway: g, id: list.Site, log: g.log.With("site", list.Site),
-		tunnels: make(chan struct{}, g.MaxTunnels),
-		bucket:  newBucket(g.Rate, g.Burst, g.Now), questions: newBucket(4*g.Rate, 4*g.Burst, g.Now),
-		hush: newBucket(0.1, 1, g.Now), flow: g.flow(),
+		tunnels:  make(chan struct{}, g.MaxTunnels),
+		attempts: newBucket(g.Rate, g.Burst, g.Now), queries: newBucket(4*g.Rate, 4*g.Burst, g.Now),
+		logLimiter: newBucket(0.1, 1, g.Now), bandwidth: g.bandwidth(),
 	}
 	s.list.Store(&list)
 	s.ctx, s.stop = context.WithCancel(ctx)
 	dir := filepath.Join(g.RunDir, s.id, gateDir)
-	s.gates = []*gate{
+	s.sockets = []*siteSocket{
 		{path: filepath.Join(dir, egressSocket), serve: s.serveEgress},
 		{path: filepath.Join(dir, mailSocket), serve: s.serveMail},
 	}
 	return s
 }
 
-// ensureOpen opens the sockets that are not there (any more): the directory may
-// come after the list, and may be made anew while we run.
+// ensureOpen opens the sockets that are missing: the directory may come after the
+// list, and may be replaced at any time.
 func (s *site) ensureOpen() {
-	for _, g := range s.gates {
+	for _, g := range s.sockets {
 		if g.socket != nil && g.socket.inPlace() {
 			continue
 		}
@@ -81,25 +81,25 @@ func (s *site) ensureOpen() {
 	}
 }
 
-func (s *site) open(g *gate) {
+func (s *site) open(g *siteSocket) {
 	opened, err := openSocket(g.path, s.list.Load().GID)
 	if err != nil {
-		if g.fault != err.Error() {
+		if g.lastFault != err.Error() {
 			s.log.Warn("opening socket, trying again", "error", err)
 		}
-		g.fault = err.Error()
+		g.lastFault = err.Error()
 		return
 	}
-	g.fault, g.socket = "", opened
+	g.lastFault, g.socket = "", opened
 	s.wait.Go(func() {
 		recovery.Keep(s.ctx, s.log, "accepting connections of a site", func(ctx context.Context) { g.serve(ctx, opened.listener) })
 	})
 }
 
-// close ends everything that the site has open, and waits for it.
+// close closes everything that the site has open, and waits for it.
 func (s *site) close() {
 	s.stop()
-	for _, g := range s.gates {
+	for _, g := range s.sockets {
 		if g.socket != nil {
 			g.socket.close()
 		}
@@ -107,13 +107,13 @@ func (s *site) close() {
 	s.wait.Wait()
 }
 
-// note records what became of a request, in the log and in the spool.
-func (s *site) note(r request, decision spool.Decision, cause error) {
+// record writes the outcome of a request to the log and the spool.
+func (s *site) record(r request, decision spool.Decision, cause error) {
 	reason := ""
 	if cause != nil {
 		reason = reasonOf(cause)
-		if !limited(cause) || s.hush.take() {
-			s.log.Warn("way out "+string(decision), "name", r.name, "port", r.port, "reason", reason, "error", cause)
+		if !isLimit(cause) || s.logLimiter.take() {
+			s.log.Warn("egress "+string(decision), "name", r.name, "port", r.port, "reason", reason, "error", cause)
 		}
 	}
 	s.spool.Add(s.key(r, decision, reason), 1, 0, 0)
@@ -123,8 +123,8 @@ func (s *site) key(r request, decision spool.Decision, reason string) spool.Key 
 	return spool.Key{Site: s.id, Name: r.name, Port: int(r.port), Decision: decision, Reason: reason}
 }
 
-// pause keeps a failing listener (no more descriptors) from a busy loop.
-func pause(ctx context.Context) {
+// acceptPause prevents a busy loop of a failing listener (no more descriptors).
+func acceptPause(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(50 * time.Millisecond):

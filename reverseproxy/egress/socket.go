@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// socketMode lets the site's group connect, and nobody else.
+// socketMode lets only the site's group connect.
 const socketMode = 0o660
 
 // socket is a listening unix socket and the file that leads to it.
@@ -19,10 +19,9 @@ type socket struct {
 	file     os.FileInfo
 }
 
-// openSocket listens at path, in place of a socket that a killed predecessor
-// left, and makes sure that the group is the site's: in a directory with the
-// wrong group another site could use this way out. The socket gets its name
-// when it is ready, so nobody meets one that does not answer yet.
+// openSocket listens at path, replaces a socket that a killed predecessor left, and
+// makes sure that the group is the site's: with the wrong group another site could
+// use this egress. The socket gets its name when it is ready to accept.
 func openSocket(path string, gid int) (*socket, error) {
 	if err := checkPlace(path); err != nil {
 		return nil, err
@@ -35,8 +34,8 @@ func openSocket(path string, gid int) (*socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
-	listener.SetUnlinkOnClose(false) // close looks first whether the file is still ours
-	file, err := hand(fresh, gid)
+	listener.SetUnlinkOnClose(false) // close checks first whether the file is still ours
+	file, err := grantGroup(fresh, gid)
 	if err == nil {
 		err = os.Rename(fresh, path)
 	}
@@ -46,10 +45,10 @@ func openSocket(path string, gid int) (*socket, error) {
 	return &socket{listener: listener, path: path, file: file}, nil
 }
 
-func hand(path string, gid int) (os.FileInfo, error) {
+func grantGroup(path string, gid int) (os.FileInfo, error) {
 	file, err := os.Lstat(path)
 	if err != nil {
-		return nil, fmt.Errorf("looking at socket: %w", err)
+		return nil, fmt.Errorf("inspecting socket: %w", err)
 	}
 	if sys, ok := file.Sys().(*syscall.Stat_t); !ok || int(sys.Gid) != gid {
 		return nil, fmt.Errorf("opening %s to group %d: %w", path, gid, ErrGroup)
@@ -67,10 +66,10 @@ func checkPlace(path string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("looking for a stale socket: %w", err)
+		return fmt.Errorf("checking for a stale socket: %w", err)
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%w: %s", ErrPlace, path)
+		return fmt.Errorf("%w: %s", ErrSocketPath, path)
 	}
 	return nil
 }

@@ -137,14 +137,14 @@ func (h *house) gateDir(t *testing.T, site string, gid int) string {
 }
 
 // open gives site A a list and waits for its sockets.
-func (h *house) open(t *testing.T, allow ...egress.Allow) {
+func (h *house) open(t *testing.T, allow ...egress.AllowedName) {
 	t.Helper()
 	h.gateDir(t, siteA, gidA)
 	h.list(t, allow...)
 	h.await(t, "the socket of site A", func() bool { return exists(h.socket(siteA)) && exists(h.mail(siteA)) })
 }
 
-func (h *house) list(t *testing.T, allow ...egress.Allow) {
+func (h *house) list(t *testing.T, allow ...egress.AllowedName) {
 	t.Helper()
 	l := egress.List{Site: siteA, GID: gidA, Host: hostA, Allow: allow}
 	if err := egress.WriteList(h.options.ListDir, l); err != nil {

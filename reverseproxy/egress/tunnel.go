@@ -18,33 +18,33 @@ const bufferSize = 16 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// tunnel carries bytes both ways. The end of one direction is passed on as such
-// (half-close); an error, or silence in both directions, ends both.
+// tunnel copies bytes both ways. The end of one direction is forwarded as a
+// half-close; an error, or inactivity in both directions, ends both.
 type tunnel struct {
-	client net.Conn
-	early  *bufio.Reader // what the client sent right behind its request
-	server net.Conn
-	idle   time.Duration
-	flow   func(bytes int) error // waits for the site's share of the line; nil: no limit
-	name   string                // whom a TLS client must mean
-	strict bool                  // it must speak TLS
-	sought string                // whom it meant; known when run has returned
+	client        net.Conn
+	early         *bufio.Reader // bytes that the client sent together with its request
+	server        net.Conn
+	idle          time.Duration
+	waitBandwidth func(bytes int) error // waits for the site's bandwidth; nil: no limit
+	name          string                // the server name that a TLS client must send
+	requireTLS    bool                  // the client must send TLS
+	serverName    string                // the name that it sent; valid when run has returned
 
 	sent, received atomic.Int64
-	touched        atomic.Int64 // when bytes last moved, Unix nanoseconds
+	lastActive     atomic.Int64 // when bytes last moved, Unix nanoseconds
 }
 
-// run carries until both directions have ended. It calls opened once the
-// tunnel is one, and returns why it was not to be, or no longer.
+// run copies until both directions have ended. It calls opened once the opening is
+// accepted, and returns the fault if it is not.
 func (t *tunnel) run(opened func()) (fault error) {
 	t.touch()
-	if !t.strict {
+	if !t.requireTLS {
 		opened()
 	}
 	var wait sync.WaitGroup
 	wait.Go(func() {
 		var err error
-		if fault, err = t.guardedOpen(); fault == nil && t.strict {
+		if fault, err = t.checkOpeningRecovered(); fault == nil && t.requireTLS {
 			opened()
 		}
 		t.direction(t.server, t.client, &t.sent, errors.Join(fault, err))
@@ -56,22 +56,22 @@ func (t *tunnel) run(opened func()) (fault error) {
 	return fault
 }
 
-// guardedOpen takes a panic over what the client said for a fault of the client's.
-func (t *tunnel) guardedOpen() (fault, err error) {
+// checkOpeningRecovered turns a panic into a fault of the client, whose bytes caused it.
+func (t *tunnel) checkOpeningRecovered() (fault, err error) {
 	defer recovery.Error(&fault)
-	return t.open()
+	return t.checkOpening()
 }
 
-// direction carries one way, unless it is broken already.
+// direction copies one way, unless err is set.
 func (t *tunnel) direction(to, from net.Conn, count *atomic.Int64, err error) {
 	if err == nil {
-		err = t.guardedCopy(to, from, count)
+		err = t.copyRecovered(to, from, count)
 	}
 	if err == nil {
 		err = closeWrite(to)
 	}
 	if errors.Is(err, recovery.ErrPanic) {
-		slog.Error("carrying a tunnel failed by a fault of ours", "error", err)
+		slog.Error("panic in a tunnel", "error", err)
 	}
 	if err != nil {
 		_ = to.Close()
@@ -79,7 +79,7 @@ func (t *tunnel) direction(to, from net.Conn, count *atomic.Int64, err error) {
 	}
 }
 
-func (t *tunnel) guardedCopy(to, from net.Conn, count *atomic.Int64) (err error) {
+func (t *tunnel) copyRecovered(to, from net.Conn, count *atomic.Int64) (err error) {
 	defer recovery.Error(&err)
 	return t.copy(to, from, count)
 }
@@ -103,10 +103,10 @@ func (t *tunnel) copy(to, from net.Conn, count *atomic.Int64) error {
 	}
 }
 
-// read waits for bytes; the wait goes on while the other direction is alive.
+// read waits for bytes, for as long as the other direction is active.
 func (t *tunnel) read(from net.Conn, buffer []byte) (int, error) {
 	for {
-		quiet := time.Since(time.Unix(0, t.touched.Load()))
+		quiet := time.Since(time.Unix(0, t.lastActive.Load()))
 		if err := from.SetReadDeadline(time.Now().Add(t.idle - quiet)); err != nil {
 			return 0, err
 		}
@@ -115,7 +115,7 @@ func (t *tunnel) read(from net.Conn, buffer []byte) (int, error) {
 			t.touch()
 			return n, err
 		}
-		alive := time.Since(time.Unix(0, t.touched.Load())) < t.idle
+		alive := time.Since(time.Unix(0, t.lastActive.Load())) < t.idle
 		if !errors.Is(err, os.ErrDeadlineExceeded) || !alive {
 			return n, err
 		}
@@ -123,8 +123,8 @@ func (t *tunnel) read(from net.Conn, buffer []byte) (int, error) {
 }
 
 func (t *tunnel) write(to net.Conn, bytes []byte, count *atomic.Int64) error {
-	if t.flow != nil {
-		if err := t.flow(len(bytes)); err != nil {
+	if t.waitBandwidth != nil {
+		if err := t.waitBandwidth(len(bytes)); err != nil {
 			return err
 		}
 	}
@@ -137,7 +137,7 @@ func (t *tunnel) write(to net.Conn, bytes []byte, count *atomic.Int64) error {
 	return err
 }
 
-func (t *tunnel) touch() { t.touched.Store(time.Now().UnixNano()) }
+func (t *tunnel) touch() { t.lastActive.Store(time.Now().UnixNano()) }
 
 func closeWrite(conn net.Conn) error {
 	if half, ok := conn.(interface{ CloseWrite() error }); ok {

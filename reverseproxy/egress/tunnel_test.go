@@ -31,7 +31,7 @@ func withEcho(t *testing.T, adjust func(*egress.Options)) (h *house, target stri
 			adjust(o)
 		}
 	})
-	h.open(t, egress.Allow{Name: "echo.example", Ports: []int{int(at.Port())}})
+	h.open(t, egress.AllowedName{Name: "echo.example", Ports: []int{int(at.Port())}})
 	return h, "echo.example:" + strconv.Itoa(int(at.Port()))
 }
 
@@ -114,7 +114,7 @@ func TestATunnelInUseOneWayStaysOpen(t *testing.T) {
 		}
 	})
 	port := listener.Addr().(*net.TCPAddr).Port
-	h.open(t, egress.Allow{Name: "slow.example", Ports: []int{port}})
+	h.open(t, egress.AllowedName{Name: "slow.example", Ports: []int{port}})
 	conn, reader, _ := h.connect(t, "slow.example:"+strconv.Itoa(port))
 	defer func() { _ = conn.Close() }()
 	if got, err := io.ReadFull(reader, make([]byte, lines)); err != nil {

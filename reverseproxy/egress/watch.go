@@ -13,21 +13,21 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// stamp tells one version of a list file from another.
-type stamp struct {
+// fileVersion identifies one version of a list file.
+type fileVersion struct {
 	changed time.Time
 	size    int64
 	inode   uint64
 }
 
-// watch keeps the sites as the lists say until ctx ends. Notices make it fast;
-// the regular look makes it right (a directory that appears later, a socket
-// that somebody removed, a notice that was lost).
+// watch keeps the sites as the lists require until ctx ends. It reacts to
+// notifications, and checks regularly for what they miss: a directory that appears
+// later, a removed socket, a lost notification.
 func (g *gateway) watch(ctx context.Context) {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
-		g.log.Warn("watching lists: no notices, looking regularly", "error", err)
-		watcher = &fsnotify.Watcher{} // its channels never speak
+		g.log.Warn("watching lists: no notifications, polling only", "error", err)
+		watcher = &fsnotify.Watcher{} // its channels never receive
 	} else {
 		defer func() { _ = watcher.Close() }()
 	}
@@ -35,38 +35,38 @@ func (g *gateway) watch(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if err == nil && !slices.Contains(watcher.WatchList(), g.ListDir) {
-			_ = watcher.Add(g.ListDir) // not there yet: the next look tries again
+			_ = watcher.Add(g.ListDir) // not there yet: the next round tries again
 		}
-		g.look(ctx)
+		g.reconcile(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		case <-watcher.Events:
-		case <-watcher.Errors: // such as too many notices: look
+		case <-watcher.Errors: // such as too many notifications: reconcile
 		}
 	}
 }
 
-// look compares the directory with the sites and the sites with their sockets.
-func (g *gateway) look(ctx context.Context) {
+// reconcile applies the lists and opens missing sockets.
+func (g *gateway) reconcile(ctx context.Context) {
 	files, err := os.ReadDir(g.ListDir)
 	if err != nil {
-		// A directory that is away says nothing about what sites may reach.
-		if !g.blind {
+		// An unreadable directory does not mean that sites may reach nothing.
+		if !g.listsUnreadable {
 			g.log.Error("reading lists, keeping what was read last", "dir", g.ListDir, "error", err)
 		}
-		g.blind = true
+		g.listsUnreadable = true
 	} else {
-		g.blind = false
-		g.follow(ctx, files)
+		g.listsUnreadable = false
+		g.applyLists(ctx, files)
 	}
 	for _, s := range g.sites {
 		s.ensureOpen()
 	}
 }
 
-func (g *gateway) follow(ctx context.Context, files []fs.DirEntry) {
+func (g *gateway) applyLists(ctx context.Context, files []fs.DirEntry) {
 	present := map[string]bool{}
 	for _, file := range files {
 		id, ok := strings.CutSuffix(file.Name(), listSuffix)
@@ -76,16 +76,16 @@ func (g *gateway) follow(ctx context.Context, files []fs.DirEntry) {
 		present[id] = true
 		g.refresh(ctx, id)
 	}
-	for id := range g.seen {
+	for id := range g.versions {
 		if !present[id] {
-			delete(g.seen, id)
+			delete(g.versions, id)
 		}
 	}
 	for id, s := range g.sites {
 		if !present[id] {
 			delete(g.sites, id)
 			s.close()
-			g.log.Info("way out closed", "site", id)
+			g.log.Info("egress closed", "site", id)
 		}
 	}
 }
@@ -94,11 +94,11 @@ func (g *gateway) follow(ctx context.Context, files []fs.DirEntry) {
 // good one in force.
 func (g *gateway) refresh(ctx context.Context, id string) {
 	path := filepath.Join(g.ListDir, id+listSuffix)
-	now, err := stampOf(path)
-	if err != nil || now == g.seen[id] {
+	now, err := versionOf(path)
+	if err != nil || now == g.versions[id] {
 		return
 	}
-	g.seen[id] = now
+	g.versions[id] = now
 	list, err := ReadList(path)
 	if err != nil {
 		g.log.Error("reading list, keeping the last good one", "site", id, "error", err)
@@ -110,15 +110,15 @@ func (g *gateway) refresh(ctx context.Context, id string) {
 		return
 	}
 	g.sites[id] = newSite(ctx, g, list)
-	g.log.Info("way out opened", "site", id, "names", len(list.Allow))
+	g.log.Info("egress opened", "site", id, "names", len(list.Allow))
 }
 
-func stampOf(path string) (stamp, error) {
+func versionOf(path string) (fileVersion, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return stamp{}, err
+		return fileVersion{}, err
 	}
-	s := stamp{changed: info.ModTime(), size: info.Size()}
+	s := fileVersion{changed: info.ModTime(), size: info.Size()}
 	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
 		s.inode = sys.Ino
 	}

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// patience is how long one answer may take.
-const patience = 20 * time.Second
+// answerTimeout is how long one answer may take.
+const answerTimeout = 20 * time.Second
 
 type h1 struct {
 	net.Conn
@@ -38,22 +38,22 @@ var browser = [][2]string{
 
 func (c *h1) close() error { return c.Close() }
 
-func (c *h1) ask(more func() bool) error {
+func (c *h1) fetch(more func() bool) error {
 	for more() {
-		if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		if err := c.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
 			return err
 		}
 		if _, err := c.Write(c.request); err != nil {
 			return err
 		}
-		if err := c.answer(); err != nil {
+		if err := c.readResponse(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *h1) answer() error {
+func (c *h1) readResponse() error {
 	line, err := c.br.ReadSlice('\n')
 	if err != nil {
 		return err

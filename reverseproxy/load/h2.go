@@ -57,7 +57,7 @@ func newH2(nc net.Conn, t Target) (*h2, error) {
 
 func (c *h2) close() error { return c.Close() }
 
-func (c *h2) ask(more func() bool) error {
+func (c *h2) fetch(more func() bool) error {
 	for len(c.got) < c.target.Streams && more() {
 		if err := c.request(); err != nil {
 			return err
@@ -67,14 +67,14 @@ func (c *h2) ask(more func() bool) error {
 		if err := c.out.Flush(); err != nil {
 			return err
 		}
-		if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		if err := c.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
 			return err
 		}
 		frame, err := c.framer.ReadFrame()
 		if err != nil {
 			return err
 		}
-		done, err := c.take(frame)
+		done, err := c.handleFrame(frame)
 		if err != nil {
 			return err
 		}
@@ -107,8 +107,8 @@ func (c *h2) request() error {
 	})
 }
 
-// take works on one frame and reports whether a stream has ended with the whole page.
-func (c *h2) take(frame http2.Frame) (done bool, err error) {
+// handleFrame works on one frame and reports whether a stream has ended with the whole page.
+func (c *h2) handleFrame(frame http2.Frame) (done bool, err error) {
 	switch f := frame.(type) {
 	case *http2.SettingsFrame:
 		if !f.IsAck() {

@@ -40,7 +40,7 @@ func TestAsManyRequestsAsToldAreAnswered(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 { // connections go on from one call to the next; 40 MB pass the window of HTTP/2
-			if _, err := fleet.Ask(500); err != nil {
+			if _, err := fleet.Fetch(500); err != nil {
 				t.Fatal(err)
 			}
 		}

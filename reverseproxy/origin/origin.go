@@ -1,5 +1,6 @@
-// Package origin is the line by which the gateway tells the proxy, on a socket of their own, which site a connection
-// comes from and which host it may reach there. It knows nothing else of either. Start at [Origin.Write] and [Read].
+// Package origin encodes and decodes the line with which the gateway tells the proxy, on a socket between the two, which
+// site a connection comes from and which host it may reach. It knows nothing else of either. Start at [Origin.Write] and
+// [Read].
 package origin
 
 import (
@@ -11,10 +12,10 @@ import (
 	"strings"
 )
 
-// ErrLine says that a connection does not begin with the line of an origin.
+// ErrLine means that a connection does not begin with an origin line.
 var ErrLine = errors.New("malformed origin line")
 
-// ErrElsewhere says that a site used the way to its own host for another one.
+// ErrElsewhere means that a site used the connection to its own host for another host.
 var ErrElsewhere = errors.New("own name led elsewhere")
 
 const (
@@ -24,20 +25,20 @@ const (
 	maxLine = 300
 )
 
-// Origin is whose connection it is.
+// Origin identifies the site that a connection comes from.
 type Origin struct {
 	Site string // id
-	Host string // the site's own name, the only one that the connection leads to
+	Host string // the site's own name, the only host it may reach on this connection
 	Port int    // that the site asked for
 }
 
-// form is the line. Host names are the gateway's canonical ones.
-var form = regexp.MustCompile(`^SITE (s[a-z0-9]{9}) ([a-z0-9.-]{1,253}) ([0-9]{1,5})\n$`)
+// lineRE matches the line. Host names are canonical, as the gateway writes them.
+var lineRE = regexp.MustCompile(`^SITE (s[a-z0-9]{9}) ([a-z0-9.-]{1,253}) ([0-9]{1,5})\n$`)
 
 // Write sends the line.
 func (o Origin) Write(to io.Writer) error {
 	line := fmt.Sprintf("SITE %s %s %d\n", o.Site, o.Host, o.Port)
-	if !form.MatchString(line) {
+	if !lineRE.MatchString(line) {
 		return fmt.Errorf("%w: %.80q", ErrLine, line)
 	}
 	_, err := io.WriteString(to, line)
@@ -61,7 +62,7 @@ func Read(from io.Reader) (Origin, error) {
 }
 
 func parse(line string) (Origin, error) {
-	parts := form.FindStringSubmatch(line)
+	parts := lineRE.FindStringSubmatch(line)
 	if parts == nil {
 		return Origin{}, fmt.Errorf("%w: %.80q", ErrLine, line)
 	}
@@ -72,12 +73,12 @@ func parse(line string) (Origin, error) {
 	return Origin{Site: parts[1], Host: parts[2], Port: int(port)}, nil
 }
 
-// Is reports whether a host, as it stands in a Host header or a server name, is the origin's own, on whatever port.
+// Is reports whether a host from a Host header or a TLS server name is the origin's own, on any port.
 func (o Origin) Is(host string) bool { return canonical(host) == o.Host }
 
 // Name returns the host that was asked for instead, as it can be shown to people; the site's own where that cannot.
 func (o Origin) Name(host string) string {
-	if name := canonical(host); name != "" && len(name) <= 253 && !strings.ContainsFunc(name, odd) {
+	if name := canonical(host); name != "" && len(name) <= 253 && !strings.ContainsFunc(name, forbiddenRune) {
 		return name
 	}
 	return o.Host
@@ -93,7 +94,7 @@ func canonical(host string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// odd reports whether a character has no place in a name or an address.
-func odd(c rune) bool {
+// forbiddenRune reports whether a character has no place in a name or an address.
+func forbiddenRune(c rune) bool {
 	return (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune(".-[]:", c)
 }

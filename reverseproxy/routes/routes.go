@@ -14,10 +14,10 @@ const (
 	oldestFormat = 1
 )
 
-// State says what a visitor of a route meets.
+// State decides how the proxy answers requests for a route.
 type State string
 
-// The states of a route. Only StateServing has a visitor led to the upstream.
+// The states of a route. Only StateServing forwards requests to the upstream.
 const (
 	StateServing  State = "serving"
 	StateStarting State = "starting"

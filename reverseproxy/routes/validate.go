@@ -67,10 +67,10 @@ func (r Route) validate(patterns map[string]error) error {
 	if host, err := NormalHost(r.Host); err != nil || host != r.Host {
 		return fmt.Errorf("%w: expected a lower-case name such as demo.example.org", ErrHost)
 	}
-	if !plain(r.Site, 64) || r.Site == "" {
+	if !isToken(r.Site, 64) || r.Site == "" {
 		return fmt.Errorf("site %.80q: expected 1 to 64 letters, digits, - or _", r.Site)
 	}
-	if !plain(r.Lang, 16) {
+	if !isToken(r.Lang, 16) {
 		return fmt.Errorf("lang %.80q: expected a tag such as fr", r.Lang)
 	}
 	if !r.State.Valid() {
@@ -99,7 +99,7 @@ func (r Route) validateCookies() error {
 		return fmt.Errorf("cookies: %d names, at most %d", len(r.Cookies), maxCookies)
 	}
 	for _, name := range r.Cookies {
-		if name := strings.TrimSuffix(name, "*"); name == "" || !plain(name, maxCookieName) {
+		if name := strings.TrimSuffix(name, "*"); name == "" || !isToken(name, maxCookieName) {
 			return fmt.Errorf("cookies: %.80q, expected letters, digits, - or _, and * at the end", name)
 		}
 	}
@@ -149,8 +149,8 @@ func validatePattern(pattern string) error {
 	return nil
 }
 
-// plain reports whether s is short and harmless in a log line or a file name.
-func plain(s string, limit int) bool {
+// isToken reports whether s is short and harmless in a log line or a file name.
+func isToken(s string, limit int) bool {
 	for i := range len(s) {
 		c := s[i]
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'

@@ -15,19 +15,19 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// Watcher holds the index in force and follows the table's file. A table that is damaged, invalid or
-// older than the one in force is refused, said once, and the last good one stays.
+// Watcher holds the index in force and follows the table's file. A table that is damaged, invalid or older than the one
+// in force is rejected with one log line, and the last good one stays.
 type Watcher struct {
-	path  string
-	every time.Duration
-	clock func() time.Time
-	log   *slog.Logger
+	path     string
+	interval time.Duration
+	clock    func() time.Time
+	log      *slog.Logger
 
 	current atomic.Pointer[Index]
 	seen    fingerprint // of the last content looked at; owned by the goroutine in Run, or by the caller before
 }
 
-// fingerprint tells cheaply whether a file may have changed.
+// fingerprint detects cheaply whether a file may have changed.
 type fingerprint struct {
 	size    int64
 	inode   uint64
@@ -46,10 +46,10 @@ func fingerprintOf(info fs.FileInfo) fingerprint {
 // Open reads the table at path, or the one before it if that one is unusable, and returns a watcher
 // that holds it. No table at all is no error: the watcher then holds nothing until one appears.
 func Open(path string, every time.Duration, clock func() time.Time, log *slog.Logger) *Watcher {
-	w := &Watcher{path: path, every: every, clock: clock, log: log}
+	w := &Watcher{path: path, interval: every, clock: clock, log: log}
 	w.refresh()
 	if w.current.Load() == nil {
-		w.fallBack()
+		w.loadPrevious()
 	}
 	return w
 }
@@ -57,11 +57,11 @@ func Open(path string, every time.Duration, clock func() time.Time, log *slog.Lo
 // Index returns the index in force; it is nil as long as no table was ever readable.
 func (w *Watcher) Index() *Index { return w.current.Load() }
 
-// Run follows the file until ctx ends. Notifications make it quick, polling makes it sure.
+// Run follows the file until ctx ends, by notifications and by polling in case one is lost.
 func (w *Watcher) Run(ctx context.Context) {
 	events, faults, stop := w.notifications()
 	defer stop()
-	tick := time.NewTicker(w.every)
+	tick := time.NewTicker(w.interval)
 	defer tick.Stop()
 	for {
 		select {
@@ -69,7 +69,7 @@ func (w *Watcher) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 		case err := <-faults:
-			w.log.Warn("watching route table", "error", err) // perhaps events were lost: look
+			w.log.Warn("watching route table", "error", err) // events may be lost: refresh
 		case event := <-events:
 			if filepath.Base(event.Name) != filepath.Base(w.path) {
 				continue
@@ -79,8 +79,8 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 }
 
-// notifications watches the directory, since the file itself is replaced. Where the kernel grants no
-// watch, polling alone has to do.
+// notifications watches the directory, since the file itself is replaced. If the kernel grants no watch, the file is
+// only polled.
 func (w *Watcher) notifications() (events <-chan fsnotify.Event, faults <-chan error, stop func()) {
 	watch, err := fsnotify.NewWatcher()
 	if err == nil {
@@ -100,11 +100,11 @@ func (w *Watcher) notifications() (events <-chan fsnotify.Event, faults <-chan e
 	}
 }
 
-// refresh takes the file into use if it changed and is good.
+// refresh loads the file if it changed and is valid.
 func (w *Watcher) refresh() {
 	info, err := os.Stat(w.path)
 	if err != nil {
-		w.refuse(fingerprint{}, err)
+		w.reject(fingerprint{}, err)
 		return
 	}
 	print := fingerprintOf(info)
@@ -116,7 +116,7 @@ func (w *Watcher) refresh() {
 		err = w.adopt(table)
 	}
 	if err != nil {
-		w.refuse(print, err)
+		w.reject(print, err)
 		return
 	}
 	w.seen = print
@@ -137,7 +137,7 @@ func (w *Watcher) adopt(table Table) error {
 			return fmt.Errorf("%w: version %d, in force %d", ErrStale, table.Version, old.table.Version)
 		}
 		if table.Version <= old.table.Version {
-			w.log.Warn("route table counts from anew", "version", table.Version, "before", old.table.Version)
+			w.log.Warn("route table versions restarted", "version", table.Version, "before", old.table.Version)
 		}
 	}
 	w.current.Store(index)
@@ -145,8 +145,8 @@ func (w *Watcher) adopt(table Table) error {
 	return nil
 }
 
-// refuse remembers the file, so that it is looked at again only when it changes, and says why once.
-func (w *Watcher) refuse(print fingerprint, err error) {
+// reject remembers the file, so that it is read again only when it changes, and logs the reason once.
+func (w *Watcher) reject(print fingerprint, err error) {
 	print.fault = err.Error()
 	if w.seen == print {
 		return
@@ -159,14 +159,14 @@ func (w *Watcher) refuse(print fingerprint, err error) {
 	w.log.Error("route table refused, keeping the last good one", "path", w.path, "error", err)
 }
 
-func (w *Watcher) fallBack() {
+func (w *Watcher) loadPrevious() {
 	table, _, err := readFile(w.path + Previous)
 	if err == nil {
 		err = w.adopt(table)
 	}
 	switch {
 	case err == nil:
-		w.log.Warn("serving by the previous route table", "version", table.Version)
+		w.log.Warn("serving with the previous route table", "version", table.Version)
 	case !errors.Is(err, fs.ErrNotExist):
 		w.log.Error("previous route table refused", "error", err)
 	}

@@ -117,7 +117,7 @@ func TestWatcherKeepsTheLastGoodTable(t *testing.T) {
 	put(t, path, 6, time.Now())
 	eventually(t, "the next table is in force", func() bool { return w.Index().Version() == 6 })
 	put(t, path, 1, time.Now())
-	eventually(t, "a restored worker is listened to", func() bool { return w.Index().Version() == 1 && log.count("counts from anew") == 1 })
+	eventually(t, "a restored worker is listened to", func() bool { return w.Index().Version() == 1 && log.count("versions restarted") == 1 })
 	if n := log.count("refused"); n != 3 {
 		t.Errorf("refusals were said %d times: %v", n, log.lines)
 	}

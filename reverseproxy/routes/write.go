@@ -24,7 +24,7 @@ func WriteTable(path string, t Table) error {
 	switch {
 	case err != nil && !recoverable(err):
 		return fmt.Errorf("reading route table in force: %w", err)
-	case err == nil && same(old, t):
+	case err == nil && equal(old, t):
 		return nil
 	case err == nil && !t.Supersedes(old, loaded):
 		return fmt.Errorf("%w: version %d, in force %d", ErrStale, t.Version, old.Version)
@@ -45,7 +45,7 @@ func recoverable(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrInvalid) || errors.Is(err, ErrFormat)
 }
 
-func same(old, t Table) bool {
+func equal(old, t Table) bool {
 	_, a, errA := encodeRoutes(old)
 	_, b, errB := encodeRoutes(t)
 	return errA == nil && errB == nil && a == b && old.Version == t.Version

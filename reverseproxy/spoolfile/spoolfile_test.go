@@ -35,7 +35,7 @@ func TestOnlyRegularFilesOfTheAgreedSizeAreRead(t *testing.T) {
 		t.Errorf("file: %q, %v", b, err)
 	}
 	for _, name := range []string{"large", "link", "pipe", "directory", "socket"} {
-		if b, err := spoolfile.Read(at(name), 5); !errors.Is(err, spoolfile.ErrUnfit) {
+		if b, err := spoolfile.Read(at(name), 5); !errors.Is(err, spoolfile.ErrNotRegular) {
 			t.Errorf("%s: %q, %v", name, b, err)
 		}
 	}

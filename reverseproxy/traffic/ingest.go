@@ -20,12 +20,12 @@ const maxFile = 16 << 20
 // maxLine bounds one record.
 const maxLine = 1 << 20
 
-// Ingest hands the records of each file in dir, oldest first, to take, and deletes the file once take
-// has returned nil. If the process dies in between, the same records come again with the same Batch:
-// take must store the batch's name in the transaction that stores the counts, and return nil for a
-// batch it knows. An error of take ends the round and leaves the file, unless it is ErrDamaged. A damaged file is set aside
-// (its name gets a further ".bad"), reported in the error, and does not stop the others.
-func Ingest(ctx context.Context, dir string, take func([]Record) error) error {
+// Ingest passes the records of each file in dir to store, oldest first, and deletes the file once store has returned nil.
+// If the process dies in between, the same records come again with the same Batch: store must write the batch's name in
+// the transaction that writes the counts, and return nil for a batch it knows. An error of store ends the round and
+// leaves the file, unless it is ErrDamaged. A damaged file is set aside (".bad" is appended to its name) and reported in
+// the error; the others are still ingested.
+func Ingest(ctx context.Context, dir string, store func([]Record) error) error {
 	names, err := batches(dir)
 	if err != nil {
 		return fmt.Errorf("listing traffic spool: %w", err)
@@ -35,7 +35,7 @@ func Ingest(ctx context.Context, dir string, take func([]Record) error) error {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(damaged, err)...)
 		}
-		err := ingestFile(filepath.Join(dir, name), name, take)
+		err := ingestFile(filepath.Join(dir, name), name, store)
 		if errors.Is(err, ErrDamaged) {
 			damaged = append(damaged, err)
 			continue
@@ -47,7 +47,7 @@ func Ingest(ctx context.Context, dir string, take func([]Record) error) error {
 	return errors.Join(damaged...)
 }
 
-func ingestFile(path, name string, take func([]Record) error) error {
+func ingestFile(path, name string, store func([]Record) error) error {
 	records, err := readFile(path, name)
 	if errors.Is(err, ErrDamaged) {
 		return errors.Join(err, os.Rename(path, path+spoolfile.BadSuffix))
@@ -56,8 +56,8 @@ func ingestFile(path, name string, take func([]Record) error) error {
 		return fmt.Errorf("reading %s: %w", name, err)
 	}
 	if len(records) > 0 {
-		if err := take(records); err != nil {
-			err = fmt.Errorf("taking %s: %w", name, err)
+		if err := store(records); err != nil {
+			err = fmt.Errorf("storing %s: %w", name, err)
 			if errors.Is(err, ErrDamaged) {
 				err = errors.Join(err, os.Rename(path, path+spoolfile.BadSuffix))
 			}
@@ -88,10 +88,10 @@ func batches(dir string) ([]string, error) {
 	return names, nil
 }
 
-// readFile trusts the file's writer with nothing but numbers.
+// readFile reads one file, whose writer is less trusted than the ingester.
 func readFile(path, name string) ([]Record, error) {
 	data, err := spoolfile.Read(path, maxFile)
-	if errors.Is(err, spoolfile.ErrUnfit) {
+	if errors.Is(err, spoolfile.ErrNotRegular) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, name, err)
 	}
 	if err != nil {
@@ -103,7 +103,7 @@ func readFile(path, name string) ([]Record, error) {
 // Parse reads the lines of one file. What it accepts can be stored: a record that cannot would come back for ever, and
 // hold up those behind it.
 func Parse(data []byte, batch string) ([]Record, error) {
-	out, err := spoolfile.Lines(bytes.NewReader(data), maxLine, Record.sound)
+	out, err := spoolfile.Lines(bytes.NewReader(data), maxLine, Record.valid)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s, %w", ErrDamaged, batch, err)
 	}

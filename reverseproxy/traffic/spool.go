@@ -16,9 +16,8 @@ import (
 
 // Spool flushes a Counter into a directory.
 //
-// While nobody ingests, or the disk takes no more, counts are kept in memory, added up per site and
-// hour, so that nothing is lost but resolution. Only beyond MaxPending sites × hours are the oldest
-// dropped, and that is logged.
+// While nobody ingests, or the disk is full, counts are kept in memory, added up per site and hour: only resolution is
+// lost. Beyond MaxPending sites × hours the oldest are dropped and logged.
 type Spool struct {
 	Dir     string
 	Counter *Counter
@@ -32,11 +31,11 @@ type Spool struct {
 	Log        *slog.Logger
 
 	since   time.Time
-	pending map[slot]*Record
+	pending map[pendingKey]*Record
 	blocked bool // counts stay in memory, and it was said
 }
 
-type slot struct {
+type pendingKey struct {
 	site string
 	hour int64
 }
@@ -75,7 +74,7 @@ func (s *Spool) prepare() {
 	if s.MaxPending <= 0 {
 		s.MaxPending = defaultMaxPending
 	}
-	s.pending = make(map[slot]*Record)
+	s.pending = make(map[pendingKey]*Record)
 	s.since = s.Clock()
 }
 
@@ -88,7 +87,7 @@ func (s *Spool) flush(last bool) error {
 	if len(s.pending) == 0 {
 		return nil
 	}
-	if !last && s.waiting() >= s.MaxFiles {
+	if !last && s.countFiles() >= s.MaxFiles {
 		return errFull
 	}
 	if err := s.write(); err != nil {
@@ -110,8 +109,8 @@ func (s *Spool) report(err error) {
 
 func (s *Spool) collect() {
 	now := s.Clock()
-	for _, r := range s.Counter.take(s.since, now) {
-		key := slot{site: r.Site, hour: r.From.Unix() / 3600}
+	for _, r := range s.Counter.drain(s.since, now) {
+		key := pendingKey{site: r.Site, hour: r.From.Unix() / 3600}
 		if old, ok := s.pending[key]; ok {
 			old.add(r)
 			continue
@@ -119,32 +118,32 @@ func (s *Spool) collect() {
 		s.pending[key] = &r
 	}
 	s.since = now
-	s.shed()
+	s.dropOldest()
 }
 
-// shed drops the oldest of what is pending beyond the cap.
-func (s *Spool) shed() {
+// dropOldest drops the oldest pending records beyond MaxPending.
+func (s *Spool) dropOldest() {
 	over := len(s.pending) - s.MaxPending
 	if over <= 0 {
 		return
 	}
-	keys := make([]slot, 0, len(s.pending))
+	keys := make([]pendingKey, 0, len(s.pending))
 	for key := range s.pending {
 		keys = append(keys, key)
 	}
-	slices.SortFunc(keys, func(a, b slot) int { return int(a.hour - b.hour) })
+	slices.SortFunc(keys, func(a, b pendingKey) int { return int(a.hour - b.hour) })
 	var requests uint64
 	for _, key := range keys[:over] {
 		requests += s.pending[key].Requests
 		delete(s.pending, key)
 	}
-	s.Log.Error("traffic counts dropped, nobody takes them", "records", over, "requests", requests)
+	s.Log.Error("traffic counts dropped, nobody ingests them", "records", over, "requests", requests)
 }
 
-func (s *Spool) waiting() int {
+func (s *Spool) countFiles() int {
 	entries, err := os.ReadDir(s.Dir)
 	if err != nil {
-		return 0 // writing will say why
+		return 0 // write reports the error
 	}
 	n := 0
 	for _, entry := range entries {

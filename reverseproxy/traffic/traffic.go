@@ -1,5 +1,5 @@
-// Package traffic counts what visitors ask of each site and leaves the counts in a spool directory,
-// from where another process takes them.
+// Package traffic counts the requests to each site and writes the counts to a spool directory, which another process
+// ingests.
 //
 // It knows nothing of visitors: no address, name or path ever enters it. Counters live in memory and
 // are flushed every few seconds to a new file, which appears whole or not at all. Start reading at
@@ -14,8 +14,8 @@ import (
 // ErrDamaged is a spool file that is not what Counter wrote; Ingest sets it aside.
 var ErrDamaged = errors.New("damaged traffic file")
 
-// Record is what one site was asked between two instants. Byte counts are of bodies, and of both
-// directions of a websocket; header bytes are left out.
+// Record is the traffic of one site between two instants. Byte counts are of bodies, and of both directions of a
+// websocket, without headers.
 type Record struct {
 	From     time.Time         `json:"from"`
 	To       time.Time         `json:"to"`
@@ -41,8 +41,8 @@ const (
 
 var first, last = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func (r Record) sound() bool {
-	if !siteForm(r.Site) || r.From.Before(first) || r.To.After(last) || r.To.Before(r.From) || r.To.Sub(r.From) > maxSpan {
+func (r Record) valid() bool {
+	if !validSite(r.Site) || r.From.Before(first) || r.To.After(last) || r.To.Before(r.From) || r.To.Sub(r.From) > maxSpan {
 		return false
 	}
 	if len(r.Status)+len(r.Codes) > maxKeys {
@@ -61,8 +61,8 @@ func (r Record) sound() bool {
 	return max(r.Requests, r.BytesIn, r.BytesOut) <= maxCount
 }
 
-// siteForm holds what a route table may name a site.
-func siteForm(s string) bool {
+// validSite holds what a route table may name a site.
+func validSite(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {

@@ -39,7 +39,7 @@ func Error(err *error) {
 // Keep runs fn until it returns. After a panic it logs it, waits a second, later up to a minute, and runs fn again, until
 // ctx ends.
 func Keep(ctx context.Context, log *slog.Logger, what string, fn func(context.Context)) {
-	for pause := firstPause; panicked(ctx, log, what, fn); pause = min(2*pause, maxPause) {
+	for pause := firstPause; runOnce(ctx, log, what, fn); pause = min(2*pause, maxPause) {
 		select {
 		case <-ctx.Done():
 			return
@@ -48,7 +48,7 @@ func Keep(ctx context.Context, log *slog.Logger, what string, fn func(context.Co
 	}
 }
 
-func panicked(ctx context.Context, log *slog.Logger, what string, fn func(context.Context)) (yes bool) {
+func runOnce(ctx context.Context, log *slog.Logger, what string, fn func(context.Context)) (yes bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			report(log, what, p)

@@ -50,7 +50,7 @@ func TestAPanicInAGoroutineEndsNoRole(t *testing.T) {
 		"reverseproxy/upstream/tunnel.go":       "both directions recover inside",
 		"reverseproxy/egress/relay/schedule.go": "one waits and closes, the other recovers",
 		"tenants/docker/exec.go":                "copies a stream",
-		"reverseproxy/load/load.go":             "a load generator, in no role",
+		"reverseproxy/load/clients.go":          "a load generator, in no role",
 		"reverseproxy/edge/server.go":           "accept loops, whose handlers recover, and net/http's servers",
 		"cmd/internal/schedule/schedule.go":     "cron's chain recovers",
 	}

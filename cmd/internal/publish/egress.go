@@ -17,7 +17,7 @@ import (
 type Egress struct {
 	Dir string
 	// Allow returns the names a site may reach: its template's, the co-op's and its own.
-	Allow func(ctx context.Context, s tenants.Site) ([]egress.Allow, error)
+	Allow func(ctx context.Context, s tenants.Site) ([]egress.AllowedName, error)
 	Site  func(ctx context.Context, id string) (tenants.Site, error)
 	// Senders returns the domains that a site may write mail from beside its own name and what all may; nil: none.
 	Senders func(ctx context.Context, s tenants.Site) ([]string, error)
@@ -92,7 +92,7 @@ func (e *Egress) renew(ctx context.Context, id string) error {
 		return err
 	}
 	want, err := e.list(ctx, s)
-	if err != nil || have.Same(want) {
+	if err != nil || have.Equal(want) {
 		return err
 	}
 	return egress.WriteList(e.Dir, want)
@@ -115,7 +115,7 @@ func (e *Egress) Published(ctx context.Context, siteID string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return have.Same(want), nil
+	return have.Equal(want), nil
 }
 
 // IDs lists the sites that have a list, for the reconciler to compare.

@@ -168,10 +168,10 @@ func TestDamagedTableIsReplacedAndUnreadableRecordsLeaveItAlone(t *testing.T) {
 
 func TestEgressListIsPublishedAsTheRecordsAsk(t *testing.T) {
 	site := tenants.Site{ID: "s000000001", UID: 200001, Host: "a.lilas.coop"}
-	allow := []egress.Allow{{Name: "api.wordpress.org", Ports: []int{443}}}
+	allow := []egress.AllowedName{{Name: "api.wordpress.org", Ports: []int{443}}}
 	e := &publish.Egress{
 		Dir:   t.TempDir(),
-		Allow: func(context.Context, tenants.Site) ([]egress.Allow, error) { return allow, nil },
+		Allow: func(context.Context, tenants.Site) ([]egress.AllowedName, error) { return allow, nil },
 		Site:  func(context.Context, string) (tenants.Site, error) { return site, nil },
 	}
 	ask := func(want bool, when string) {
@@ -185,7 +185,7 @@ func TestEgressListIsPublishedAsTheRecordsAsk(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask(true, "after publishing")
-	allow = append(allow, egress.Allow{Name: "example.org", Ports: []int{443}})
+	allow = append(allow, egress.AllowedName{Name: "example.org", Ports: []int{443}})
 	ask(false, "after a grant")
 	if err := e.Publish(t.Context(), site); err != nil {
 		t.Fatal(err)
@@ -216,11 +216,11 @@ func TestListsThatAreThereAreRenewedAndNoOthersMade(t *testing.T) {
 		"s000000003": {ID: "s000000003", UID: 200003, Host: "c.lilas.coop", State: tenants.StateReady},
 		"s000000004": {ID: "s000000004", UID: 200004, Host: "d.lilas.coop", State: tenants.StatePurged},
 	}
-	allow := map[string][]egress.Allow{}
+	allow := map[string][]egress.AllowedName{}
 	broken := ""
 	e := &publish.Egress{
 		Dir: t.TempDir(),
-		Allow: func(_ context.Context, s tenants.Site) ([]egress.Allow, error) {
+		Allow: func(_ context.Context, s tenants.Site) ([]egress.AllowedName, error) {
 			if s.ID == broken {
 				return nil, errors.New("template is away")
 			}
@@ -232,7 +232,7 @@ func TestListsThatAreThereAreRenewedAndNoOthersMade(t *testing.T) {
 		if err := e.Publish(t.Context(), known[id]); err != nil {
 			t.Fatal(err)
 		}
-		allow[id] = []egress.Allow{{Name: "granted.example.org", Ports: []int{443}}}
+		allow[id] = []egress.AllowedName{{Name: "granted.example.org", Ports: []int{443}}}
 	}
 	broken = "s000000001"
 	if err := e.Renew(t.Context()); err == nil || !strings.Contains(err.Error(), broken) {

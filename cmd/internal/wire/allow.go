@@ -38,15 +38,15 @@ type grants interface {
 }
 
 // allowLists gives the gateway's form to what the catalogue allows, and to what was granted to the site.
-func allowLists(c *catalogue.Catalogue, g grants) func(context.Context, tenants.Site) ([]egress.Allow, error) {
-	return func(ctx context.Context, s tenants.Site) ([]egress.Allow, error) {
+func allowLists(c *catalogue.Catalogue, g grants) func(context.Context, tenants.Site) ([]egress.AllowedName, error) {
+	return func(ctx context.Context, s tenants.Site) ([]egress.AllowedName, error) {
 		names, err := c.Allow(s)
 		if err != nil {
 			return nil, err
 		}
-		var out []egress.Allow
+		var out []egress.AllowedName
 		for _, n := range names {
-			out = append(out, egress.Allow{Name: n.Name, Ports: n.Ports})
+			out = append(out, egress.AllowedName{Name: n.Name, Ports: n.Ports})
 		}
 		own, err := g.SiteAccess(ctx, s.ID)
 		if err != nil {
@@ -54,7 +54,7 @@ func allowLists(c *catalogue.Catalogue, g grants) func(context.Context, tenants.
 		}
 		for _, a := range slices.Backward(own) { // the newest last: a list grows at its end
 			if a.State == tenants.AccessGranted {
-				out = append(out, egress.Allow{Name: a.Name, Ports: a.Ports})
+				out = append(out, egress.AllowedName{Name: a.Name, Ports: a.Ports})
 			}
 		}
 		return out, nil

@@ -14,7 +14,7 @@ import (
 	"chatiere/cmd/internal/config"
 	"chatiere/panel"
 	"chatiere/reverseproxy"
-	"chatiere/reverseproxy/access"
+	"chatiere/reverseproxy/accesslog"
 	"chatiere/reverseproxy/edge"
 	"chatiere/reverseproxy/egress"
 	"chatiere/reverseproxy/pages"
@@ -35,7 +35,7 @@ func Proxy(ctx context.Context, c config.Config, log *slog.Logger) error {
 	return reverseproxy.Run(ctx, reverseproxy.Options{
 		Routes: p.Routes(), Cert: cert, Key: key, Spool: p.ProxySpool(), HTTPS: c.Proxy.HTTPS, HTTP: c.Proxy.HTTP,
 		Inherited: inherited, Contact: pages.Contact{Name: c.Coop.Name, Email: c.Coop.Contact},
-		Access: access.New(os.Stderr, "role", "proxy", "instance", c.Instance, "log", "access"),
+		Access: accesslog.New(os.Stderr, "role", "proxy", "instance", c.Instance, "log", "access"),
 		Edge: edge.Options{
 			MaxConns: c.Proxy.Connections, MaxClientConns: c.Proxy.ClientConnections, MaxClientRequests: c.Proxy.ClientConnections,
 		},

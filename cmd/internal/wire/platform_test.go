@@ -107,7 +107,7 @@ func TestTheCoopsNamesAndWhatWasGrantedReachTheGatewaysLists(t *testing.T) {
 	if err := list.Validate(); err != nil {
 		t.Error(err)
 	}
-	want := []egress.Allow{
+	want := []egress.AllowedName{
 		{Name: "smtp.lilas.example", Ports: []int{587}}, {Name: "older.example.org", Ports: []int{993}},
 		{Name: "newer.example.org", Ports: []int{443}},
 	}

@@ -13,38 +13,38 @@ import (
 	"chatiere/reverseproxy/recovery"
 )
 
-// delivery is how one try went.
+// delivery is the result of one attempt.
 type delivery struct {
 	mail    string
 	fault   error // of the smarthost; nil if it took or refused the mail
 	aborted bool  // we are being stopped
 }
 
-// outcome is what one try meant for a recipient.
+// outcome is the result of one attempt for one recipient.
 type outcome struct {
 	state queue.State
 	cause string
 	code  int
-	said  string
+	reply string
 }
 
-// at is the outcome as it is kept. What gives up after many tries keeps the
+// record is the outcome as it is kept. What gives up after many tries keeps the
 // words of the last one.
-func (o outcome) at(now time.Time, last queue.Outcome) queue.Outcome {
-	out := queue.Outcome{State: o.state, Cause: o.cause, Code: o.code, Said: o.said, Changed: now.UTC()}
-	if o.cause == CauseExpired && o.said == "" {
+func (o outcome) record(now time.Time, last queue.Outcome) queue.Outcome {
+	out := queue.Outcome{State: o.state, Cause: o.cause, Code: o.code, Said: o.reply, Changed: now.UTC()}
+	if o.cause == CauseExpired && o.reply == "" {
 		out.Code, out.Said = last.Code, last.Said
 	}
 	return out
 }
 
-// deliver tries a mail once, for everybody it is still open for.
+// deliver attempts a mail once, for all open recipients.
 func (r *Relay) deliver(ctx context.Context, m queue.Message) delivery {
 	open := m.Open()
-	results, fault := r.try(ctx, m, open)
+	results, fault := r.attempt(ctx, m, open)
 	d := delivery{mail: m.ID, fault: fault, aborted: ctx.Err() != nil}
 	if d.aborted && fault != nil {
-		r.quota.giveBack(m.Site, len(open))
+		r.quota.release(m.Site, len(open))
 		return d // as if it had not been tried
 	}
 	r.record(m, open, results, fault != nil)
@@ -64,9 +64,9 @@ func (r *Relay) record(m queue.Message, open []int, results []outcome, fault boo
 				o.state, o.cause = queue.Bounced, CauseExpired
 			}
 		}
-		m.Outcomes[i] = o.at(now, m.Outcomes[i])
+		m.Outcomes[i] = o.record(now, m.Outcomes[i])
 	}
-	r.quota.giveBack(m.Site, unused)
+	r.quota.release(m.Site, unused)
 	m.Attempts++
 	m.Next = now.Add(r.Retry[min(m.Attempts, len(r.Retry))-1])
 	if fault {
@@ -75,42 +75,42 @@ func (r *Relay) record(m queue.Message, open []int, results []outcome, fault boo
 	r.conclude(m)
 }
 
-// conclude makes a mail's new state durable and tells it.
+// conclude saves a mail's new state and reports it.
 func (r *Relay) conclude(m queue.Message) {
 	if err := r.queue.Save(m); err != nil {
 		// It holds until we end; a successor would send once more rather than never.
 		r.log.Error("keeping state of a mail", "site", m.Site, "mail", m.ID, "error", err)
-		r.queue.Note(m)
+		r.queue.Update(m)
 	}
 	for i, o := range m.Outcomes {
 		r.log.Info("mail "+string(o.State), "site", m.Site, "mail", m.ID, "to", Mask(m.Recipients[i]), "code", o.Code, "cause", o.Cause)
 	}
-	r.tell(m)
+	r.report(m)
 	if m.Final() {
 		r.finish(m)
 	}
 }
 
-// try speaks with the smarthost. There is an outcome for each recipient,
+// attempt speaks with the smarthost. There is an outcome for each recipient,
 // whatever happens. A fault is one of the smarthost before it has heard anything
 // of this mail; later ones are this mail's, or one that makes the smarthost
 // stumble would hold up all others.
-func (r *Relay) try(ctx context.Context, m queue.Message, open []int) (results []outcome, fault error) {
+func (r *Relay) attempt(ctx context.Context, m queue.Message, open []int) (results []outcome, fault error) {
 	results = make([]outcome, len(open))
 	fill(results, outcome{state: queue.Deferred, cause: CauseSmarthost}) // should it panic
 	defer recovery.Log(r.log, "sending mail")
 	client, err := r.Smarthost.connect(ctx, r.Domain)
 	if err != nil {
-		fill(results, judge(err, CauseSmarthost))
+		fill(results, outcomeOf(err, CauseSmarthost))
 		return results, err
 	}
 	defer func() { _ = client.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = client.Close() })()
 	err = client.Mail(m.Sender, &smtp.MailOptions{Size: m.Size})
-	switch o := judge(err, CauseSmarthost); {
+	switch o := outcomeOf(err, CauseSmarthost); {
 	case err == nil:
-	case o.code == tooLarge:
-		fill(results, outcome{queue.Bounced, CauseRefused, o.code, o.said})
+	case o.code == replyTooLarge:
+		fill(results, outcome{queue.Bounced, CauseRefused, o.code, o.reply})
 		return results, nil
 	default:
 		// The sender is always ours: this mail is not to blame.
@@ -124,8 +124,8 @@ func (r *Relay) try(ctx context.Context, m queue.Message, open []int) (results [
 	return results, nil
 }
 
-// tooLarge is the answer to a mail that is larger than a server takes.
-const tooLarge = 552
+// replyTooLarge is the reply code for a mail that is too large for the server.
+const replyTooLarge = 552
 
 // transact hands over the mail for those recipients that are taken. It tells
 // whether the connection is whole.
@@ -137,8 +137,8 @@ func (r *Relay) transact(client *smtp.Client, m queue.Message, open []int, resul
 			taken = append(taken, n)
 			continue
 		}
-		results[n] = judge(err, CauseRefused)
-		if broken(err) {
+		results[n] = outcomeOf(err, CauseRefused)
+		if connBroken(err) {
 			fill(results[n:], results[n])
 			for _, n := range taken {
 				results[n] = outcome{state: queue.Deferred, cause: CauseSmarthost}
@@ -150,14 +150,14 @@ func (r *Relay) transact(client *smtp.Client, m queue.Message, open []int, resul
 		return true
 	}
 	said, err := r.data(client, m)
-	o := outcome{state: queue.Sent, code: 250, said: masked(said)}
+	o := outcome{state: queue.Sent, code: 250, reply: masked(said)}
 	if err != nil {
-		o = judge(err, CauseRefused)
+		o = outcomeOf(err, CauseRefused)
 	}
 	for _, n := range taken {
 		results[n] = o
 	}
-	return !broken(err)
+	return !connBroken(err)
 }
 
 func (r *Relay) data(client *smtp.Client, m queue.Message) (said string, err error) {
@@ -180,32 +180,32 @@ func (r *Relay) data(client *smtp.Client, m queue.Message) (said string, err err
 	return answer.StatusText, nil
 }
 
-// judge makes an outcome of an error. Only what the server said itself is told
-// to the site: other words would tell of the co-op's network.
-func judge(err error, cause string) outcome {
-	var told *smtp.SMTPError
-	if !errors.As(err, &told) {
+// outcomeOf returns the outcome for an error. Only the server's own reply is shown to
+// the site: other errors would reveal the co-op's network.
+func outcomeOf(err error, cause string) outcome {
+	var reply *smtp.SMTPError
+	if !errors.As(err, &reply) {
 		return outcome{state: queue.Deferred, cause: CauseSmarthost}
 	}
 	enhanced := ""
-	if told.EnhancedCode[0] > 0 {
-		enhanced = fmt.Sprintf("%d.%d.%d ", told.EnhancedCode[0], told.EnhancedCode[1], told.EnhancedCode[2])
+	if reply.EnhancedCode[0] > 0 {
+		enhanced = fmt.Sprintf("%d.%d.%d ", reply.EnhancedCode[0], reply.EnhancedCode[1], reply.EnhancedCode[2])
 	}
-	o := outcome{queue.Bounced, cause, told.Code, masked(enhanced + told.Message)}
-	if told.Temporary() || cause == CauseSmarthost {
+	o := outcome{queue.Bounced, cause, reply.Code, masked(enhanced + reply.Message)}
+	if reply.Temporary() || cause == CauseSmarthost {
 		o.state = queue.Deferred
 	}
 	return o
 }
 
-// broken tells whether a connection cannot be used any more.
-func broken(err error) bool {
-	var told *smtp.SMTPError
-	return err != nil && (!errors.As(err, &told) || told.Code == closing)
+// connBroken reports whether a connection cannot be used any more.
+func connBroken(err error) bool {
+	var reply *smtp.SMTPError
+	return err != nil && (!errors.As(err, &reply) || reply.Code == replyClosing)
 }
 
-// closing is the answer of a server that hangs up.
-const closing = 421
+// replyClosing is the reply code of a server that closes the connection.
+const replyClosing = 421
 
 func fill(results []outcome, with outcome) {
 	for n := range results {

@@ -16,7 +16,7 @@ type Origin struct {
 
 // Rewrite gives what a message becomes, as it is kept.
 func (o Origin) Rewrite(message string) (string, error) {
-	rules := origin{
+	rules := senderRules{
 		site: o.Site, host: o.Host, id: "0123456789", domain: o.Domain, senders: o.Senders, foreign: Rewrite,
 		at: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC),
 	}
@@ -37,7 +37,7 @@ func (o Origin) Rewrite(message string) (string, error) {
 }
 
 // Lines lets the tests read lines directly.
-func Lines(from io.Reader) io.Reader { return newLineReader(from, longest) }
+func Lines(from io.Reader) io.Reader { return newLineReader(from, maxLineBytes) }
 
 // Masked lets the tests mask a server's words.
 func Masked(said string) string { return masked(said) }

@@ -204,7 +204,7 @@ func (h *house) start(sites ...string) {
 			r.Serve(ctx, l, relay.Site{
 				ID: site, Host: func() string { return hostA }, Allow: func() bool { return true },
 				Senders: func() []string { return senders[site] },
-				Note:    func(cause error) { h.mu.Lock(); defer h.mu.Unlock(); h.notes = append(h.notes, cause) },
+				Record:  func(cause error) { h.mu.Lock(); defer h.mu.Unlock(); h.notes = append(h.notes, cause) },
 			})
 		})
 	}

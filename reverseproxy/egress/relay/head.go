@@ -11,8 +11,8 @@ import (
 // maxHead bounds the fields before the empty line, which are held in memory.
 const maxHead = 256 << 10
 
-// errHead says that a message has more header than anybody writes.
-var errHead = errors.New("header too large")
+// errHeaderTooLarge says that a message has more header than anybody writes.
+var errHeaderTooLarge = errors.New("header too large")
 
 // field is one header field as it came: its lines end with CRLF, and those
 // after the first begin with a space.
@@ -42,7 +42,7 @@ func readHead(from *bufio.Reader) (h head, rest []byte, err error) {
 			return nil, nil, err
 		}
 		if size += len(line); size > maxHead {
-			return nil, nil, errHead
+			return nil, nil, errHeaderTooLarge
 		}
 		switch name := fieldName(line); {
 		case len(bytes.TrimRight(line, "\r\n")) == 0:
@@ -110,9 +110,9 @@ next:
 
 // add puts a field of ours at the end. No value of ours has a line end in it;
 // that none ever will is made sure here.
-func (h head) add(name, value string) head { return append(h, made(name, value)) }
+func (h head) add(name, value string) head { return append(h, newField(name, value)) }
 
-func made(name, value string) field {
+func newField(name, value string) field {
 	value = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '

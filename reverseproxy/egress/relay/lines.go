@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// longest is how many bytes a line of mail may have without its end (RFC 5321).
-const longest = 998
+// maxLineBytes is how many bytes a line of mail may have without its end (RFC 5321).
+const maxLineBytes = 998
 
 // lineReader makes every line end with CRLF: a bare CR or LF may end a line for
 // one server and not for the next, which is how commands are smuggled into
@@ -35,7 +35,7 @@ type lineWriter struct {
 
 // Write breaks lines that are too long. p need not end with a line.
 func (w *lineWriter) Write(p []byte) (int, error) {
-	w.r.max, w.r.out = longest, w.r.out[:0:cap(w.r.out)]
+	w.r.max, w.r.out = maxLineBytes, w.r.out[:0:cap(w.r.out)]
 	for _, c := range p {
 		w.r.take(c)
 	}

@@ -22,11 +22,11 @@ func Mask(address string) string {
 
 var anyAddress = regexp.MustCompile(`[^\s<>()\[\]:;,"'@=]+@[^\s<>()\[\]:;,"'@=]+`)
 
-// maxSaid bounds the smarthost's words, in characters.
-const maxSaid = 300
+// maxReply bounds the smarthost's words, in characters.
+const maxReply = 300
 
 // masked is a server's answer on one line with the addresses in it masked.
 func masked(said string) string {
 	said = strings.Join(strings.FieldsFunc(said, func(r rune) bool { return r <= ' ' || r == 0x7f || r == utf8.RuneError }), " ")
-	return cut(anyAddress.ReplaceAllStringFunc(said, Mask), maxSaid)
+	return cut(anyAddress.ReplaceAllStringFunc(said, Mask), maxReply)
 }

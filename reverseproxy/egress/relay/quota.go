@@ -41,12 +41,12 @@ func (q *quota) take(site string, n int) bool {
 		return false
 	}
 	c.Sent += n
-	q.keep(site, c)
+	q.save(site, c)
 	return true
 }
 
-// giveBack returns what was taken and not used.
-func (q *quota) giveBack(site string, n int) {
+// release returns what was taken and not used.
+func (q *quota) release(site string, n int) {
 	if n == 0 {
 		return
 	}
@@ -54,7 +54,7 @@ func (q *quota) giveBack(site string, n int) {
 	defer q.mu.Unlock()
 	c := q.count(site)
 	c.Sent = max(0, c.Sent-n)
-	q.keep(site, c)
+	q.save(site, c)
 }
 
 func (q *quota) count(site string) hourCount {
@@ -72,8 +72,8 @@ func (q *quota) count(site string) hourCount {
 	return c
 }
 
-// keep writes without syncing; what cannot be written counts as long as we run.
-func (q *quota) keep(site string, c hourCount) {
+// save writes without syncing; what cannot be written counts as long as we run.
+func (q *quota) save(site string, c hourCount) {
 	q.sites[site] = c
 	text, err := json.Marshal(c)
 	if err != nil {

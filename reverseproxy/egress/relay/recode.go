@@ -13,7 +13,7 @@ import (
 
 const (
 	// maxLine is the longest line that needs no change: [lineReader] breaks lines a little before SMTP's limit.
-	maxLine = longest - utf8.UTFMax
+	maxLine = maxLineBytes - utf8.UTFMax
 	// maxText bounds the text of one part that is held in memory to be encoded.
 	maxText = 1 << 20
 	// maxDepth bounds how deep multiparts lie in each other.
@@ -59,7 +59,7 @@ func (r *recoder) entity(h head, top bool) (end []byte, err error) {
 	if err := h.write(r.to); err != nil {
 		return nil, err
 	}
-	return r.pass()
+	return r.copyToBoundary()
 }
 
 func (r *recoder) multipart(h head, boundary string) (end []byte, err error) {
@@ -68,14 +68,14 @@ func (r *recoder) multipart(h head, boundary string) (end []byte, err error) {
 	}
 	own := append([]byte("--"), boundary...)
 	r.boundaries = append(r.boundaries, own)
-	end, err = r.pass() // what stands before the first part
+	end, err = r.copyToBoundary() // what stands before the first part
 	for err == nil && isDelimiter(end, own) {
 		if _, err = r.to.Write(end); err != nil {
 			break
 		}
 		if bytes.HasPrefix(end[len(own):], []byte("--")) {
 			r.boundaries = r.boundaries[:len(r.boundaries)-1]
-			return r.pass()
+			return r.copyToBoundary()
 		}
 		end, err = r.part()
 	}
@@ -101,11 +101,11 @@ func (r *recoder) part() (end []byte, err error) {
 	if _, err := r.to.Write(rest); err != nil {
 		return nil, err
 	}
-	return r.pass()
+	return r.copyToBoundary()
 }
 
-// pass copies lines up to the next boundary.
-func (r *recoder) pass() (end []byte, err error) {
+// copyToBoundary copies lines up to the next boundary.
+func (r *recoder) copyToBoundary() (end []byte, err error) {
 	for {
 		line, err := r.from.ReadBytes('\n')
 		if r.ends(line) {
@@ -147,7 +147,7 @@ func (r *recoder) text(h head, top bool) (end []byte, err error) {
 		if err := errors.Join(h.write(r.to), writeAll(r.to, body)); err != nil || whole {
 			return end, err
 		}
-		return r.pass()
+		return r.copyToBoundary()
 	}
 	return end, errors.Join(encodedHead(h, body, top).write(r.to), encode(r.to, body))
 }

@@ -1,8 +1,8 @@
-// Package relay is the sites' way to send mail. It takes mail from a site by
-// SMTP on a socket that is the site's alone, keeps it durably, and hands it to
-// the co-op's smarthost when that, the site's quota and its hold let it. It
-// knows nothing of associations or databases: what became of each mail goes out
-// as reports. Start at [Open], session.go (taking), schedule.go and deliver.go
+// Package relay accepts mail from sites and sends it through the co-op's smarthost.
+// Each site has a socket of its own for SMTP; mail is queued durably and sent when
+// the smarthost and the site's quota allow it and the site is not held. The package
+// knows nothing of associations or databases: the outcome of each mail is written to
+// reports. Start at [Open], session.go (accepting), schedule.go and deliver.go
 // (sending).
 package relay
 
@@ -89,25 +89,25 @@ func ReportDir(dir string) string { return filepath.Join(dir, "reports") }
 // Relay takes and sends mail.
 type Relay struct {
 	Options
-	log    *slog.Logger
-	queue  *queue.Queue   // nil: could not be opened
-	report *report.Writer // nil with it
-	quota  *quota
-	wake   chan struct{}
-	refuse refusals
+	log     *slog.Logger
+	queue   *queue.Queue   // nil: could not be opened
+	reports *report.Writer // nil with it
+	quota   *quota
+	wake    chan struct{}
+	refused refusalLog
 
 	mu       sync.Mutex
 	serving  map[string]int // sockets that are open, by site: only their mail is sent
 	finished []queue.Message
 }
 
-// Open reads what is kept. A relay whose directory cannot be used takes no
-// mail and says so; it is no reason for the sites to lose their way out.
+// Open reads the queue. A relay whose directory cannot be used accepts no mail and
+// logs it; the sites keep their egress.
 func Open(options Options, log *slog.Logger) *Relay {
 	r := &Relay{
 		Options: options.withDefaults(), log: log, wake: make(chan struct{}, 1), serving: map[string]int{},
 	}
-	r.refuse.seen = map[refusal]report.Entry{}
+	r.refused.entries = map[refusal]report.Entry{}
 	if err := r.open(); err != nil {
 		log.Error("opening kept mail, none will be taken", "dir", r.Dir, "error", err)
 		r.queue = nil
@@ -116,7 +116,7 @@ func Open(options Options, log *slog.Logger) *Relay {
 }
 
 func (r *Relay) open() (err error) {
-	if r.report, err = report.New(ReportDir(r.Dir), r.Now, r.log); err != nil {
+	if r.reports, err = report.New(ReportDir(r.Dir), r.Now, r.log); err != nil {
 		return fmt.Errorf("opening mail reports: %w", err)
 	}
 	kept := QueueDir(r.Dir)
@@ -125,7 +125,7 @@ func (r *Relay) open() (err error) {
 	}
 	r.quota = newQuota(kept, r.Hourly, r.Now)
 	for _, m := range r.queue.Messages() {
-		r.tell(m)
+		r.report(m)
 		if m.Final() {
 			r.finish(m) // killed between the end and its report
 		}
@@ -133,7 +133,7 @@ func (r *Relay) open() (err error) {
 	return nil
 }
 
-// Run sends what is kept until ctx ends.
+// Run sends queued mail until ctx ends.
 func (r *Relay) Run(ctx context.Context) {
 	if r.queue == nil {
 		return
@@ -155,13 +155,13 @@ func (r *Relay) Run(ctx context.Context) {
 	r.flush()
 }
 
-// flush writes the reports, and removes the mails whose end has been told.
+// flush writes the reports, and removes the finished mails that they contain.
 func (r *Relay) flush() {
 	r.mu.Lock()
 	finished := r.finished
 	r.finished = nil
 	r.mu.Unlock()
-	err := r.report.Flush()
+	err := r.reports.Flush()
 	for _, m := range finished {
 		if err == nil {
 			err = r.queue.Remove(m)
@@ -181,9 +181,9 @@ func (r *Relay) finish(m queue.Message) {
 	r.finished = append(r.finished, m)
 }
 
-// open and shut note whether a site has its socket: without one (suspended,
-// in quarantine, in the bin) its mail is held.
-func (r *Relay) shift(site string, by int) {
+// addServing counts the open sockets of a site: without one (suspended, in
+// quarantine, in the bin) its mail is held.
+func (r *Relay) addServing(site string, by int) {
 	r.mu.Lock()
 	r.serving[site] += by
 	if r.serving[site] == 0 {
@@ -203,7 +203,7 @@ func (r *Relay) sites() map[string]bool {
 	return out
 }
 
-// nudge lets the schedule look again.
+// nudge wakes the schedule.
 func (r *Relay) nudge() {
 	select {
 	case r.wake <- struct{}{}:

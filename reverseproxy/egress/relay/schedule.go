@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	maxAtOnce     = 4 // mails being sent
-	maxAtOncePer  = 2 // of one site
-	longestAsleep = 2 * time.Second
+	maxAtOnce    = 4 // mails being sent
+	maxAtOncePer = 2 // of one site
+	maxWait      = 2 * time.Second
 )
 
 // schedule chooses what is sent when, until ctx ends. All its state belongs to
@@ -32,11 +32,11 @@ func (r *Relay) schedule(ctx context.Context) {
 				d = r.deliver(ctx, m)
 			})
 		}
-		s.rest(ctx)
+		s.wait(ctx)
 	}
 	go func() { wait.Wait(); close(s.done) }()
 	for d := range s.done {
-		s.settle(d)
+		s.finishDelivery(d)
 	}
 }
 
@@ -48,22 +48,22 @@ type schedule struct {
 	faults int       // of the smarthost, one after the other
 }
 
-// rest waits for something to do.
-func (s *schedule) rest(ctx context.Context) {
-	timer := time.NewTimer(s.asleep())
+// wait waits until there is something to do.
+func (s *schedule) wait(ctx context.Context) {
+	timer := time.NewTimer(s.untilDue())
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-s.wake:
 	case <-timer.C:
 	case d := <-s.done:
-		s.settle(d)
+		s.finishDelivery(d)
 	}
 }
 
-// asleep is how long nothing becomes due. It is bounded, since the clock may be set.
-func (s *schedule) asleep() time.Duration {
-	now, least := s.Now(), longestAsleep
+// untilDue returns the time until a mail is due. It is bounded, since the clock may be set.
+func (s *schedule) untilDue() time.Duration {
+	now, least := s.Now(), maxWait
 	if s.pause.After(now) {
 		return min(least, s.pause.Sub(now))
 	}
@@ -75,7 +75,7 @@ func (s *schedule) asleep() time.Duration {
 	return least
 }
 
-// choose returns what may be sent now, and marks what must wait for a reason.
+// choose returns the mails to send now, and records why others must wait.
 func (s *schedule) choose() []queue.Message {
 	now := s.Now()
 	places := maxAtOnce - len(s.busy)
@@ -96,7 +96,7 @@ func (s *schedule) choose() []queue.Message {
 		if len(chosen) == places {
 			break
 		}
-		if s.busy[m.ID] != "" || m.Final() || m.Next.After(now) || perSite[m.Site] >= maxAtOncePer || !s.may(m, open[m.Site]) {
+		if s.busy[m.ID] != "" || m.Final() || m.Next.After(now) || perSite[m.Site] >= maxAtOncePer || !s.maySend(m, open[m.Site]) {
 			continue
 		}
 		perSite[m.Site]++
@@ -105,48 +105,48 @@ func (s *schedule) choose() []queue.Message {
 	return chosen
 }
 
-// may decides by the site's hold and quota. What it takes from the quota is
-// given back as far as it was not used.
-func (s *schedule) may(m queue.Message, open bool) bool {
+// maySend checks the site's hold and quota. Unused quota is released after delivery.
+func (s *schedule) maySend(m queue.Message, open bool) bool {
 	now := s.Now()
 	switch {
 	case !open && now.Sub(m.Accepted) > s.Expire:
 		s.close(m, outcome{state: queue.Bounced, cause: CauseExpired}, now)
 	case !open:
 		if m.Outcomes[m.Open()[0]].Cause != CauseHeld {
-			s.put(m, CauseHeld, m.Next) // as soon as the site is open again
+			s.postpone(m, CauseHeld, m.Next) // as soon as the site is open again
 		}
 	case !s.quota.take(m.Site, len(m.Open())):
-		s.put(m, CauseQuota, hour(now).Add(time.Hour))
+		s.postpone(m, CauseQuota, hour(now).Add(time.Hour))
 	default:
 		return true
 	}
 	return false
 }
 
-// put lets a mail wait for a cause of ours. It is told, and not written down: a
-// restart finds it out again.
-func (s *schedule) put(m queue.Message, cause string, until time.Time) {
+// postpone makes a mail wait for a cause on our side. This is reported but not saved:
+// after a restart it is determined again.
+func (s *schedule) postpone(m queue.Message, cause string, until time.Time) {
 	m.Next = until
 	for _, i := range m.Open() {
 		if m.Outcomes[i].Cause != cause {
 			m.Outcomes[i].Cause, m.Outcomes[i].Changed = cause, s.Now().UTC()
 		}
 	}
-	s.queue.Note(m)
-	s.tell(m)
+	s.queue.Update(m)
+	s.report(m)
 }
 
-// close ends a mail for everybody it is still open for.
+// close finishes a mail for all open recipients.
 func (r *Relay) close(m queue.Message, o outcome, now time.Time) {
 	for _, i := range m.Open() {
-		m.Outcomes[i] = o.at(now, m.Outcomes[i])
+		m.Outcomes[i] = o.record(now, m.Outcomes[i])
 	}
 	r.conclude(m)
 }
 
-// settle takes back a delivery, and slows down while the smarthost is at fault.
-func (s *schedule) settle(d delivery) {
+// finishDelivery processes a finished delivery, and backs off while the smarthost
+// fails.
+func (s *schedule) finishDelivery(d delivery) {
 	delete(s.busy, d.mail)
 	switch {
 	case d.fault == nil:

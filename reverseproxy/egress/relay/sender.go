@@ -21,11 +21,11 @@ const (
 	Refuse Foreign = "refuse"
 )
 
-// ErrForeign says that a site writes in somebody else's name.
+// ErrForeign means that a site sends mail from somebody else's domain.
 var ErrForeign = errors.New("sender not of this site")
 
-// origin is one message's rules: who sends it, and as whom it may.
-type origin struct {
+// senderRules are the sender and the allowed addresses of one message.
+type senderRules struct {
 	site, host, id string
 	domain         string   // of the co-op's addresses
 	senders        []string // further domains a site may write from
@@ -33,28 +33,28 @@ type origin struct {
 	at             time.Time
 }
 
-// own tells whether the site may write from a domain: its own name, what lies
-// below it, and what the co-op has allowed.
-func (o origin) own(domain string) bool {
+// allowed reports whether the site may send from a domain: its own name, names below
+// it, and the co-op's further domains.
+func (o senderRules) allowed(domain string) bool {
 	domain = strings.ToLower(domain)
 	return domain == o.host || strings.HasSuffix(domain, "."+o.host) || slices.Contains(o.senders, domain)
 }
 
-func (o origin) ownAddress(address string) bool {
+func (o senderRules) allowedAddress(address string) bool {
 	at := strings.LastIndexByte(address, '@')
-	return at > 0 && o.own(address[at+1:])
+	return at > 0 && o.allowed(address[at+1:])
 }
 
-// envelope is the sender that servers see. What cannot be delivered after the
-// smarthost took it comes back to this address of the co-op, which tells the
+// bounceAddress returns the envelope sender. Mail that cannot be delivered after the
+// smarthost accepted it returns to this address of the co-op, which identifies the
 // site and the mail.
-func (o origin) envelope() string { return "bounces+" + o.site + "-" + o.id + "@" + o.domain }
+func (o senderRules) bounceAddress() string { return "bounces+" + o.site + "-" + o.id + "@" + o.domain }
 
-// neutral is the address that stands in for one that the site may not use.
-func (o origin) neutral() string { return "no-reply+" + o.site + "@" + o.domain }
+// noReply returns the address that replaces one that the site may not use.
+func (o senderRules) noReply() string { return "no-reply+" + o.site + "@" + o.domain }
 
 // rewrite returns the header as it is sent.
-func (o origin) rewrite(h head) (head, error) {
+func (o senderRules) rewrite(h head) (head, error) {
 	h, err := o.rewriteFrom(h.without("bcc", "resent-bcc", "return-path", "received", "x-chatiere-site", "x-chatiere-mail"))
 	if err != nil {
 		return nil, err
@@ -65,22 +65,22 @@ func (o origin) rewrite(h head) (head, error) {
 	if _, ok := h.first("message-id"); !ok {
 		h = h.add("Message-ID", "<"+o.id+"@"+o.host+">")
 	}
-	trace := head{made("Received", "from "+o.host+" by "+o.domain+" with SMTP id "+o.id+"; "+o.at.Format(time.RFC1123Z))}
-	return append(append(trace, h...), made("X-Chatiere-Site", o.site)), nil
+	trace := head{newField("Received", "from "+o.host+" by "+o.domain+" with SMTP id "+o.id+"; "+o.at.Format(time.RFC1123Z))}
+	return append(append(trace, h...), newField("X-Chatiere-Site", o.site)), nil
 }
 
-func (o origin) rewriteFrom(h head) (head, error) {
+func (o senderRules) rewriteFrom(h head) (head, error) {
 	if f, ok := h.first("sender"); ok {
-		if s, err := mail.ParseAddress(f.value()); err != nil || !o.ownAddress(s.Address) || h.count("sender") > 1 {
+		if s, err := mail.ParseAddress(f.value()); err != nil || !o.allowedAddress(s.Address) || h.count("sender") > 1 {
 			h = h.without("sender")
 		}
 	}
 	from, ok := h.first("from")
 	if !ok {
-		return h.add("From", o.neutral()), nil
+		return h.add("From", o.noReply()), nil
 	}
 	authors, whole := parseList(from.value())
-	if h.count("from") == 1 && whole && !slices.ContainsFunc(authors, func(a *mail.Address) bool { return !o.ownAddress(a.Address) }) {
+	if h.count("from") == 1 && whole && !slices.ContainsFunc(authors, func(a *mail.Address) bool { return !o.allowedAddress(a.Address) }) {
 		return h, nil
 	}
 	if o.foreign == Refuse {
@@ -89,7 +89,7 @@ func (o origin) rewriteFrom(h head) (head, error) {
 	return o.replaceFrom(h, authors), nil
 }
 
-func (o origin) replaceFrom(h head, authors []*mail.Address) head {
+func (o senderRules) replaceFrom(h head, authors []*mail.Address) head {
 	name := ""
 	_, answered := h.first("reply-to")
 	h = h.without("from", "sender")
@@ -102,7 +102,7 @@ func (o origin) replaceFrom(h head, authors []*mail.Address) head {
 			h = h.add("Reply-To", (&mail.Address{Name: cut(authors[0].Name, maxName), Address: authors[0].Address}).String())
 		}
 	}
-	return h.add("From", (&mail.Address{Name: cut(name, maxName), Address: o.neutral()}).String())
+	return h.add("From", (&mail.Address{Name: cut(name, maxName), Address: o.noReply()}).String())
 }
 
 // maxName bounds a display name, in characters: it stands in one line.

@@ -14,14 +14,14 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// ErrSmarthost says that the smarthost could not be reached, proved to be
-// another one, or did not let us in: it has nothing to do with one mail.
+// ErrSmarthost means that the smarthost could not be reached, did not authenticate,
+// or rejected our sign-in: it has nothing to do with one mail.
 var ErrSmarthost = errors.New("smarthost")
 
-// Encryption says how the way to the smarthost is protected.
+// Encryption is how the connection to the smarthost is protected.
 type Encryption string
 
-// The ways to protect it.
+// The kinds of encryption.
 const (
 	StartTLS Encryption = "starttls"
 	Implicit Encryption = "implicit"

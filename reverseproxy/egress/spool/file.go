@@ -29,30 +29,30 @@ var ErrLine = errors.New("unreadable line in spool file")
 func (s *Spool) Flush() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	entries := s.take()
+	entries := s.drain()
 	if len(entries) == 0 {
 		return nil
 	}
 	text, err := encode(entries)
 	if err == nil {
-		err = s.trim(int64(len(text)))
+		err = s.makeRoom(int64(len(text)))
 	}
 	if err == nil {
 		err = s.write(text)
 	}
 	if err != nil {
-		s.giveBack(entries)
+		s.restore(entries)
 	}
 	return err
 }
 
-func (s *Spool) giveBack(entries []*Entry) {
+func (s *Spool) restore(entries []*Entry) {
 	for _, e := range entries {
 		s.add(e.At, e.Key, e.Count, e.Sent, e.Received)
 	}
 }
 
-func (s *Spool) take() []*Entry {
+func (s *Spool) drain() []*Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make([]*Entry, 0, len(s.entries))
@@ -90,8 +90,8 @@ func (s *Spool) write(text []byte) error {
 	return nil
 }
 
-// trim removes the oldest files until the next one of that size fits.
-func (s *Spool) trim(next int64) error {
+// makeRoom removes the oldest files until the next one of that size fits.
+func (s *Spool) makeRoom(next int64) error {
 	paths, err := Files(s.dir)
 	if err != nil {
 		return err
@@ -127,11 +127,11 @@ func Files(dir string) ([]string, error) {
 	return paths, nil
 }
 
-// ReadFile reads one finished file. Its writer is less trusted than its reader: what is no regular file of a fit size is
-// spoolfile.ErrUnfit.
+// ReadFile reads one finished file. Its writer is less trusted than its reader: what is no regular file of an accepted
+// size is an ErrLine.
 func ReadFile(path string) ([]Entry, error) {
 	data, err := spoolfile.Read(path, maxBytes)
-	if errors.Is(err, spoolfile.ErrUnfit) {
+	if errors.Is(err, spoolfile.ErrNotRegular) {
 		return nil, fmt.Errorf("%w: %w", ErrLine, err)
 	}
 	if err != nil {
@@ -143,7 +143,7 @@ func ReadFile(path string) ([]Entry, error) {
 // Read reads entries, one a line; what it accepts can be stored and shown. Entries before a bad line are returned with
 // the error.
 func Read(from io.Reader) ([]Entry, error) {
-	entries, err := spoolfile.Lines(from, maxLine, Entry.sound)
+	entries, err := spoolfile.Lines(from, maxLine, Entry.valid)
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrLine, err)
 	}

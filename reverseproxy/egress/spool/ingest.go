@@ -12,11 +12,11 @@ import (
 	"chatiere/reverseproxy/spoolfile"
 )
 
-// Ingest hands each finished file to take, oldest first, under its name, and
-// removes it when take has returned nil; a file may be handed over again after
-// a crash in between. One that cannot be read is set aside, and holds up no
-// other. The writer is less trusted than we are: no link is followed.
-func Ingest(ctx context.Context, dir string, take func(batch string, entries []Entry) error) error {
+// Ingest passes each finished file to store, oldest first, under its name, and
+// removes it when store has returned nil; a file may be passed again after a crash
+// in between. One that cannot be read is set aside and does not block the others.
+// The writer is less trusted than the ingester: no link is followed.
+func Ingest(ctx context.Context, dir string, store func(batch string, entries []Entry) error) error {
 	paths, err := Files(dir)
 	if err != nil {
 		return err
@@ -32,13 +32,13 @@ func Ingest(ctx context.Context, dir string, take func(batch string, entries []E
 			continue
 		}
 		if err == nil {
-			err = take(strings.TrimSuffix(filepath.Base(path), suffix), entries)
+			err = store(strings.TrimSuffix(filepath.Base(path), suffix), entries)
 		}
 		if err == nil {
 			err = os.Remove(path)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the gateway drops the oldest of a full spool
-			return errors.Join(append(faults, fmt.Errorf("taking %s: %w", filepath.Base(path), err))...)
+			return errors.Join(append(faults, fmt.Errorf("storing %s: %w", filepath.Base(path), err))...)
 		}
 	}
 	return errors.Join(faults...)

@@ -1,7 +1,6 @@
-// Package spool is the gateway's record of what the sites tried to reach: whole
-// files of JSON lines that appear by rename, for the worker to read and remove.
-// It is bounded in memory and on disk and never holds the gateway up. Start at
-// [Spool.Add] and [ReadFile].
+// Package spool records the sites' egress attempts: complete files of JSON lines that
+// appear by rename, for the worker to ingest and remove. It is bounded in memory and
+// on disk and never blocks the gateway. Start at [Spool.Add] and [ReadFile].
 package spool
 
 import (
@@ -16,10 +15,10 @@ import (
 	"chatiere/reverseproxy/atomicfile"
 )
 
-// Decision says what became of a connection.
+// Decision is the outcome of a connection attempt.
 type Decision string
 
-// What can become of a connection.
+// The outcomes.
 const (
 	Allowed Decision = "allowed" // a tunnel was opened
 	Refused Decision = "refused" // by list, address, limit or form
@@ -55,8 +54,8 @@ const (
 	maxCount = 1 << 53 // exact in JSON, and far from the end of a column
 )
 
-// sound reports whether a gateway may have written the entry.
-func (e Entry) sound() bool {
+// valid reports whether a gateway may have written the entry.
+func (e Entry) valid() bool {
 	if e.Site == "" || len(e.Site) > maxSite || len(e.Name) > maxName || len(e.Decision) > maxSite || len(e.Reason) > maxWords {
 		return false
 	}

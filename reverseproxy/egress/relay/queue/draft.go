@@ -12,19 +12,19 @@ import (
 	"chatiere/reverseproxy/atomicfile"
 )
 
-// look is after how many bytes a growing message looks at the disk again.
-const look = 1 << 20
+// checkDiskEvery is the number of bytes of a message after which free disk space is checked again.
+const checkDiskEvery = 1 << 20
 
 // Draft is a message being received. It counts against the limits from its
 // first byte, so that many at once cannot pass them together.
 type Draft struct {
-	queue   *Queue
-	message Message
-	file    *renameio.PendingFile
-	buffer  *bufio.Writer
-	counted int64
-	looked  int64
-	ended   bool
+	queue     *Queue
+	message   Message
+	file      *renameio.PendingFile
+	buffer    *bufio.Writer
+	counted   int64
+	lastCheck int64
+	ended     bool
 }
 
 // Create begins a message. The envelope must be one that [ParseEnvelope] takes.
@@ -39,7 +39,7 @@ func (q *Queue) Create(e Envelope) (*Draft, error) {
 	if err := q.begin(e.Site); err != nil {
 		return nil, err
 	}
-	d := &Draft{queue: q, message: fresh(e)}
+	d := &Draft{queue: q, message: newMessage(e)}
 	err = os.MkdirAll(q.path(e.Site, ""), 0o700)
 	if err == nil {
 		d.file, err = renameio.NewPendingFile(q.path(e.Site, e.ID+mailSuffix), renameio.WithTempDir(q.path(e.Site, "")))
@@ -56,15 +56,15 @@ func (q *Queue) Create(e Envelope) (*Draft, error) {
 }
 
 func (q *Queue) begin(site string) error {
-	if err := q.reserve(); err != nil {
+	if err := q.checkDisk(); err != nil {
 		return err
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if err := q.fits(site, usage{mails: 1}); err != nil {
+	if err := q.checkLimits(site, usage{mails: 1}); err != nil {
 		return err
 	}
-	q.hold(site, usage{mails: 1})
+	q.addUsage(site, usage{mails: 1})
 	return nil
 }
 
@@ -82,18 +82,18 @@ func (d *Draft) Write(p []byte) (int, error) {
 
 func (d *Draft) count(n int64) error {
 	q := d.queue
-	if d.counted+n-d.looked > look {
-		if err := q.reserve(); err != nil {
+	if d.counted+n-d.lastCheck > checkDiskEvery {
+		if err := q.checkDisk(); err != nil {
 			return err
 		}
-		d.looked = d.counted + n
+		d.lastCheck = d.counted + n
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if err := q.fits(d.message.Site, usage{bytes: n}); err != nil {
+	if err := q.checkLimits(d.message.Site, usage{bytes: n}); err != nil {
 		return err
 	}
-	q.hold(d.message.Site, usage{bytes: n})
+	q.addUsage(d.message.Site, usage{bytes: n})
 	d.counted += n
 	return nil
 }
@@ -136,6 +136,6 @@ func (d *Draft) Abort() error {
 	}
 	d.queue.mu.Lock()
 	defer d.queue.mu.Unlock()
-	d.queue.hold(d.message.Site, usage{mails: -1, bytes: -d.counted})
+	d.queue.addUsage(d.message.Site, usage{mails: -1, bytes: -d.counted})
 	return err
 }

@@ -83,7 +83,7 @@ func (q *Queue) loadMail(site, name string) error {
 		return err
 	}
 	q.messages[m.ID] = &m
-	q.hold(site, usage{mails: 1, bytes: m.Size})
+	q.addUsage(site, usage{mails: 1, bytes: m.Size})
 	return nil
 }
 
@@ -114,7 +114,7 @@ func readMessage(path string) (Message, error) {
 		return Message{}, err
 	}
 	e, err := ParseEnvelope(line)
-	m := fresh(e)
+	m := newMessage(e)
 	m.Size = info.Size()
 	return m, err
 }
@@ -134,7 +134,7 @@ func readProgress(path string, recipients int) (Progress, error) {
 	return ParseProgress(text, recipients)
 }
 
-// Save makes durable what became of a message.
+// Save writes the progress of a message to disk.
 func (q *Queue) Save(m Message) error {
 	text, err := json.Marshal(m.Progress)
 	if err != nil {
@@ -143,7 +143,7 @@ func (q *Queue) Save(m Message) error {
 	if err := atomicfile.Write(q.path(m.Site, m.ID+progressSuffix), text, 0o600); err != nil {
 		return fmt.Errorf("writing state of a mail: %w", err)
 	}
-	q.Note(m)
+	q.Update(m)
 	return nil
 }
 
@@ -159,7 +159,7 @@ func (q *Queue) Remove(m Message) error {
 	defer q.mu.Unlock()
 	if have, ok := q.messages[m.ID]; ok {
 		delete(q.messages, m.ID)
-		q.hold(m.Site, usage{mails: -1, bytes: -have.Size})
+		q.addUsage(m.Site, usage{mails: -1, bytes: -have.Size})
 	}
 	return nil
 }
@@ -189,8 +189,8 @@ func skipLine(r *bufio.Reader) error {
 	}
 }
 
-// Note keeps what became of a message in memory alone.
-func (q *Queue) Note(m Message) {
+// Update changes a message in memory only.
+func (q *Queue) Update(m Message) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if have, ok := q.messages[m.ID]; ok {

@@ -78,7 +78,7 @@ func (m *Message) Open() []int {
 	return open
 }
 
-func fresh(e Envelope) Message {
+func newMessage(e Envelope) Message {
 	m := Message{Envelope: e, Progress: Progress{Next: e.Accepted}}
 	for range e.Recipients {
 		m.Outcomes = append(m.Outcomes, Outcome{State: Waiting, Changed: e.Accepted})
@@ -104,15 +104,15 @@ func ParseEnvelope(line []byte) (Envelope, error) {
 		return Envelope{}, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if !idForm.MatchString(e.ID) || !siteForm.MatchString(e.Site) || e.Accepted.IsZero() ||
-		len(e.Recipients) == 0 || len(e.Recipients) > maxRecipients || !plain(e.Sender) ||
-		slices.ContainsFunc(e.Recipients, func(r string) bool { return r == "" || !plain(r) }) {
+		len(e.Recipients) == 0 || len(e.Recipients) > maxRecipients || !printable(e.Sender) ||
+		slices.ContainsFunc(e.Recipients, func(r string) bool { return r == "" || !printable(r) }) {
 		return Envelope{}, fmt.Errorf("%w: envelope", ErrDamaged)
 	}
 	return e, nil
 }
 
-// plain tells whether a text can stand in a line of SMTP.
-func plain(address string) bool {
+// printable tells whether a text can stand in a line of SMTP.
+func printable(address string) bool {
 	return len(address) <= maxAddress && !bytes.ContainsFunc([]byte(address), func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 

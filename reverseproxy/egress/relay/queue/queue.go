@@ -1,7 +1,6 @@
-// Package queue keeps mail that was accepted until it is sent: one file per
-// message and one small file with what became of it so far, both written so
-// that a power cut leaves the old or the new. It knows nothing of SMTP. Start
-// at [Queue.Create] and [Message].
+// Package queue stores accepted mail until it is sent: one file per message and one
+// small file with its progress, both written atomically. It knows nothing of SMTP.
+// Start at [Queue.Create] and [Message].
 package queue
 
 import (
@@ -22,8 +21,8 @@ var (
 	ErrSiteFull = errors.New("too much mail of this site is waiting")
 	// ErrFull says that all sites together have as much waiting mail as there may be.
 	ErrFull = errors.New("too much mail is waiting")
-	// ErrReserve says that the disk is as full as mail may make it.
-	ErrReserve = errors.New("no room on the disk for mail")
+	// ErrDiskFull means that the disk is as full as mail may make it.
+	ErrDiskFull = errors.New("no room on the disk for mail")
 	// ErrDamaged says that a file of the queue cannot be read.
 	ErrDamaged = errors.New("damaged mail file")
 )
@@ -73,7 +72,7 @@ type Queue struct {
 
 	mu       sync.Mutex
 	messages map[string]*Message
-	held     map[string]usage // by site; drafts included
+	usage    map[string]usage // by site; drafts included
 	total    usage
 }
 
@@ -91,7 +90,7 @@ func Open(dir string, limits Limits, now func() time.Time, log *slog.Logger) (*Q
 	}
 	q := &Queue{
 		dir: dir, limits: limits.withDefaults(), now: now, log: log,
-		messages: map[string]*Message{}, held: map[string]usage{},
+		messages: map[string]*Message{}, usage: map[string]usage{},
 	}
 	sites, err := os.ReadDir(dir)
 	if err != nil {
@@ -119,20 +118,20 @@ func (q *Queue) Messages() []Message {
 	return out
 }
 
-// Room returns nil if a message of that site would be taken now.
-func (q *Queue) Room(site string) error {
+// CheckRoom returns nil if a message of that site would be accepted now.
+func (q *Queue) CheckRoom(site string) error {
 	q.mu.Lock()
-	err := q.fits(site, usage{mails: 1})
+	err := q.checkLimits(site, usage{mails: 1})
 	q.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	return q.reserve()
+	return q.checkDisk()
 }
 
-// fits compares with the limits; q.mu is held.
-func (q *Queue) fits(site string, more usage) error {
-	have := q.held[site]
+// checkLimits checks the limits; q.mu is locked.
+func (q *Queue) checkLimits(site string, more usage) error {
+	have := q.usage[site]
 	switch {
 	case have.mails+more.mails > q.limits.SiteMails, have.bytes+more.bytes > q.limits.SiteBytes:
 		return ErrSiteFull
@@ -142,24 +141,24 @@ func (q *Queue) fits(site string, more usage) error {
 	return nil
 }
 
-func (q *Queue) reserve() error {
+func (q *Queue) checkDisk() error {
 	room, err := q.limits.Free(q.dir)
 	if err != nil {
 		return err
 	}
 	if room < q.limits.Reserve {
-		return ErrReserve
+		return ErrDiskFull
 	}
 	return nil
 }
 
-// hold counts what a site takes, or gives back with negative figures.
-func (q *Queue) hold(site string, more usage) {
-	next := usage{q.held[site].mails + more.mails, q.held[site].bytes + more.bytes}
+// addUsage adds to a site's usage; negative figures release it.
+func (q *Queue) addUsage(site string, more usage) {
+	next := usage{q.usage[site].mails + more.mails, q.usage[site].bytes + more.bytes}
 	if next == (usage{}) {
-		delete(q.held, site)
+		delete(q.usage, site)
 	} else {
-		q.held[site] = next
+		q.usage[site] = next
 	}
 	q.total.mails += more.mails
 	q.total.bytes += more.bytes

@@ -175,12 +175,12 @@ func TestLimitsHoldForDraftsToo(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := q.Room(site); err != nil {
+	if err := q.CheckRoom(site); err != nil {
 		t.Errorf("after all were aborted: %v", err)
 	}
 	put(t, q, "message01", "x", "a@a.test")
 	put(t, q, "message02", "x", "a@a.test")
-	if err := q.Room(site); !errors.Is(err, queue.ErrSiteFull) {
+	if err := q.CheckRoom(site); !errors.Is(err, queue.ErrSiteFull) {
 		t.Errorf("with two mails: %v", err)
 	}
 }
@@ -193,10 +193,10 @@ func TestMailLeavesTheDiskItsReserve(t *testing.T) {
 		t.Fatal(err)
 	}
 	room = 1
-	if _, err := d.Write(make([]byte, 2<<20)); !errors.Is(err, queue.ErrReserve) {
+	if _, err := d.Write(make([]byte, 2<<20)); !errors.Is(err, queue.ErrDiskFull) {
 		t.Errorf("%v", err)
 	}
-	if err := q.Room(site); !errors.Is(err, queue.ErrReserve) {
+	if err := q.CheckRoom(site); !errors.Is(err, queue.ErrDiskFull) {
 		t.Errorf("%v", err)
 	}
 }

@@ -41,7 +41,7 @@ func (w *Writer) Flush() error {
 	w.mu.Unlock()
 	for chunk := range slices.Chunk(entries, perFile) {
 		if err := w.flush(chunk); err != nil {
-			w.giveBack(entries)
+			w.restore(entries)
 			return err
 		}
 	}
@@ -53,12 +53,12 @@ func (w *Writer) flush(entries []Entry) error {
 	if err != nil {
 		return err
 	}
-	w.trim(int64(len(text)))
+	w.makeRoom(int64(len(text)))
 	return w.write(text)
 }
 
-// giveBack keeps entries that were not overtaken meanwhile.
-func (w *Writer) giveBack(entries []Entry) {
+// restore puts entries back unless newer ones were added meanwhile.
+func (w *Writer) restore(entries []Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, e := range entries {
@@ -86,8 +86,8 @@ func (w *Writer) write(text []byte) error {
 	return nil
 }
 
-// trim removes the oldest files until the next one of that size fits.
-func (w *Writer) trim(next int64) {
+// makeRoom removes the oldest files until the next one of that size fits.
+func (w *Writer) makeRoom(next int64) {
 	paths, err := Files(w.dir)
 	if err != nil {
 		return // writing says why
@@ -130,11 +130,11 @@ func Files(dir string) ([]string, error) {
 	return paths, nil
 }
 
-// Ingest hands the entries of each file, oldest first, to take and removes the
-// file once take has returned nil. After a crash in between, the same entries
-// come again. A damaged file is set aside (its name gets ".bad") and does not
-// stop the others; an error of take does.
-func Ingest(ctx context.Context, dir string, take func([]Entry) error) error {
+// Ingest passes the entries of each file to store, oldest first, and removes the file
+// once store has returned nil. After a crash in between, the same entries come again.
+// A damaged file is set aside (".bad" is appended to its name) and does not stop the
+// others; an error of store does.
+func Ingest(ctx context.Context, dir string, store func([]Entry) error) error {
 	paths, err := Files(dir)
 	if err != nil {
 		return err
@@ -150,13 +150,13 @@ func Ingest(ctx context.Context, dir string, take func([]Entry) error) error {
 			continue
 		}
 		if err == nil {
-			err = take(entries)
+			err = store(entries)
 		}
 		if err == nil {
 			err = os.Remove(path)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the writer trims
-			return errors.Join(append(damaged, fmt.Errorf("taking mail reports: %w", err))...)
+			return errors.Join(append(damaged, fmt.Errorf("storing mail reports: %w", err))...)
 		}
 	}
 	return errors.Join(damaged...)
@@ -164,7 +164,7 @@ func Ingest(ctx context.Context, dir string, take func([]Entry) error) error {
 
 func readFile(path string) ([]Entry, error) {
 	data, err := spoolfile.Read(path, maxFile)
-	if errors.Is(err, spoolfile.ErrUnfit) {
+	if errors.Is(err, spoolfile.ErrNotRegular) {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if err != nil {

@@ -1,8 +1,7 @@
-// Package report is how the mail relay tells the worker what became of each
-// mail: whole files of JSON lines that appear by rename, to be read and
-// removed. A line says how things stand, not what happened, so lines may come
-// twice or out of order; the later one counts. Addresses are masked before
-// they get here. Start at [Writer.Add] and [Ingest].
+// Package report passes the state of each mail from the relay to the worker: complete
+// files of JSON lines that appear by rename, to be ingested and removed. A line is a
+// state, not an event, so lines may come twice or out of order; the latest counts.
+// Addresses are masked before they get here. Start at [Writer.Add] and [Ingest].
 package report
 
 import (
@@ -15,8 +14,8 @@ import (
 	"chatiere/reverseproxy/atomicfile"
 )
 
-// Entry is how things stand with one mail for one recipient, or, with the state
-// "refused", with the mails of an hour that were not taken for one reason.
+// Entry is the state of one mail for one recipient, or, with the state "refused", of
+// the mails of an hour that were refused for one reason.
 type Entry struct {
 	ID       string    `json:"id"` // the same for all entries about the same thing
 	Site     string    `json:"site"`
@@ -67,7 +66,7 @@ func New(dir string, now func() time.Time, log *slog.Logger) (*Writer, error) {
 	return &Writer{dir: dir, now: now, log: log, entries: map[string]Entry{}}, nil
 }
 
-// Add tells how things stand.
+// Add collects an entry.
 func (w *Writer) Add(e Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// bucket lets burst events pass at once and rate a second in the long run.
-type bucket struct {
+// tokenBucket lets burst events pass at once and rate a second in the long run.
+type tokenBucket struct {
 	rate, burst float64
 	now         func() time.Time
 
@@ -15,11 +15,11 @@ type bucket struct {
 	last   time.Time
 }
 
-func newBucket(rate float64, burst int, now func() time.Time) *bucket {
-	return &bucket{rate: rate, burst: float64(burst), now: now, tokens: float64(burst), last: now()}
+func newBucket(rate float64, burst int, now func() time.Time) *tokenBucket {
+	return &tokenBucket{rate: rate, burst: float64(burst), now: now, tokens: float64(burst), last: now()}
 }
 
-func (b *bucket) take() bool {
+func (b *tokenBucket) take() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()

@@ -14,34 +14,34 @@ import (
 	"chatiere/reverseproxy/routes"
 )
 
-// exchange is what the middleware know about one request, and the ResponseWriter that counts it.
-type exchange struct {
+// requestState is what the middlewares share about one request. It is also the ResponseWriter that counts bytes.
+type requestState struct {
 	http.ResponseWriter
 	id    string
 	entry *routes.Entry // nil as long as no route was found
 	cause error         // why the upstream's answer did not come, for the log
 
-	hsts     bool
-	request  *http.Request
-	body     *countedBody // nil without one
-	relaying bool         // the answer, if any, is the upstream's
-	unread   bool         // it has been answered before its body was read
+	hsts        bool
+	request     *http.Request
+	body        *countedBody // nil without one
+	forwarding  bool         // the answer, if any, is the upstream's
+	discardBody bool         // it has been answered before its body was read
 
 	status int
 	out    int64
 	in     atomic.Int64 // written by whoever reads the body
 }
 
-// exchangeOf returns the exchange that begin made the ResponseWriter of all that lies within.
-func exchangeOf(w http.ResponseWriter) *exchange {
-	x, _ := w.(*exchange)
+// stateOf returns the state of a request from the ResponseWriter that withState passes to the inner handlers.
+func stateOf(w http.ResponseWriter) *requestState {
+	x, _ := w.(*requestState)
 	return x
 }
 
-// begin starts the exchange of each request; every other middleware lies within.
-func begin(next http.Handler) http.Handler {
+// withState creates the state of each request; it is the outermost middleware.
+func withState(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{ResponseWriter: w, request: r}
+		x := &requestState{ResponseWriter: w, request: r}
 		if r.Body != nil && r.Body != http.NoBody {
 			// A copy, since net/http goes on looking at the body it made itself.
 			counted := *r
@@ -50,31 +50,31 @@ func begin(next http.Handler) http.Handler {
 			r = &counted
 		}
 		next.ServeHTTP(x, r)
-		if x.unread {
+		if x.discardBody {
 			x.discard()
 		}
 	})
 }
 
-// unreadTime is how long a client of HTTP/1.1 may go on sending a body that our answer did not wait for. Closing at
-// once would have its kernel throw away the answer; waiting for the end, as net/http does, may be for ever.
-const unreadTime = 2 * time.Second
+// discardTimeout is how long an HTTP/1.1 client may continue to send a body after it was answered. Closing at once would
+// make its kernel drop the answer; net/http would wait for the end without a limit.
+const discardTimeout = 2 * time.Second
 
-// leaveUnread prepares the connection for an answer of our own while more of the body may come.
-func (x *exchange) leaveUnread() {
-	if x.relaying || x.body == nil || x.request.ProtoMajor != 1 || x.body.ended() {
+// prepareDiscard prepares the connection for an answer of the proxy while more of the body may come.
+func (x *requestState) prepareDiscard() {
+	if x.forwarding || x.body == nil || x.request.ProtoMajor != 1 || x.body.complete() {
 		return
 	}
-	x.unread = true
+	x.discardBody = true
 	x.Header().Set("Connection", "close")
 	control := http.NewResponseController(x.ResponseWriter)
 	// Where that is not supported, nothing is read anyway.
 	_ = control.EnableFullDuplex()
-	_ = control.SetReadDeadline(time.Now().Add(unreadTime))
+	_ = control.SetReadDeadline(time.Now().Add(discardTimeout))
 }
 
-// discard gives the client its answer, and then takes away what it still sends.
-func (x *exchange) discard() {
+// discard flushes the answer, then reads and drops the rest of the body.
+func (x *requestState) discard() {
 	if err := http.NewResponseController(x.ResponseWriter).Flush(); err != nil {
 		return // it has gone
 	}
@@ -85,17 +85,17 @@ func (x *exchange) discard() {
 }
 
 // WriteHeader puts the proxy's own fields into the final header.
-func (x *exchange) WriteHeader(status int) {
+func (x *requestState) WriteHeader(status int) {
 	if status >= 200 && x.status == 0 {
 		x.status = status
-		x.leaveUnread()
+		x.prepareDiscard()
 		x.finishHeader()
 	}
 	x.ResponseWriter.WriteHeader(status)
 }
 
-// finishHeader takes out what tells an attacker which versions to look up.
-func (x *exchange) finishHeader() {
+// finishHeader removes the names and versions of server software.
+func (x *requestState) finishHeader() {
 	header := x.Header()
 	delete(header, "Server")
 	delete(header, "X-Powered-By")
@@ -109,7 +109,7 @@ func (x *exchange) finishHeader() {
 var hstsValue = []string{"max-age=15552000"}
 
 // Write counts what is sent.
-func (x *exchange) Write(p []byte) (int, error) {
+func (x *requestState) Write(p []byte) (int, error) {
 	if x.status == 0 {
 		x.WriteHeader(http.StatusOK)
 	}
@@ -119,10 +119,10 @@ func (x *exchange) Write(p []byte) (int, error) {
 }
 
 // Unwrap serves http.ResponseController.
-func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+func (x *requestState) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-// Hijack hands the connection over, which goes on being counted.
-func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+// Hijack returns the connection, whose bytes are still counted.
+func (x *requestState) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(x.ResponseWriter).Hijack()
 	if err != nil {
 		return nil, nil, err
@@ -156,13 +156,13 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ended reports whether all has been read.
-func (b *countedBody) ended() bool { return b.eof.Load() || b.n.Load() == b.length }
+// complete reports whether all has been read.
+func (b *countedBody) complete() bool { return b.eof.Load() || b.n.Load() == b.length }
 
 // countedConn is a client's connection that was taken over by a websocket.
 type countedConn struct {
 	net.Conn
-	x *exchange
+	x *requestState
 }
 
 // Read counts what has come.

@@ -1,4 +1,4 @@
-package reach
+package dialer
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Permit is one exception to [Refuse], written by the co-op's admins: a name or
-// an address with a port, or a whole range. It never widens a site's list.
+// Permit is one exception to [CheckPublic], configured by the co-op's admins: a name
+// or an address with a port, or a whole range. It never extends a site's list.
 type Permit struct {
 	name   string       // lower case, or empty
 	prefix netip.Prefix // where name is empty

@@ -1,4 +1,4 @@
-package reach_test
+package dialer_test
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"chatiere/reverseproxy/egress/reach"
+	"chatiere/reverseproxy/egress/dialer"
 )
 
 // names answers each look-up with the next of its answers.
@@ -48,9 +48,9 @@ func (l *lines) DialContext(_ context.Context, network, address string) (net.Con
 	return here, nil
 }
 
-func permits(t *testing.T, texts ...string) []reach.Permit {
+func permits(t *testing.T, texts ...string) []dialer.Permit {
 	t.Helper()
-	out, err := reach.ParsePermits(texts)
+	out, err := dialer.ParsePermits(texts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,47 +60,47 @@ func permits(t *testing.T, texts ...string) []reach.Permit {
 func TestTheNameIsResolvedOnceAndTheCheckedAddressDialled(t *testing.T) {
 	// A hostile server answers the second look-up with an address inside.
 	resolver := &names{answers: [][]string{{"93.184.216.34"}, {"127.0.0.1"}}}
-	dialer := &lines{up: "93.184.216.34:443"}
-	r := reach.Reacher{Resolver: resolver, Dialer: dialer}
+	fake := &lines{up: "93.184.216.34:443"}
+	r := dialer.Dialer{Resolver: resolver, NetDialer: fake}
 	if _, err := r.Dial(t.Context(), "rebind.example", 443); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"tcp 93.184.216.34:443"}; !slices.Equal(dialer.dialed, want) {
-		t.Errorf("dialled %q", dialer.dialed)
+	if want := []string{"tcp 93.184.216.34:443"}; !slices.Equal(fake.dialed, want) {
+		t.Errorf("dialled %q", fake.dialed)
 	}
 	if want := []string{"ip rebind.example."}; !slices.Equal(resolver.asked, want) {
 		t.Errorf("asked %q", resolver.asked)
 	}
-	if _, err := r.Dial(t.Context(), "rebind.example", 443); !errors.Is(err, reach.ErrInside) {
+	if _, err := r.Dial(t.Context(), "rebind.example", 443); !errors.Is(err, dialer.ErrNotPublic) {
 		t.Errorf("second answer: %v", err)
 	}
-	if len(dialer.dialed) != 1 {
-		t.Errorf("dialled %q", dialer.dialed)
+	if len(fake.dialed) != 1 {
+		t.Errorf("dialled %q", fake.dialed)
 	}
 }
 
 func TestOfMixedAnswersOnlyPublicAddressesAreDialled(t *testing.T) {
 	resolver := &names{answers: [][]string{{"10.0.0.1", "::ffff:127.0.0.1", "1.1.1.1", "fe80::1", "2606:4700::1"}}}
-	dialer := &lines{}
-	r := reach.Reacher{Resolver: resolver, Dialer: dialer}
+	fake := &lines{}
+	r := dialer.Dialer{Resolver: resolver, NetDialer: fake}
 	_, err := r.Dial(t.Context(), "mixed.example", 80)
-	if !errors.Is(err, reach.ErrDial) || !errors.Is(err, errDown) {
+	if !errors.Is(err, dialer.ErrDial) || !errors.Is(err, errDown) {
 		t.Errorf("%v", err)
 	}
-	if want := []string{"tcp 1.1.1.1:80", "tcp [2606:4700::1]:80"}; !slices.Equal(dialer.dialed, want) {
-		t.Errorf("dialled %q", dialer.dialed)
+	if want := []string{"tcp 1.1.1.1:80", "tcp [2606:4700::1]:80"}; !slices.Equal(fake.dialed, want) {
+		t.Errorf("dialled %q", fake.dialed)
 	}
 }
 
 func TestFamiliesAreTriedInTurn(t *testing.T) {
 	resolver := &names{answers: [][]string{{"2606:4700::1", "2606:4700::2", "1.1.1.1", "1.1.1.2"}}}
-	dialer := &lines{up: "1.1.1.1:443"}
-	r := reach.Reacher{Resolver: resolver, Dialer: dialer}
+	fake := &lines{up: "1.1.1.1:443"}
+	r := dialer.Dialer{Resolver: resolver, NetDialer: fake}
 	if _, err := r.Dial(t.Context(), "two.example", 443); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"tcp [2606:4700::1]:443", "tcp 1.1.1.1:443"}; !slices.Equal(dialer.dialed, want) {
-		t.Errorf("dialled %q", dialer.dialed)
+	if want := []string{"tcp [2606:4700::1]:443", "tcp 1.1.1.1:443"}; !slices.Equal(fake.dialed, want) {
+		t.Errorf("dialled %q", fake.dialed)
 	}
 }
 
@@ -123,27 +123,27 @@ func TestPermitsOpenWhatTheyNameAndNoMore(t *testing.T) {
 		{"[fd00::5]:443", "any.example", "fd00::5", 443, true},
 	} {
 		at := net.JoinHostPort(netip.MustParseAddr(c.address).Unmap().String(), "443")
-		dialer := &lines{up: at}
+		fake := &lines{up: at}
 		if c.port != 443 {
-			dialer.up = netip.AddrPortFrom(netip.MustParseAddr(c.address).Unmap(), c.port).String()
+			fake.up = netip.AddrPortFrom(netip.MustParseAddr(c.address).Unmap(), c.port).String()
 		}
-		r := reach.Reacher{
-			Permits: permits(t, c.permit), Resolver: &names{answers: [][]string{{c.address}}}, Dialer: dialer,
+		r := dialer.Dialer{
+			Permits: permits(t, c.permit), Resolver: &names{answers: [][]string{{c.address}}}, NetDialer: fake,
 		}
 		_, err := r.Dial(t.Context(), c.name, c.port)
-		if c.opens && err != nil || !c.opens && !errors.Is(err, reach.ErrInside) {
+		if c.opens && err != nil || !c.opens && !errors.Is(err, dialer.ErrNotPublic) {
 			t.Errorf("%s, asking for %s:%d at %s: %v", c.permit, c.name, c.port, c.address, err)
 		}
-		if !c.opens && len(dialer.dialed) > 0 {
-			t.Errorf("%s: dialled %q", c.permit, dialer.dialed)
+		if !c.opens && len(fake.dialed) > 0 {
+			t.Errorf("%s: dialled %q", c.permit, fake.dialed)
 		}
 	}
 }
 
 func TestANameWithoutAddressIsSaidSo(t *testing.T) {
 	for _, resolver := range []*names{{}, {answers: [][]string{{}}}} {
-		r := reach.Reacher{Resolver: resolver, Dialer: &lines{}}
-		if _, err := r.Dial(t.Context(), "nowhere.example", 443); !errors.Is(err, reach.ErrResolve) {
+		r := dialer.Dialer{Resolver: resolver, NetDialer: &lines{}}
+		if _, err := r.Dial(t.Context(), "nowhere.example", 443); !errors.Is(err, dialer.ErrResolve) {
 			t.Errorf("%v", err)
 		}
 	}

@@ -7,10 +7,10 @@ import (
 	"chatiere/reverseproxy/routes"
 )
 
-// stateful answers for routes that are not served at the moment, before any upstream is touched.
-func stateful(p *pages.Pages, next http.Handler) http.Handler {
+// statePages answers requests for routes whose state is not serving with a page, before any upstream is used.
+func statePages(p *pages.Pages, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		entry := exchangeOf(w).entry
+		entry := stateOf(w).entry
 		switch entry.State {
 		case routes.StateServing:
 			next.ServeHTTP(w, r)

@@ -1,11 +1,11 @@
-package reach_test
+package dialer_test
 
 import (
 	"errors"
 	"net/netip"
 	"testing"
 
-	"chatiere/reverseproxy/egress/reach"
+	"chatiere/reverseproxy/egress/dialer"
 )
 
 func TestAddressesInsideAreRefused(t *testing.T) {
@@ -24,11 +24,11 @@ func TestAddressesInsideAreRefused(t *testing.T) {
 		"100::1", "fc00::1", "fd12:3456::1", "fe80::1", "fec0::1", "ff02::1",
 		"fe80::1%eth0", "2a00:1450::1%eth0",
 	} {
-		if err := reach.Refuse(netip.MustParseAddr(text)); !errors.Is(err, reach.ErrInside) {
+		if err := dialer.CheckPublic(netip.MustParseAddr(text)); !errors.Is(err, dialer.ErrNotPublic) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	if err := reach.Refuse(netip.Addr{}); !errors.Is(err, reach.ErrInside) {
+	if err := dialer.CheckPublic(netip.Addr{}); !errors.Is(err, dialer.ErrNotPublic) {
 		t.Errorf("no address: %v", err)
 	}
 }
@@ -40,7 +40,7 @@ func TestPublicAddressesPass(t *testing.T) {
 		"198.17.255.255", "198.20.0.0", "223.255.255.255", "::ffff:93.184.216.34",
 		"2001:200::1", "2a00:1450:4007::1", "2606:4700::1111", "2003::1",
 	} {
-		if err := reach.Refuse(netip.MustParseAddr(text)); err != nil {
+		if err := dialer.CheckPublic(netip.MustParseAddr(text)); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
@@ -65,9 +65,9 @@ func TestPermitsAreReadAndWritten(t *testing.T) {
 		"10.0.0.0/33":       "",
 		"":                  "",
 	} {
-		p, err := reach.ParsePermit(text)
+		p, err := dialer.ParsePermit(text)
 		if want == "" {
-			if !errors.Is(err, reach.ErrPermit) {
+			if !errors.Is(err, dialer.ErrPermit) {
 				t.Errorf("%q: %v, %v", text, p, err)
 			}
 			continue
@@ -79,7 +79,7 @@ func TestPermitsAreReadAndWritten(t *testing.T) {
 }
 
 func TestAllFaultyPermitsAreReportedTogether(t *testing.T) {
-	_, err := reach.ParsePermits([]string{"one", "ok.example:443", "two"})
+	_, err := dialer.ParsePermits([]string{"one", "ok.example:443", "two"})
 	const want = `reading permits "one", "two": expected name:port, address:port or a range such as 10.1.0.0/16`
 	if err == nil || err.Error() != want {
 		t.Errorf("%v", err)
@@ -98,7 +98,7 @@ func FuzzRefuse(f *testing.F) {
 		plain := at.WithZone("").Unmap()
 		inner := plain.IsPrivate() || plain.IsLoopback() || plain.IsUnspecified() || plain.IsMulticast() ||
 			plain.IsLinkLocalUnicast()
-		if inner && reach.Refuse(at) == nil {
+		if inner && dialer.CheckPublic(at) == nil {
 			t.Errorf("%s passes", at)
 		}
 	})

@@ -1,9 +1,9 @@
-// Package access writes the proxy's access log: one JSON object a line for each request, many lines a
-// write. It exists because a write and a general encoder for each line cost more than finding the route.
+// Package accesslog writes the proxy's access log: one line of JSON for each request, many lines in one write. It exists
+// because a write and a general encoder for each line cost more than finding the route.
 //
-// It knows nothing of requests but what it is told. Nobody ever waits for it: lines that the reader does
-// not take in time are dropped and counted. Start reading at Log.
-package access
+// It knows only what is in a Line. It never blocks a request: lines that the reader does not accept in time are dropped
+// and counted. Start reading at Log.
+package accesslog
 
 import (
 	"context"
@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	// every is how long a line waits at most; so much of the log is lost with the process.
-	every = time.Second
-	// enough is what is written before that.
-	enough = 32 << 10
-	// most is what may wait while the reader takes nothing.
-	most = 1 << 20
+	// flushInterval is the longest time that a line waits; that much of the log is lost with the process.
+	flushInterval = time.Second
+	// flushSize is the number of buffered bytes that are written earlier.
+	flushSize = 32 << 10
+	// maxPending bounds the buffered bytes while the reader does not read.
+	maxPending = 1 << 20
 )
 
-// Line is what is logged of one request. The values of a client are cut by whoever fills it in.
+// Line is the log entry of one request. The caller truncates values that come from the client.
 type Line struct {
 	Time                                           time.Time
 	Request, Site, Host, Method, Path, Proto, From string
@@ -53,20 +53,20 @@ func New(w io.Writer, fields ...string) *Log {
 	return l
 }
 
-// Add takes a line. A nil Log takes none.
+// Add buffers a line. On a nil Log it does nothing.
 func (l *Log) Add(line *Line) {
 	if l == nil {
 		return
 	}
 	l.mu.Lock()
-	if len(l.lines) >= most {
+	if len(l.lines) >= maxPending {
 		l.dropped++
 	} else {
 		l.lines = line.append(l.lines, l.prefix)
 	}
 	n := len(l.lines)
 	l.mu.Unlock()
-	if n >= enough {
+	if n >= flushSize {
 		select {
 		case l.full <- struct{}{}:
 		default:
@@ -74,16 +74,16 @@ func (l *Log) Add(line *Line) {
 	}
 }
 
-// Run writes until ctx ends, and then what is left.
+// Run writes the buffer regularly until ctx ends, and then a last time.
 func (l *Log) Run(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(every)
+	tick := time.NewTicker(flushInterval)
 	defer tick.Stop()
 	var spare []byte
-	failing := false // and it was said
+	failing := false // the failure was logged
 	for {
 		select {
 		case <-ctx.Done():
-			_, _ = l.flush(nil, log) // nobody is left to tell
+			_, _ = l.flush(nil, log) // nobody is left to handle the error
 			return
 		case <-tick.C:
 		case <-l.full:
@@ -96,21 +96,21 @@ func (l *Log) Run(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// flush writes what there is, and returns its buffer for the next time. Meanwhile lines go into spare.
+// flush writes the buffered lines and returns their buffer for reuse. New lines go into spare.
 func (l *Log) flush(spare []byte, log *slog.Logger) ([]byte, error) {
 	l.mu.Lock()
 	lines, dropped := l.lines, l.dropped
 	l.lines, l.dropped = spare[:0], 0
 	l.mu.Unlock()
 	if dropped > 0 {
-		log.Warn("lines of the access log dropped, nobody takes them", "count", dropped)
+		log.Warn("access log lines dropped, the reader is too slow", "count", dropped)
 	}
 	if len(lines) == 0 {
 		return lines, nil
 	}
 	_, err := l.w.Write(lines)
-	if cap(lines) > 4*enough {
-		lines = nil // a burst is no reason to keep so much
+	if cap(lines) > 4*flushSize {
+		lines = nil // do not keep the memory of a burst
 	}
 	return lines, err
 }

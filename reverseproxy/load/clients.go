@@ -1,7 +1,7 @@
-// Package load asks a web server for one page, over and over, on many connections at once, as cheaply as can be: a
-// measurement of a proxy must not be one of its client. It belongs to the benchmarks alone.
+// Package load requests one page from a web server repeatedly on many connections, at the lowest cost possible, so that
+// a benchmark measures the proxy and not its client. Only the benchmarks use it.
 //
-// It checks every answer for its status and the length of its body, and nothing else. Start reading at Fleet.
+// It checks the status and the length of each response, nothing else. Start reading at Clients.
 package load
 
 import (
@@ -16,10 +16,10 @@ import (
 	"time"
 )
 
-// ErrAnswer is an answer that is not the page.
+// ErrAnswer is a response that is not the page.
 var ErrAnswer = errors.New("not the page that was expected")
 
-// Target is what is asked for.
+// Target is the page to request.
 type Target struct {
 	Addr  string // host:port that is dialled
 	Host  string // name in the handshake and in requests
@@ -33,22 +33,22 @@ type Target struct {
 
 // conn is one connection, in either protocol.
 type conn interface {
-	// ask sends requests as long as more tells it to, and waits for their answers.
-	ask(more func() bool) error
+	// fetch sends requests as long as more returns true, and waits for the responses.
+	fetch(more func() bool) error
 	close() error
 }
 
-// Fleet is a number of open connections.
-type Fleet struct {
+// Clients is a set of open connections.
+type Clients struct {
 	conns  []conn
 	cipher uint16
 	proto  string
 }
 
-// Open dials, shakes hands and asks once, n times: servers do not wait for long for a first request. On an
-// error nothing stays open.
-func Open(ctx context.Context, t Target, n int) (*Fleet, error) {
-	f := new(Fleet)
+// Open opens n connections and sends one request on each, since servers do not wait long for a first request. After an
+// error no connection stays open.
+func Open(ctx context.Context, t Target, n int) (*Clients, error) {
+	f := new(Clients)
 	for range n {
 		c, err := f.open(ctx, t)
 		if err != nil {
@@ -56,14 +56,14 @@ func Open(ctx context.Context, t Target, n int) (*Fleet, error) {
 		}
 		f.conns = append(f.conns, c)
 		once := true
-		if err := c.ask(func() bool { defer func() { once = false }(); return once }); err != nil {
+		if err := c.fetch(func() bool { defer func() { once = false }(); return once }); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
 	}
 	return f, nil
 }
 
-func (f *Fleet) open(ctx context.Context, t Target) (conn, error) {
+func (f *Clients) open(ctx context.Context, t Target) (conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	proto := "http/1.1"
@@ -89,10 +89,10 @@ func (f *Fleet) open(ctx context.Context, t Target) (conn, error) {
 }
 
 // Cipher names what was agreed on in the handshake.
-func (f *Fleet) Cipher() string { return tls.CipherSuiteName(f.cipher) }
+func (f *Clients) Cipher() string { return tls.CipherSuiteName(f.cipher) }
 
-// Ask sends n requests over all connections and returns when all are answered, or with the first error.
-func (f *Fleet) Ask(n int) (time.Duration, error) {
+// Fetch sends n requests over all connections and returns when all are answered or one has failed.
+func (f *Clients) Fetch(n int) (time.Duration, error) {
 	var left atomic.Int64
 	left.Store(int64(n))
 	more := func() bool { return left.Add(-1) >= 0 }
@@ -101,7 +101,7 @@ func (f *Fleet) Ask(n int) (time.Duration, error) {
 	var all sync.WaitGroup
 	for i, c := range f.conns {
 		all.Go(func() {
-			if errs[i] = c.ask(more); errs[i] != nil {
+			if errs[i] = c.fetch(more); errs[i] != nil {
 				left.Store(0)
 			}
 		})
@@ -111,7 +111,7 @@ func (f *Fleet) Ask(n int) (time.Duration, error) {
 }
 
 // Close closes every connection.
-func (f *Fleet) Close() error {
+func (f *Clients) Close() error {
 	var err error
 	for _, c := range f.conns {
 		if cause := c.close(); cause != nil && !errors.Is(cause, net.ErrClosed) {

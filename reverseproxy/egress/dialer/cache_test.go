@@ -1,4 +1,4 @@
-package reach_test
+package dialer_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"chatiere/reverseproxy/egress/reach"
+	"chatiere/reverseproxy/egress/dialer"
 )
 
 // counter answers every name below "example" and counts the look-ups.
@@ -26,8 +26,8 @@ func (c *counter) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, 
 func TestAnswersAreKeptForAShortWhile(t *testing.T) {
 	now := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
 	resolver := &counter{}
-	r := &reach.Reacher{
-		Resolver: resolver, Dialer: &lines{up: "93.184.216.34:443"}, Keep: 20 * time.Second, Now: func() time.Time { return now },
+	r := &dialer.Dialer{
+		Resolver: resolver, NetDialer: &lines{up: "93.184.216.34:443"}, CacheTTL: 20 * time.Second, Now: func() time.Time { return now },
 	}
 	dial := func(name string) { _, _ = r.Dial(t.Context(), name, 443) }
 	expect := func(when string, want int) {
@@ -52,9 +52,9 @@ func TestAnswersAreKeptForAShortWhile(t *testing.T) {
 
 func TestAnAddressThatDoesNotAnswerIsAskedForAnew(t *testing.T) {
 	resolver := &counter{}
-	r := &reach.Reacher{Resolver: resolver, Dialer: &lines{}, Keep: time.Hour}
+	r := &dialer.Dialer{Resolver: resolver, NetDialer: &lines{}, CacheTTL: time.Hour}
 	for range 2 {
-		if _, err := r.Dial(t.Context(), "a.example", 443); !errors.Is(err, reach.ErrDial) {
+		if _, err := r.Dial(t.Context(), "a.example", 443); !errors.Is(err, dialer.ErrDial) {
 			t.Fatal(err)
 		}
 	}
@@ -66,18 +66,18 @@ func TestAnAddressThatDoesNotAnswerIsAskedForAnew(t *testing.T) {
 // A site with a wildcard asks for thousands of names.
 func TestKeptAnswersAreCheckedAgainAndBounded(t *testing.T) {
 	inside := &names{answers: [][]string{{"10.0.0.1"}}}
-	r := &reach.Reacher{Resolver: inside, Dialer: &lines{}, Keep: time.Hour}
+	r := &dialer.Dialer{Resolver: inside, NetDialer: &lines{}, CacheTTL: time.Hour}
 	for range 2 {
-		if _, err := r.Dial(t.Context(), "a.example", 443); !errors.Is(err, reach.ErrInside) {
+		if _, err := r.Dial(t.Context(), "a.example", 443); !errors.Is(err, dialer.ErrNotPublic) {
 			t.Errorf("%v", err)
 		}
 	}
 	resolver := &counter{}
-	r = &reach.Reacher{Resolver: resolver, Dialer: &lines{up: "93.184.216.34:443"}, Keep: time.Hour}
+	r = &dialer.Dialer{Resolver: resolver, NetDialer: &lines{up: "93.184.216.34:443"}, CacheTTL: time.Hour}
 	for n := range 5_000 {
 		_, _ = r.Dial(t.Context(), fmt.Sprintf("n%d.example", n), 443)
 	}
-	if n := r.Kept(); n > 1024 {
+	if n := r.CacheLen(); n > 1024 {
 		t.Errorf("%d answers kept", n)
 	}
 }

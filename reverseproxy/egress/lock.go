@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// alone takes the lock that keeps two gateways (one of them just being
-// replaced) from unlinking each other's sockets. It waits for the other one to
-// end; with ctx ended first it returns nil.
-func alone(ctx context.Context, dir string, log *slog.Logger) (unlock func(), err error) {
+// lockSpool takes the lock that prevents two gateways (while one replaces the
+// other) from unlinking each other's sockets. It waits for the other one to end;
+// if ctx ends first it returns nil.
+func lockSpool(ctx context.Context, dir string, log *slog.Logger) (unlock func(), err error) {
 	file, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("locking spool: %w", err)

@@ -10,11 +10,11 @@ import (
 	"chatiere/reverseproxy/egress/relay/report"
 )
 
-// Causes are why a mail waits, was given up or was not taken, as told in reports.
+// Causes why a mail waits, was given up or was refused, as written in reports.
 const (
 	CauseSmarthost = "smarthost" // it does not answer, or does not want us
 	CauseQuota     = "quota"     // the site has sent what it may in this hour
-	CauseHeld      = "held"      // the site's way out is closed
+	CauseHeld      = "held"      // the site's egress is closed
 	CauseExpired   = "expired"   // tried for too long
 	CauseRefused   = "refused"   // by the smarthost or the recipient's server
 
@@ -26,8 +26,8 @@ const (
 	CauseDisk    = "disk"    // no room, or no way to write
 )
 
-// tell reports how things stand with a mail.
-func (r *Relay) tell(m queue.Message) {
+// report reports the state of a mail.
+func (r *Relay) report(m queue.Message) {
 	for i, o := range m.Outcomes {
 		e := report.Entry{
 			ID: m.ID + "." + strconv.Itoa(i), Site: m.Site, To: Mask(m.Recipients[i]), State: string(o.State),
@@ -36,39 +36,39 @@ func (r *Relay) tell(m queue.Message) {
 		if !o.State.Final() {
 			e.Next = m.Next
 		}
-		r.report.Add(e)
+		r.reports.Add(e)
 	}
 }
 
-// refusal is what refused mails are summed by: a site that tries very often
+// refusal is the key by which refused mails are counted: a site that tries very often
 // makes one entry an hour.
 type refusal struct {
 	site, cause string
 	hour        int64
 }
 
-type refusals struct {
-	mu   sync.Mutex
-	seen map[refusal]report.Entry
+type refusalLog struct {
+	mu      sync.Mutex
+	entries map[refusal]report.Entry
 }
 
-// tellRefused reports a mail that was not taken.
-func (r *Relay) tellRefused(site, cause string) {
-	if r.report == nil {
+// reportRefused reports a refused mail.
+func (r *Relay) reportRefused(site, cause string) {
+	if r.reports == nil {
 		return
 	}
 	now := r.Now().UTC()
 	key := refusal{site, cause, now.Unix() / 3600}
-	r.refuse.mu.Lock()
-	defer r.refuse.mu.Unlock()
-	for old := range r.refuse.seen {
+	r.refused.mu.Lock()
+	defer r.refused.mu.Unlock()
+	for old := range r.refused.entries {
 		if old.hour != key.hour {
-			delete(r.refuse.seen, old)
+			delete(r.refused.entries, old)
 		}
 	}
-	e, ok := r.refuse.seen[key]
+	e, ok := r.refused.entries[key]
 	if !ok {
-		// The nanoseconds tell it from the entry of a gateway that was restarted within the hour.
+		// The nanoseconds distinguish it from the entry of a gateway that was restarted within the hour.
 		e = report.Entry{
 			ID: fmt.Sprintf("r%s.%s.%s", strconv.FormatInt(now.UnixNano(), 36), site, cause), Site: site, State: report.Refused,
 			Cause: cause, Accepted: now,
@@ -76,8 +76,8 @@ func (r *Relay) tellRefused(site, cause string) {
 	}
 	e.Count++
 	e.Changed = now
-	r.refuse.seen[key] = e
-	r.report.Add(e)
+	r.refused.entries[key] = e
+	r.reports.Add(e)
 }
 
 // hour is the beginning of the hour that an instant lies in.

@@ -11,22 +11,22 @@ import (
 	"chatiere/reverseproxy/upstream"
 )
 
-// faultPause is how long the same site's failures stay unsaid after one was logged: a popular site
-// that is down must not fill the disk.
-const faultPause = 10 * time.Second
+// failureLogInterval is the minimum time between two logged failures of a site: a popular site that is down must not
+// fill the disk.
+const failureLogInterval = 10 * time.Second
 
-// faults logs why upstreams did not answer, and faults of the proxy itself.
-type faults struct {
-	log   *slog.Logger
-	clock func() time.Time
-	mu    sync.Mutex
-	said  map[string]time.Time // by site
+// failureLog logs why upstreams did not answer, and panics of the proxy.
+type failureLog struct {
+	log        *slog.Logger
+	clock      func() time.Time
+	mu         sync.Mutex
+	lastLogged map[string]time.Time // by site
 }
 
-// report is a middleware.
-func (f *faults) report(next http.Handler) http.Handler {
+// middleware is a middleware.
+func (f *failureLog) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := exchangeOf(w)
+		x := stateOf(w)
 		defer func() {
 			if x.cause != nil && !errors.Is(x.cause, upstream.ErrClient) && f.due(x.site()) {
 				f.log.Warn("upstream failed", "request", x.id, "site", x.site(), "error", x.cause)
@@ -44,13 +44,13 @@ func (f *faults) report(next http.Handler) http.Handler {
 	})
 }
 
-func (f *faults) due(site string) bool {
+func (f *failureLog) due(site string) bool {
 	now := f.clock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if now.Sub(f.said[site]) < faultPause {
+	if now.Sub(f.lastLogged[site]) < failureLogInterval {
 		return false
 	}
-	f.said[site] = now
+	f.lastLogged[site] = now
 	return true
 }

@@ -12,30 +12,30 @@ import (
 	"chatiere/reverseproxy/pages"
 )
 
-// hold refuses what comes by a neighbour's door and is not what the door leads to. A site that tries is noted, with the
-// name it asked for.
-func hold(p *pages.Pages, attempts *attempts, next http.Handler) http.Handler {
+// checkCaller refuses requests that a caller on a socket may not send. An attempt of a site is recorded with the host it
+// asked for.
+func checkCaller(p *pages.Pages, attempts *attemptLog, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller := edge.CallerOf(r)
 		if caller == nil || caller.Allows(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		attempts.note(caller, r.Host)
+		attempts.record(caller, r.Host)
 		w.Header().Set("Connection", "close")
 		p.ServeStatus(w, r, pages.UnknownHost, http.StatusMisdirectedRequest, "")
 	})
 }
 
-// attempts are what sites tried to reach by the way to their own host.
-type attempts struct {
-	spool *spool.Spool // nil: logged alone
+// attemptLog records refused requests of sites to hosts other than their own.
+type attemptLog struct {
+	spool *spool.Spool // nil: log only
 	log   *slog.Logger
 }
 
-// openAttempts opens a spool in dir; empty logs alone.
-func openAttempts(dir string, clock func() time.Time, log *slog.Logger) (*attempts, error) {
-	a := &attempts{log: log}
+// openAttempts opens a spool in dir; with an empty dir, attempts are only logged.
+func openAttempts(dir string, clock func() time.Time, log *slog.Logger) (*attemptLog, error) {
+	a := &attemptLog{log: log}
 	if dir == "" {
 		return a, nil
 	}
@@ -44,9 +44,9 @@ func openAttempts(dir string, clock func() time.Time, log *slog.Logger) (*attemp
 	return a, err
 }
 
-func (a *attempts) note(caller *edge.Caller, host string) {
+func (a *attemptLog) record(caller *edge.Caller, host string) {
 	if caller.Origin == nil {
-		a.log.Warn("request refused at a door", "peer", caller.Peer, "host", cut(host, 253))
+		a.log.Warn("request of a caller refused", "peer", caller.Peer, "host", cut(host, 253))
 		return
 	}
 	if a.spool != nil {
@@ -57,15 +57,15 @@ func (a *attempts) note(caller *edge.Caller, host string) {
 	}
 }
 
-// attemptsEvery is how often attempts are written.
-const attemptsEvery = 10 * time.Second
+// attemptsInterval is how often attempts are written to the spool.
+const attemptsInterval = 10 * time.Second
 
-// run writes what was noted, until ctx ends.
-func (a *attempts) run(ctx context.Context) {
+// run flushes the spool until ctx ends.
+func (a *attemptLog) run(ctx context.Context) {
 	if a.spool == nil {
 		return
 	}
-	tick := time.NewTicker(attemptsEvery)
+	tick := time.NewTicker(attemptsInterval)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		select {

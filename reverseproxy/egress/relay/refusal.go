@@ -8,10 +8,9 @@ import (
 	"chatiere/reverseproxy/egress/relay/queue"
 )
 
-// answers is the one place where causes become answers to a site and words in
-// its report. The words are read by people in their site's log: they say what
-// to do.
-var answers = []struct {
+// refusals maps causes to SMTP replies and report causes. People read the replies in
+// their site's log, so they state what to do.
+var refusals = []struct {
 	cause  error
 	report string
 	answer smtp.SMTPError
@@ -25,19 +24,19 @@ var answers = []struct {
 		Code: 553, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "This site may not write from that address; use one at the site's own name",
 	}},
 	{smtp.ErrDataTooLarge, CauseContent, *smtp.ErrDataTooLarge},
-	{errHead, CauseContent, smtp.SMTPError{Code: 552, EnhancedCode: smtp.EnhancedCode{5, 3, 4}, Message: "The header is too large"}},
+	{errHeaderTooLarge, CauseContent, smtp.SMTPError{Code: 552, EnhancedCode: smtp.EnhancedCode{5, 3, 4}, Message: "The header is too large"}},
 	{ErrContent, CauseContent, smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 6, 0}, Message: "This message cannot be passed on"}},
 	{queue.ErrSiteFull, CauseFull, smtp.SMTPError{
 		Code: 452, EnhancedCode: smtp.EnhancedCode{4, 3, 1}, Message: "Too much mail of this site is waiting, try again later",
 	}},
 	{queue.ErrFull, CauseDisk, smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 3, 1}, Message: "Too much mail is waiting, try again later"}},
-	{queue.ErrReserve, CauseDisk, smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 3, 1}, Message: "No room for mail right now, try again later"}},
+	{queue.ErrDiskFull, CauseDisk, smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 3, 1}, Message: "No room for mail right now, try again later"}},
 }
 
-// Reason is the constant part of why a mail was not taken; "" for what is no
-// such reason.
+// Reason returns the constant part of the cause for which a mail was refused; "" for
+// any other error.
 func Reason(cause error) string {
-	for _, a := range answers {
+	for _, a := range refusals {
 		if errors.Is(cause, a.cause) {
 			return a.cause.Error()
 		}
@@ -45,29 +44,29 @@ func Reason(cause error) string {
 	return ""
 }
 
-// Reasons returns all that Reason may answer but "".
+// Reasons returns all values of Reason except "".
 func Reasons() []string {
 	var all []string
-	for _, a := range answers {
+	for _, a := range refusals {
 		all = append(all, a.cause.Error())
 	}
 	return all
 }
 
-// refuse answers with the words for a cause, and reports the mail as not taken.
+// refuse replies according to the cause and reports the mail as refused.
 func (s *session) refuse(cause error) error {
 	r := s.relay
-	for _, a := range answers {
+	for _, a := range refusals {
 		if !errors.Is(cause, a.cause) {
 			continue
 		}
-		r.tellRefused(s.site.ID, a.report)
-		s.site.Note(a.cause)
+		r.reportRefused(s.site.ID, a.report)
+		s.site.Record(a.cause)
 		return &a.answer
 	}
 	// A client that went away in the middle, or a disk that cannot be written.
 	r.log.Warn("mail not kept", "site", s.site.ID, "error", cause)
-	r.tellRefused(s.site.ID, CauseDisk)
-	s.site.Note(ErrClosed)
+	r.reportRefused(s.site.ID, CauseDisk)
+	s.site.Record(ErrClosed)
 	return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "Mail cannot be kept right now, try again later"}
 }

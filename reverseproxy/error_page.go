@@ -11,12 +11,12 @@ import (
 	"chatiere/reverseproxy/pages"
 )
 
-// ownHeader is how the web server of a site marks an error page of its own: the application never saw the request, or
-// died over it. Its value is the status.
-const ownHeader = "X-Chatiere-Own"
+// errorPageHeader is how the web server of a site marks its own error pages: the application never saw the request, or
+// crashed. Its value is the status.
+const errorPageHeader = "X-Chatiere-Own"
 
-// ownPages are what is said instead.
-var ownPages = map[int]pages.Kind{
+// errorPages are the pages that replace them.
+var errorPages = map[int]pages.Kind{
 	http.StatusBadRequest:                  pages.BadRequest,
 	http.StatusNotFound:                    pages.NotFound,
 	http.StatusRequestTimeout:              pages.Slow,
@@ -29,22 +29,22 @@ var ownPages = map[int]pages.Kind{
 	http.StatusGatewayTimeout:              pages.Down,
 }
 
-// ownStatus tells the error pages of web servers from the responses of applications, by the mark or because they say
-// nothing at all. It is 0 for an application's own, which are passed on as they are.
-func ownStatus(resp *http.Response) int {
-	mark := resp.Header.Get(ownHeader)
-	delete(resp.Header, ownHeader)
-	if status, err := strconv.Atoi(mark); err == nil && ownPages[status] != 0 {
+// errorPageStatus returns the status of a web server's own error page, recognised by the mark or by an empty body. It is
+// 0 for responses of the application, which are forwarded unchanged.
+func errorPageStatus(resp *http.Response) int {
+	mark := resp.Header.Get(errorPageHeader)
+	delete(resp.Header, errorPageHeader)
+	if status, err := strconv.Atoi(mark); err == nil && errorPages[status] != 0 {
 		return status
 	}
-	if wantsPage(resp.Request) && empty(resp) && ownPages[resp.StatusCode] != 0 {
+	if wantsPage(resp.Request) && empty(resp) && errorPages[resp.StatusCode] != 0 {
 		return resp.StatusCode
 	}
 	return 0
 }
 
-// empty reports whether a browser would show nothing. Of an error that is the application's fault, PHP tells a type all
-// the same, and the length of nothing only at the end.
+// empty reports whether a browser would show nothing. After a crash, PHP sends a content type all the same, and no
+// length.
 func empty(resp *http.Response) bool {
 	died := resp.StatusCode == http.StatusInternalServerError
 	switch {
@@ -53,11 +53,11 @@ func empty(resp *http.Response) bool {
 	case resp.ContentLength == 0:
 		return died || len(resp.Header["Content-Type"]) == 0
 	}
-	return died && len(resp.TransferEncoding) > 0 && endsAtOnce(resp)
+	return died && len(resp.TransferEncoding) > 0 && bodyIsEmpty(resp)
 }
 
-// endsAtOnce looks at the first byte of a body, and leaves it there.
-func endsAtOnce(resp *http.Response) bool {
+// bodyIsEmpty peeks at the first byte of a body.
+func bodyIsEmpty(resp *http.Response) bool {
 	first := make([]byte, 1)
 	n, err := io.ReadFull(resp.Body, first)
 	if n == 0 && errors.Is(err, io.EOF) {
@@ -70,7 +70,7 @@ func endsAtOnce(resp *http.Response) bool {
 	return false
 }
 
-// wantsPage reports whether somebody is going to read the answer: programs get an empty one as it is.
+// wantsPage reports whether a person is going to read the answer: programs get the empty one.
 func wantsPage(r *http.Request) bool {
 	return r.Method != http.MethodHead && strings.Contains(r.Header.Get("Accept"), "text/html")
 }

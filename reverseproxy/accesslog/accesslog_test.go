@@ -1,4 +1,4 @@
-package access_test
+package accesslog_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"chatiere/reverseproxy/access"
+	"chatiere/reverseproxy/accesslog"
 )
 
 // written collects, and tells of each write.
@@ -29,10 +29,10 @@ func (w *written) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func run(t *testing.T, w io.Writer, fields ...string) (l *access.Log, end func(), logs *bytes.Buffer) {
+func run(t *testing.T, w io.Writer, fields ...string) (l *accesslog.Log, end func(), logs *bytes.Buffer) {
 	t.Helper()
 	logs = new(bytes.Buffer)
-	l = access.New(w, fields...)
+	l = accesslog.New(w, fields...)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -48,7 +48,7 @@ func TestEveryValueComesBackAsItWas(t *testing.T) {
 	when := time.Date(2026, 11, 22, 8, 0, 0, 123, time.UTC)
 	values := []string{"", "plain", `a"b\c`, "tab\tline\nreturn\rzero\x00del\x7f", "été ☺ 漢", "bad\xffbytes\xc3", "\u2028\u2029", "</script>"}
 	for _, v := range values {
-		l.Add(&access.Line{Time: when, Request: v, Site: v, Host: v, Method: v, Path: v, Proto: v, From: v, Status: 200, In: 1, Out: 2, Took: 3, Whole: true})
+		l.Add(&accesslog.Line{Time: when, Request: v, Site: v, Host: v, Method: v, Path: v, Proto: v, From: v, Status: 200, In: 1, Out: 2, Took: 3, Whole: true})
 	}
 	end()
 	lines := strings.Split(strings.TrimSuffix(w.buf.String(), "\n"), "\n")
@@ -76,14 +76,14 @@ func TestEveryValueComesBackAsItWas(t *testing.T) {
 func TestManyLinesAreFewWritesAndNoneWaitsForLong(t *testing.T) {
 	w := &written{writes: make(chan int, 1000)}
 	l, end, _ := run(t, w)
-	l.Add(&access.Line{Path: "/alone"})
+	l.Add(&accesslog.Line{Path: "/alone"})
 	select {
 	case <-w.writes:
 	case <-time.After(5 * time.Second):
 		t.Fatal("a line waits for others")
 	}
 	for range 1000 {
-		l.Add(&access.Line{Path: "/many"})
+		l.Add(&accesslog.Line{Path: "/many"})
 	}
 	end()
 	if n := len(w.writes); n > 10 {
@@ -105,7 +105,7 @@ func (s stuck) Write(p []byte) (int, error) {
 func TestAReaderThatIsStuckHoldsNobodyUp(t *testing.T) {
 	w := stuck{release: make(chan struct{})}
 	l, end, logs := run(t, w)
-	line := &access.Line{Path: strings.Repeat("x", 512)}
+	line := &accesslog.Line{Path: strings.Repeat("x", 512)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -1,4 +1,4 @@
-package reach
+package dialer
 
 import (
 	"context"
@@ -14,8 +14,8 @@ type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// Dialer opens a connection; *net.Dialer is one.
-type Dialer interface {
+// NetDialer opens a connection; *net.Dialer is one.
+type NetDialer interface {
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -26,23 +26,23 @@ const (
 	maxAddresses = 8
 )
 
-// Reacher opens connections to public servers.
-type Reacher struct {
-	Permits  []Permit
-	Resolver Resolver
-	Dialer   Dialer
-	// Keep is how long addresses of a name are kept; 0 asks for each connection.
-	Keep time.Duration
-	Now  func() time.Time // nil: time.Now
+// Dialer opens connections to public servers.
+type Dialer struct {
+	Permits   []Permit
+	Resolver  Resolver
+	NetDialer NetDialer
+	// CacheTTL is how long the addresses of a name are cached; 0 resolves for each connection.
+	CacheTTL time.Duration
+	Now      func() time.Time // nil: time.Now
 
-	memory memory
+	cache cache
 }
 
-// Dial resolves the name once, or takes what was answered a moment ago, and
-// dials the addresses it checked, one after the other, families in turn. A
-// second look-up, which a hostile server could answer differently, never
-// happens: the dialer receives addresses only. Kept answers are checked again.
-func (r *Reacher) Dial(ctx context.Context, name string, port uint16) (net.Conn, error) {
+// Dial resolves the name once, or uses a cached answer, and dials the addresses it
+// checked, one after the other. There is never a second look-up, which a hostile
+// server could answer differently: NetDialer receives addresses only. Cached answers
+// are checked again.
+func (r *Dialer) Dial(ctx context.Context, name string, port uint16) (net.Conn, error) {
 	// The final dot keeps search domains of the host's network out of it.
 	host := name + "."
 	addresses, err := r.resolve(ctx, host)
@@ -53,14 +53,14 @@ func (r *Reacher) Dial(ctx context.Context, name string, port uint16) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
-	conn, err := r.dial(ctx, inTurn(checked), port)
+	conn, err := r.dial(ctx, interleave(checked), port)
 	if err != nil {
-		r.memory.forget(host) // it may have moved
+		r.cache.remove(host) // it may have moved
 	}
 	return conn, err
 }
 
-func (r *Reacher) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+func (r *Dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(ctx, resolveLimit)
 	defer cancel()
 	addresses, err := r.lookup(ctx, host)
@@ -73,13 +73,13 @@ func (r *Reacher) resolve(ctx context.Context, host string) ([]netip.Addr, error
 	return addresses[:min(len(addresses), maxAddresses)], nil
 }
 
-// check keeps the addresses that may be dialled; with none left it says why.
-func (r *Reacher) check(name string, port uint16, addresses []netip.Addr) ([]netip.Addr, error) {
+// check returns the addresses that may be dialled, or an error if none is left.
+func (r *Dialer) check(name string, port uint16, addresses []netip.Addr) ([]netip.Addr, error) {
 	var checked []netip.Addr
 	var refusal error
 	for _, address := range addresses {
 		address = address.Unmap()
-		err := Refuse(address)
+		err := CheckPublic(address)
 		if err != nil && !r.permitted(name, port, address) {
 			refusal = err
 			continue
@@ -92,7 +92,7 @@ func (r *Reacher) check(name string, port uint16, addresses []netip.Addr) ([]net
 	return checked, nil
 }
 
-func (r *Reacher) permitted(name string, port uint16, address netip.Addr) bool {
+func (r *Dialer) permitted(name string, port uint16, address netip.Addr) bool {
 	for _, p := range r.Permits {
 		if p.covers(name, port, address) {
 			return true
@@ -101,7 +101,7 @@ func (r *Reacher) permitted(name string, port uint16, address netip.Addr) bool {
 	return false
 }
 
-func (r *Reacher) dial(ctx context.Context, addresses []netip.Addr, port uint16) (net.Conn, error) {
+func (r *Dialer) dial(ctx context.Context, addresses []netip.Addr, port uint16) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialLimit)
 	defer cancel()
 	var failures []error
@@ -118,15 +118,15 @@ func (r *Reacher) dial(ctx context.Context, addresses []netip.Addr, port uint16)
 	return nil, fmt.Errorf("%w: %w", ErrDial, errors.Join(failures...))
 }
 
-func (r *Reacher) dialOne(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+func (r *Dialer) dialOne(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, addressLimit)
 	defer cancel()
-	return r.Dialer.DialContext(ctx, "tcp", to.String())
+	return r.NetDialer.DialContext(ctx, "tcp", to.String())
 }
 
-// inTurn alternates the families, beginning with the resolver's first choice,
-// so that one broken family costs one attempt and not all of them.
-func inTurn(addresses []netip.Addr) []netip.Addr {
+// interleave alternates the address families, beginning with the resolver's first
+// choice, so that one broken family does not use up all attempts.
+func interleave(addresses []netip.Addr) []netip.Addr {
 	var first, second []netip.Addr
 	for _, a := range addresses {
 		if a.Is4() == addresses[0].Is4() {

@@ -7,15 +7,15 @@ import (
 	"chatiere/reverseproxy/pages"
 )
 
-// hygiene refuses requests that two programs might read differently. net/http has refused the worst
-// already (several Hosts, contradictory lengths, line ends in values); this is what it lets through.
-func hygiene(p *pages.Pages, next http.Handler) http.Handler {
+// validate rejects requests that two programs might parse differently, and that net/http lets through. net/http itself
+// rejects several Hosts, contradictory lengths and line ends in values.
+func validate(p *pages.Pages, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method == http.MethodConnect || r.Method == http.MethodTrace || !token(r.Method):
 			w.Header().Set("Connection", "close")
 			p.ServeStatus(w, r, pages.BadRequest, http.StatusMethodNotAllowed, "")
-		case !sound(r):
+		case !valid(r):
 			w.Header().Set("Connection", "close")
 			p.Serve(w, r, pages.BadRequest, "")
 		default:
@@ -24,26 +24,26 @@ func hygiene(p *pages.Pages, next http.Handler) http.Handler {
 	})
 }
 
-func sound(r *http.Request) bool {
+func valid(r *http.Request) bool {
 	if len(r.URL.Path) == 0 || r.URL.Path[0] != '/' || r.URL.Opaque != "" || r.URL.User != nil {
 		return false
 	}
-	if strings.IndexByte(r.URL.Path, 0) >= 0 || !printable(r.URL.RawQuery) || climbs(r.URL.Path) {
+	if strings.IndexByte(r.URL.Path, 0) >= 0 || !printable(r.URL.RawQuery) || escapesRoot(r.URL.Path) {
 		return false
 	}
 	// HTTP/2 frames a body by itself, so a length can contradict it.
 	if length, some := r.Header["Content-Length"]; some && r.ContentLength == 0 && length[0] != "0" {
 		return false
 	}
-	// HTTP/2 may carry a Host beside the authority; HTTP/1.1 has it taken out of the header.
+	// HTTP/2 may carry a Host beside the authority; net/http removes the Host of HTTP/1.1 from the header.
 	if hosts, some := r.Header["Host"]; some && (len(hosts) != 1 || hosts[0] != r.Host) {
 		return false
 	}
 	return true
 }
 
-// climbs reports whether a path leaves the root, which some programs refuse and others take for the root itself.
-func climbs(path string) bool {
+// escapesRoot reports whether a path leads above the root, which some programs reject and others read as the root.
+func escapesRoot(path string) bool {
 	if !strings.Contains(path, "..") {
 		return false
 	}
@@ -63,7 +63,7 @@ func climbs(path string) bool {
 	return false
 }
 
-// printable reports whether s can stand in a request line: in HTTP/2, a space can stand in a path.
+// printable reports whether s is valid in a request line: in HTTP/2, a path can contain a space.
 func printable(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] == 0x7f {
@@ -73,7 +73,7 @@ func printable(s string) bool {
 	return true
 }
 
-// token reports whether s may be a method: HTTP/2 takes any text, and nginx no small letters.
+// token reports whether s may be a method: HTTP/2 accepts any text, and nginx rejects lower-case methods.
 func token(s string) bool {
 	for i := range len(s) {
 		c := s[i]

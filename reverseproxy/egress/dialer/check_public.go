@@ -1,18 +1,17 @@
-// Package reach turns a name into a connection without ever reaching an
-// address inside: it resolves once, checks every address, and dials exactly
-// what it checked. It knows nothing of sites and their lists. Start at
-// [Reacher.Dial].
-package reach
+// Package dialer connects to a name at public addresses only: it resolves once,
+// checks every address, and dials exactly the addresses it checked. It knows nothing
+// of sites and their lists. Start at [Dialer.Dial].
+package dialer
 
 import (
 	"fmt"
 	"net/netip"
 )
 
-// inside lists what no site may reach: the special-purpose registries of IANA,
+// notPublic lists what no site may reach: the special-purpose registries of IANA,
 // whole, and the mechanisms that embed one address in another (NAT64, 6to4,
 // Teredo), whole as well since they could carry a private one.
-var inside = []struct {
+var notPublic = []struct {
 	prefix netip.Prefix
 	what   string
 }{
@@ -45,23 +44,23 @@ var inside = []struct {
 	{netip.MustParsePrefix("ff00::/8"), "multicast"},
 }
 
-// global is all that IPv6 has given out to the public so far.
+// global is the public IPv6 space that has been assigned so far.
 var global = netip.MustParsePrefix("2000::/3")
 
-// Refuse returns an error that wraps [ErrInside] unless the address is a public
-// one. A v4-mapped address is judged as the IPv4 address it stands for.
-func Refuse(address netip.Addr) error {
+// CheckPublic returns an error that wraps [ErrNotPublic] unless the address is
+// public. A v4-mapped address is checked as its IPv4 address.
+func CheckPublic(address netip.Addr) error {
 	if !address.IsValid() || address.Zone() != "" {
-		return fmt.Errorf("%w: %s", ErrInside, address)
+		return fmt.Errorf("%w: %s", ErrNotPublic, address)
 	}
 	address = address.Unmap()
-	for _, r := range inside {
+	for _, r := range notPublic {
 		if r.prefix.Contains(address) {
-			return fmt.Errorf("%w: %s (%s)", ErrInside, address, r.what)
+			return fmt.Errorf("%w: %s (%s)", ErrNotPublic, address, r.what)
 		}
 	}
 	if address.Is6() && !global.Contains(address) {
-		return fmt.Errorf("%w: %s (not public)", ErrInside, address)
+		return fmt.Errorf("%w: %s (not public)", ErrNotPublic, address)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package greeting_test
+package clienthello_test
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"chatiere/reverseproxy/egress/greeting"
+	"chatiere/reverseproxy/egress/clienthello"
 )
 
 // said is what a real client sends first.
@@ -62,7 +62,7 @@ func TestTheNameIsReadFromRealGreetings(t *testing.T) {
 		"in upper case": said(t, clientFor("API.Example.org")),
 	} {
 		for how, from := range map[string]io.Reader{"at once": bytes.NewReader(text), "byte by byte": iotest.OneByteReader(bytes.NewReader(text))} {
-			seen, hello, err := greeting.Read(from)
+			seen, hello, err := clienthello.Read(from)
 			if err != nil || hello.Check("api.example.org") != nil {
 				t.Errorf("%s, %s: %+v, %v", name, how, hello, err)
 			}
@@ -70,7 +70,7 @@ func TestTheNameIsReadFromRealGreetings(t *testing.T) {
 			if whole := append(seen, rest...); !bytes.Equal(whole, text) {
 				t.Errorf("%s, %s: %d bytes of %d are left", name, how, len(whole), len(text))
 			}
-			if err := hello.Check("example.org"); !errors.Is(err, greeting.ErrOtherName) {
+			if err := hello.Check("example.org"); !errors.Is(err, clienthello.ErrWrongName) {
 				t.Errorf("%s for another: %v", name, err)
 			}
 		}
@@ -78,8 +78,8 @@ func TestTheNameIsReadFromRealGreetings(t *testing.T) {
 }
 
 func TestAGreetingWithoutANameIsTold(t *testing.T) {
-	_, hello, err := greeting.Read(bytes.NewReader(said(t, clientFor(""))))
-	if err != nil || !errors.Is(hello.Check("api.example.org"), greeting.ErrNoName) {
+	_, hello, err := clienthello.Read(bytes.NewReader(said(t, clientFor(""))))
+	if err != nil || !errors.Is(hello.Check("api.example.org"), clienthello.ErrNoName) {
 		t.Errorf("%+v, %v", hello, err)
 	}
 }
@@ -88,8 +88,8 @@ func TestAHiddenNameIsTold(t *testing.T) {
 	config := clientFor("secret.example.net")
 	config.MinVersion = tls.VersionTLS13
 	config.EncryptedClientHelloConfigList = hiding(t, "api.example.org")
-	_, hello, err := greeting.Read(bytes.NewReader(said(t, config)))
-	if err != nil || hello.ServerName != "api.example.org" || !errors.Is(hello.Check("api.example.org"), greeting.ErrHidden) {
+	_, hello, err := clienthello.Read(bytes.NewReader(said(t, config)))
+	if err != nil || hello.ServerName != "api.example.org" || !errors.Is(hello.Check("api.example.org"), clienthello.ErrHidden) {
 		t.Errorf("%+v, %v", hello, err)
 	}
 }
@@ -114,21 +114,21 @@ func hiding(t *testing.T, public string) []byte {
 
 func TestWhatIsNoGreetingIsRefusedAndKept(t *testing.T) {
 	whole := said(t, clientFor("api.example.org"))
-	endless := append([]byte{0x16, 3, 1, 0x40, 0, 1, 0, 0xff, 0}, make([]byte, 4*greeting.Max)...)
+	endless := append([]byte{0x16, 3, 1, 0x40, 0, 1, 0, 0xff, 0}, make([]byte, 4*clienthello.Max)...)
 	for name, text := range map[string][]byte{
 		"a request":      []byte("GET / HTTP/1.1\r\nHost: api.example.org\r\n\r\n"),
 		"SSH":            []byte("SSH-2.0-OpenSSH_9.9\r\n"),
 		"half":           whole[:len(whole)/2],
 		"too long":       endless,
-		"empty records":  bytes.Repeat([]byte{0x16, 3, 1, 0, 0}, greeting.Max),
+		"empty records":  bytes.Repeat([]byte{0x16, 3, 1, 0, 0}, clienthello.Max),
 		"another record": append([]byte{0x17}, whole[1:]...),
 		"nothing":        nil,
 	} {
-		seen, _, err := greeting.Read(bytes.NewReader(text))
-		if !errors.Is(err, greeting.ErrForm) {
+		seen, _, err := clienthello.Read(bytes.NewReader(text))
+		if !errors.Is(err, clienthello.ErrForm) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if len(seen) > greeting.Max || !bytes.HasPrefix(text, seen) {
+		if len(seen) > clienthello.Max || !bytes.HasPrefix(text, seen) {
 			t.Errorf("%s: %d bytes kept of %d", name, len(seen), len(text))
 		}
 	}
@@ -137,11 +137,11 @@ func TestWhatIsNoGreetingIsRefusedAndKept(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add([]byte("\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		seen, hello, err := greeting.Read(bytes.NewReader(text))
-		if len(seen) > greeting.Max || !bytes.HasPrefix(text, seen) {
+		seen, hello, err := clienthello.Read(bytes.NewReader(text))
+		if len(seen) > clienthello.Max || !bytes.HasPrefix(text, seen) {
 			t.Errorf("kept %d bytes of %d", len(seen), len(text))
 		}
-		if err != nil && hello != (greeting.Hello{}) {
+		if err != nil && hello != (clienthello.Hello{}) {
 			t.Errorf("%+v with %v", hello, err)
 		}
 	})

@@ -8,7 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"github.com/gofrs/flock"
 )
 
 // ErrUnhealthy means that the gateway does not serve the sites.
@@ -49,14 +50,10 @@ func Health(ctx context.Context, spoolDir, listDir, runDir string) error {
 
 // checkLock returns an error if no process holds the lock.
 func checkLock(path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnhealthy, err)
-	}
-	defer func() { _ = file.Close() }() // gives a lock back that we got
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	lock := flock.New(path, flock.SetFlag(os.O_RDONLY)) // never creates it
+	free, err := lock.TryRLock()
+	if err == nil && !free {
 		return nil
 	}
-	return errors.Join(fmt.Errorf("%w: nobody holds its lock", ErrUnhealthy), err)
+	return errors.Join(fmt.Errorf("%w: nobody holds its lock", ErrUnhealthy), err, lock.Close())
 }

@@ -2,38 +2,29 @@ package egress
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"syscall"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // lockSpool takes the lock that prevents two gateways (while one replaces the
 // other) from unlinking each other's sockets. It waits for the other one to end;
 // if ctx ends first it returns nil.
 func lockSpool(ctx context.Context, dir string, log *slog.Logger) (unlock func(), err error) {
-	file, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("locking spool: %w", err)
+	lock := flock.New(filepath.Join(dir, ".lock"))
+	taken, err := lock.TryLock()
+	if err == nil && !taken {
+		log.Warn("another gateway is running, waiting for its end", "dir", dir)
+		taken, err = lock.TryLockContext(ctx, 100*time.Millisecond)
 	}
-	for waited := false; ; waited = true {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { _ = file.Close() }, nil
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errors.Join(fmt.Errorf("locking spool: %w", err), file.Close())
-		}
-		if !waited {
-			log.Warn("another gateway is running, waiting for its end", "dir", dir)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, file.Close()
-		case <-time.After(100 * time.Millisecond):
-		}
+	switch {
+	case taken:
+		return func() { _ = lock.Close() }, nil
+	case ctx.Err() != nil:
+		return nil, lock.Close()
 	}
+	return nil, fmt.Errorf("locking spool: %w", err)
 }

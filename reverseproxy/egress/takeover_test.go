@@ -32,6 +32,20 @@ func TestASecondGatewayWaitsForTheFirst(t *testing.T) {
 	}
 }
 
+func TestAGatewayThatIsStoppedWhileItWaitsEndsWell(t *testing.T) {
+	h := newHouse(t, nil)
+	h.open(t)
+	logs := &logBook{}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- egress.Run(ctx, h.options, slog.New(slog.NewTextHandler(logs, nil))) }()
+	h.await(t, "the second gateway to wait", func() bool { return strings.Contains(logs.String(), "waiting for its end") })
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("%v", err)
+	}
+}
+
 // The killed one runs as nobody special: sockets take their group from the
 // directory, not from the process.
 func TestAGatewayTakesOverAfterAKill(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 	"os"
 	"time"
 
-	"chatiere/cmd/internal/config"
+	"github.com/gofrs/flock"
 
-	"golang.org/x/sys/unix"
+	"chatiere/cmd/internal/config"
 )
 
 var (
@@ -119,12 +119,13 @@ func (r *run) note(path string, changed bool) {
 
 // lock keeps a second setup away; the kernel frees it when the process ends, however it ends.
 func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	lock := flock.New(path)
+	taken, err := lock.TryLock()
+	if err == nil && !taken {
+		err = ErrBusy
+	}
 	if err != nil {
-		return nil, fmt.Errorf("locking the data root: %w", err)
+		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("locking %s: %w", path, ErrBusy), f.Close())
-	}
-	return func() { _ = f.Close() }, nil // nothing was written to it
+	return func() { _ = lock.Close() }, nil
 }

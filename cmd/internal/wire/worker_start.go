@@ -3,13 +3,12 @@ package wire
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/gofrs/flock"
 
 	"chatiere/cmd/internal/config"
 	"chatiere/migrations"
@@ -25,28 +24,16 @@ const (
 // alone takes the data root's worker lock; while another worker holds it, it says so once and waits.
 func (w *Worker) alone(ctx context.Context) (unlock func(), err error) {
 	path := w.config.Paths().WorkerLock()
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	lock := flock.New(path)
+	taken, err := lock.TryLock()
+	if err == nil && !taken {
+		w.log.Warn("another worker works on this data root; waiting for it to end", "lock", path)
+		_, err = lock.TryLockContext(ctx, lockPoll)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("opening the worker's lock: %w", err)
+		return nil, fmt.Errorf("taking the worker's lock: %w", err)
 	}
-	for said := false; ; {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { _ = f.Close() }, nil // closing gives the lock back
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, errors.Join(fmt.Errorf("taking the worker's lock: %w", err), f.Close())
-		}
-		if !said {
-			w.log.Warn("another worker works on this data root; waiting for it to end", "lock", path)
-			said = true
-		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(ctx.Err(), f.Close())
-		case <-time.After(lockPoll):
-		}
-	}
+	return func() { _ = lock.Close() }, nil
 }
 
 // migrate waits for the database, brings the schema up to date and grants each role what it needs.

@@ -135,7 +135,8 @@ surroundings() {
   CHATIERE_TEST_PANEL_URL=$(setting PLATFORM_PANEL_URL)
   export CHATIERE_TEST_KEYCLOAK_ISSUER CHATIERE_TEST_PANEL_URL CHATIERE_TEST_KEYCLOAK_SOCKET=$root/run/keycloak/keycloak.sock
   CHATIERE_TEST_OIDC_PANEL=$(<"$root/secrets/oidc_panel") CHATIERE_TEST_OIDC_WORKER=$(<"$root/secrets/oidc_worker")
-  export CHATIERE_TEST_OIDC_PANEL CHATIERE_TEST_OIDC_WORKER
+  CHATIERE_TEST_KC_BOOTSTRAP=$(<"$root/secrets/kc_bootstrap") # for a realm that is not ours
+  export CHATIERE_TEST_OIDC_PANEL CHATIERE_TEST_OIDC_WORKER CHATIERE_TEST_KC_BOOTSTRAP
   mkdir -p "$repo/.artifacts"
 }
 

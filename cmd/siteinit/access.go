@@ -39,11 +39,7 @@ func openAccess(ctx context.Context, socket string, log *slog.Logger, wait *sync
 	if socket == "" {
 		return nil
 	}
-	if err := forward.RemoveStale(socket); err != nil {
-		return err
-	}
-	var listen net.ListenConfig
-	listener, err := listen.Listen(ctx, "unix", socket)
+	listener, err := forward.ListenMode(ctx, forward.Address{Network: "unix", Address: socket}, 0o600) // nginx has our uid
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,6 @@ import (
 )
 
 var (
-	// ErrSocketPath is a path that cannot be used for a unix socket: too long, not absolute, or not a socket.
-	ErrSocketPath = errors.New("unusable socket path")
 	// ErrInherited is a malformed set of inherited listeners.
 	ErrInherited = errors.New("malformed inherited listeners")
 )

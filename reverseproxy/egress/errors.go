@@ -14,8 +14,6 @@ var (
 	ErrOptions = errors.New("gateway options")
 	// ErrGroup says that a socket would belong to another group than the site's.
 	ErrGroup = errors.New("gate directory does not belong to the site's group with its setgid bit")
-	// ErrSocketPath says that a socket's path holds something else, which stays.
-	ErrSocketPath = errors.New("path is no socket")
 	// ErrRequest says that a request is no well-formed CONNECT.
 	ErrRequest = errors.New("malformed request")
 	// errNoRequest says that nothing was asked: siteinit sees in this way whether the gateway is there.

@@ -271,7 +271,7 @@ func TestAFileInASocketsPlaceIsNotRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.list(t)
-	h.await(t, "the complaint", func() bool { return strings.Contains(h.logs.String(), "path is no socket") })
+	h.await(t, "the complaint", func() bool { return strings.Contains(h.logs.String(), path+" is no socket") })
 	if text, err := os.ReadFile(path); err != nil || string(text) != "precious" {
 		t.Errorf("%q, %v", text, err)
 	}

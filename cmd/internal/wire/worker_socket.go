@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chatiere/cmd/internal/config"
+	"chatiere/reverseproxy/unixsocket"
 	"chatiere/tenants/recovery"
 )
 
@@ -76,17 +76,11 @@ func listenControls(all []control, log *slog.Logger) (_ []net.Listener, err erro
 
 // listen opens the socket. Its group comes from the directory (setgid).
 func (c control) listen(log *slog.Logger) (net.Listener, error) {
-	if err := os.Remove(c.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("removing a stale socket: %w", err)
-	}
-	l, err := net.Listen("unix", c.path)
+	l, err := unixsocket.Listen(c.path, func(name string) error { return os.Chmod(name, 0o660) })
 	if err != nil {
 		return nil, fmt.Errorf("listening on the worker's socket: %w", err)
 	}
-	if err := os.Chmod(c.path, 0o660); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the worker's socket: %w", err), l.Close())
-	}
-	return peers{l, c.uid, log}, nil
+	return peers{l, c.uid, log.With("socket", c.path)}, nil
 }
 
 // serve answers on all sockets until ctx ends.
@@ -124,7 +118,7 @@ func (l peers) Accept() (net.Conn, error) {
 		if err == nil && uid == l.uid {
 			return conn, nil
 		}
-		l.log.Warn("caller refused", "socket", l.Addr().String(), "uid", uid, "error", err)
+		l.log.Warn("caller refused", "uid", uid, "error", err)
 		_ = conn.Close() // nothing was said on it
 	}
 }

@@ -36,13 +36,14 @@ func TestTheWorkerAnswersEachCallerWhatItNeeds(t *testing.T) {
 
 func TestASocketOfTheWorkerTakesConnectionsOfItsCallerAlone(t *testing.T) {
 	for uid, want := range map[int]bool{os.Getuid(): true, os.Getuid() + 1: false} {
-		l, err := wire.ListenFor(filepath.Join(t.TempDir(), "w.sock"), uint32(uid), slog.New(slog.DiscardHandler))
+		path := filepath.Join(t.TempDir(), "w.sock")
+		l, err := wire.ListenFor(path, uint32(uid), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
 		srv := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), ReadHeaderTimeout: time.Second}
 		go func() { _ = srv.Serve(l) }() // ends with Close
-		client := http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", l.Addr().String()) }}}
+		client := http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", path) }}}
 		res, err := client.Get("http://worker/")
 		if err == nil {
 			_ = res.Body.Close()

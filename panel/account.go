@@ -34,7 +34,7 @@ func (s *Server) accountPage(c *fiber.Ctx) (views.Account, error) {
 		MayTokens: x.Kind == auth.KindIdentity, Scopes: []views.Scope{views.ScopeRead, views.ScopeWrite}, Days: views.Field{Value: "90"},
 		Session: views.Session{
 			Since: x.CreatedAt, Until: x.ExpiresAt, Second: x.SecondFactor(), RightsAt: x.RightsAt, RightsStale: v.Stale,
-			BreakGlass: x.Kind == auth.KindBreakGlass, IdleMinutes: int(s.o.Limits.Filled().Idle / time.Minute),
+			BreakGlass: x.Kind == auth.KindBreakGlass, IdleMinutes: int(s.o.Limits.WithDefaults().Idle / time.Minute),
 		},
 	}
 	open, err := s.sessions.List(c.UserContext(), x.Subject)
@@ -83,7 +83,7 @@ func (s *Server) tokenCreate(c *fiber.Ctx) error {
 	}
 	v := visitorOf(c)
 	days, _ := strconv.Atoi(field(c, "days")) // 0 is told as a fault below
-	wish := auth.NewToken{Label: field(c, "label"), Scope: tenants.Scope(field(c, "scope")), Days: days}
+	wish := auth.TokenRequest{Label: field(c, "label"), Scope: tenants.Scope(field(c, "scope")), Days: days}
 	if days == 0 {
 		wish.Days = -1
 	}
@@ -178,7 +178,7 @@ func (s *Server) apiTokenCreate(c *fiber.Ctx) error {
 	}
 	v := visitorOf(c)
 	made, secret, err := s.tokens.Create(c.UserContext(), v.Principal, v.Address,
-		auth.NewToken{Label: wish.Label, Scope: tenants.Scope(wish.Scope), Days: wish.Days})
+		auth.TokenRequest{Label: wish.Label, Scope: tenants.Scope(wish.Scope), Days: wish.Days})
 	if err != nil {
 		return err
 	}

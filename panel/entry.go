@@ -37,7 +37,7 @@ func (s *Server) stepUp(c *fiber.Ctx) error { return s.depart(c, true) }
 
 // depart sends the browser to the issuer.
 func (s *Server) depart(c *fiber.Ctx, stepUp bool) error {
-	if err := s.gate.Spend(c.UserContext(), auth.AttemptStart, address(c)); err != nil {
+	if err := s.gate.Take(c.UserContext(), auth.LimitStart, address(c)); err != nil {
 		return err
 	}
 	back := auth.LocalPath(c.Query("return"))
@@ -57,10 +57,10 @@ func (s *Server) depart(c *fiber.Ctx, stepUp bool) error {
 
 // callback is where the issuer sends the browser back to.
 func (s *Server) callback(c *fiber.Ctx) error {
-	if err := s.gate.Barred(auth.AttemptAnswer, address(c)); err != nil {
+	if err := s.gate.Blocked(auth.LimitCallback, address(c)); err != nil {
 		return err
 	}
-	a, err := s.signIn.Finish(c.UserContext(), auth.Answer{
+	a, err := s.signIn.Finish(c.UserContext(), auth.Callback{
 		State: c.Query("state"), Code: c.Query("code"), Issuer: c.Query("iss"), Error: c.Query("error"),
 		Binding: c.Cookies(flowCookie), Session: c.Cookies(sessionCookie), Origin: origin(c),
 	})
@@ -72,17 +72,17 @@ func (s *Server) callback(c *fiber.Ctx) error {
 		return s.unfinished(c, err)
 	}
 	if err != nil {
-		return s.admit(c, auth.AttemptAnswer, err)
+		return s.admit(c, auth.LimitCallback, err)
 	}
-	s.gate.Welcome(c.UserContext(), address(c))
+	s.gate.Trust(c.UserContext(), address(c))
 	setCookie(c, sessionCookie, a.Cookie, 0)
-	return seeOther(c, a.Return)
+	return seeOther(c, a.ReturnTo)
 }
 
 // unfinished helps those whose answer of the issuer fits no sign-in of theirs: who is inside already went back with the
 // browser's button, and whose sign-in took too long begins again, usually without being asked for anything.
 func (s *Server) unfinished(c *fiber.Ctx, cause error) error {
-	if err := s.admit(c, auth.AttemptAnswer, cause); errors.Is(err, auth.ErrTooMany) {
+	if err := s.admit(c, auth.LimitCallback, cause); errors.Is(err, auth.ErrLimited) {
 		return err
 	}
 	if cookie := c.Cookies(sessionCookie); cookie != "" {
@@ -90,7 +90,7 @@ func (s *Server) unfinished(c *fiber.Ctx, cause error) error {
 			return seeOther(c, "/")
 		}
 	}
-	var late *auth.Late
+	var late *auth.ExpiredFlow
 	if !errors.As(cause, &late) {
 		return cause
 	}
@@ -111,7 +111,7 @@ func (s *Server) logout(c *fiber.Ctx) error {
 		return err
 	}
 	s.note(c, "session.close", "")
-	if farewell := s.sessions.Farewell(*v.Session); farewell != "" && s.provider.Alive(c.UserContext()) {
+	if farewell := s.sessions.LogoutURL(*v.Session); farewell != "" && s.provider.Alive(c.UserContext()) {
 		return seeOther(c, farewell)
 	}
 	flash(c, views.FlashSignedOut, "")
@@ -135,7 +135,7 @@ func (s *Server) note(c *fiber.Ctx, action, detail string) {
 func (s *Server) backchannelLogout(c *fiber.Ctx) error {
 	n, err := s.back.Logout(c.UserContext(), field(c, "logout_token"))
 	if errors.Is(err, auth.ErrFlow) {
-		if err := s.admit(c, auth.AttemptSignal, err); errors.Is(err, auth.ErrTooMany) {
+		if err := s.admit(c, auth.LimitLogout, err); errors.Is(err, auth.ErrLimited) {
 			return err
 		}
 		s.log.Warn("logout token refused", "request_id", middleware.RequestIDOf(c), "error", err)
@@ -150,15 +150,15 @@ func (s *Server) backchannelLogout(c *fiber.Ctx) error {
 
 // breakGlassPage only shows a button: a link that a chat program looks at must not be used up by that.
 func (s *Server) breakGlassPage(c *fiber.Ctx) error {
-	if err := s.gate.Barred(auth.AttemptLink, address(c)); err != nil {
+	if err := s.gate.Blocked(auth.LimitLink, address(c)); err != nil {
 		return err
 	}
 	key := c.Query("key")
-	until, err := s.glass.Look(c.UserContext(), key)
+	until, err := s.glass.Check(c.UserContext(), key)
 	base := s.base(c)
 	base.Path = "/" // the key stays out of the page's links
 	if errors.Is(err, auth.ErrEnded) {
-		if err := s.admit(c, auth.AttemptLink, err); errors.Is(err, auth.ErrTooMany) {
+		if err := s.admit(c, auth.LimitLink, err); errors.Is(err, auth.ErrLimited) {
 			return err
 		}
 		return s.render(c, fiber.StatusGone, views.BreakGlass{Base: base})
@@ -170,12 +170,12 @@ func (s *Server) breakGlassPage(c *fiber.Ctx) error {
 }
 
 func (s *Server) breakGlassEnter(c *fiber.Ctx) error {
-	if err := s.gate.Barred(auth.AttemptLink, address(c)); err != nil {
+	if err := s.gate.Blocked(auth.LimitLink, address(c)); err != nil {
 		return err
 	}
 	a, err := s.glass.Enter(c.UserContext(), field(c, "key"), c.Cookies(sessionCookie), origin(c))
 	if errors.Is(err, auth.ErrEnded) {
-		if err := s.admit(c, auth.AttemptLink, err); errors.Is(err, auth.ErrTooMany) {
+		if err := s.admit(c, auth.LimitLink, err); errors.Is(err, auth.ErrLimited) {
 			return err
 		}
 		return s.render(c, fiber.StatusGone, views.BreakGlass{Base: s.base(c)})
@@ -185,7 +185,7 @@ func (s *Server) breakGlassEnter(c *fiber.Ctx) error {
 	}
 	s.log.Warn("break-glass link used", "request_id", middleware.RequestIDOf(c))
 	setCookie(c, sessionCookie, a.Cookie, 0)
-	return seeOther(c, a.Return)
+	return seeOther(c, a.ReturnTo)
 }
 
 func (s *Server) accessibility(c *fiber.Ctx) error {

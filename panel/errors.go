@@ -53,7 +53,7 @@ var answers = []answer{
 	{operations.ErrBusy, 409, api.CodeBusy, views.TroubleConflict, "Another operation is at work on it."},
 	{operations.ErrTooLate, 409, api.CodeTooLate, views.TroubleConflict, "It is too late to cancel this operation."},
 	{tenants.ErrConflict, 409, api.CodeConflict, views.TroubleConflict, "Its present state does not allow this."},
-	{auth.ErrTooMany, 429, api.CodeTooMany, views.TroubleTooMany, "Too many tries. Wait a minute."},
+	{auth.ErrLimited, 429, api.CodeTooMany, views.TroubleTooMany, "Too many tries. Wait a minute."},
 	{auth.ErrNoCookie, 400, api.CodeMalformed, views.TroubleCookies, "The browser did not keep the cookie of this sign-in."},
 	{auth.ErrFlow, 400, api.CodeMalformed, views.TroubleSignIn, "This sign-in is not known (any more). Start again."},
 	{auth.ErrEnded, 410, api.CodeNotFound, views.TroubleGone, "This is over."},
@@ -127,7 +127,7 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 
 // waitOf is how long somebody should wait who was told that they try too much, in whole seconds.
 func waitOf(err error) time.Duration {
-	var many *auth.TooMany
+	var many *auth.LimitError
 	if !errors.As(err, &many) {
 		return time.Minute
 	}

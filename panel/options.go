@@ -35,7 +35,7 @@ type Options struct {
 	Heartbeat  time.Duration // between signs of life on a stream, where rights are looked at again; 0: 15 s
 
 	Records   Records
-	People    auth.People
+	People    auth.MemberStore
 	Store     auth.Store
 	Desk      Desk
 	Access    AccessDesk

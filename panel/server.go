@@ -33,8 +33,8 @@ type Server struct {
 	tokens   *auth.Tokens
 	glass    *auth.BreakGlass
 	back     *auth.BackChannel
-	gate     *auth.Gate // tries to get in
-	bell     *auth.Bell // rung when a session or token ends
+	gate     *auth.Limiter // tries to get in
+	bell     *auth.Changes // rung when a session or token ends
 	watch    *watch
 	streams  *tally
 	document *openapi.Document // of the API
@@ -55,22 +55,22 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading time zone: %w", err)
 	}
-	seal, err := auth.NewSeal(o.SessionKey)
+	seal, err := auth.NewSealer(o.SessionKey)
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{o: o, now: o.Now, log: o.Log, paris: paris, origin: originOf(o.PublicURL)}
 	s.ends, s.end = context.WithCancel(context.Background())
-	s.bell = &auth.Bell{}
+	s.bell = &auth.Changes{}
 	s.provider = auth.NewProvider(o.Identity, o.Now, o.Log)
 	s.sessions = &auth.Sessions{
-		Store: o.Store, People: o.People, Provider: s.provider, Seal: seal, Limits: o.Limits, Bell: s.bell, Now: o.Now, Log: o.Log,
+		Store: o.Store, Members: o.People, Provider: s.provider, Sealer: seal, Limits: o.Limits, Changes: s.bell, Now: o.Now, Log: o.Log,
 	}
 	s.signIn = &auth.SignIn{Flows: o.Store, Sessions: s.sessions, Provider: s.provider, Audit: o.Records, Now: o.Now, Log: o.Log}
-	s.tokens = &auth.Tokens{Bell: s.bell, Limits: o.Limits, Store: o.Store, People: o.People, Audit: o.Records, Now: o.Now, Log: o.Log}
+	s.tokens = &auth.Tokens{Changes: s.bell, Limits: o.Limits, Store: o.Store, Members: o.People, Audit: o.Records, Now: o.Now, Log: o.Log}
 	s.glass = &auth.BreakGlass{Links: o.Store, Sessions: s.sessions, Audit: o.Records, Now: o.Now}
-	s.back = &auth.BackChannel{Provider: s.provider, Store: o.Store, Bell: s.bell, Audit: o.Records, Now: o.Now}
-	s.gate = auth.NewGate(o.Store, o.SessionKey, o.Now, o.Log)
+	s.back = &auth.BackChannel{Provider: s.provider, Store: o.Store, Changes: s.bell, Audit: o.Records, Now: o.Now}
+	s.gate = auth.NewLimiter(o.Store, o.SessionKey, o.Now, o.Log)
 	s.streams = newTally(streamsEach)
 	s.watch = newWatch(s.ends, o.Records, pollInterval, o.Log)
 	s.protect = middleware.Protection(originOf(o.Identity.Issuer))
@@ -120,7 +120,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stop()
 	owned.Go(func() { recovery.Keep(background, s.log, "finding the issuer", s.provider.Run) })
 	owned.Go(func() {
-		recovery.Keep(background, s.log, "sweeping sessions", func(ctx context.Context) { s.sessions.Sweep(ctx, sweepInterval) })
+		recovery.Keep(background, s.log, "sweeping sessions", func(ctx context.Context) { s.sessions.DeleteExpired(ctx, sweepInterval) })
 	})
 
 	apps, failed, err := s.listen(&owned)

@@ -50,7 +50,7 @@ func (s *Server) sessionsEnd(c *fiber.Ctx) error {
 	s.note(c, "session.end_all", strconv.FormatInt(n, 10))
 	clearCookie(c, sessionCookie)
 	if v.Session.Kind == auth.KindIdentity && !s.signedOut(c, v.Session.Subject) {
-		if farewell := s.sessions.Farewell(*v.Session); farewell != "" && s.provider.Alive(c.UserContext()) {
+		if farewell := s.sessions.LogoutURL(*v.Session); farewell != "" && s.provider.Alive(c.UserContext()) {
 			return seeOther(c, farewell)
 		}
 	}
@@ -80,7 +80,7 @@ func (s *Server) person(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	keys, err := s.tokens.Of(c.UserContext(), m.Subject)
+	keys, err := s.tokens.OwnedBy(c.UserContext(), m.Subject)
 	if err != nil {
 		return err
 	}
@@ -167,12 +167,12 @@ func sessionRows(open []auth.Session, own auth.Hash) []views.SessionRow {
 }
 
 // admit answers a failed try to get in: with the failure, or with too many of them.
-func (s *Server) admit(c *fiber.Ctx, a auth.Attempt, failure error) error {
+func (s *Server) admit(c *fiber.Ctx, a auth.LimitKind, failure error) error {
 	for _, counts := range []error{auth.ErrFlow, auth.ErrRefused, auth.ErrWeak, auth.ErrEnded} {
 		if !errors.Is(failure, counts) {
 			continue
 		}
-		if err := s.gate.Spend(c.UserContext(), a, address(c)); err != nil {
+		if err := s.gate.Take(c.UserContext(), a, address(c)); err != nil {
 			return err
 		}
 	}

@@ -222,6 +222,6 @@ func TestTheCoopSeesWhatSomebodyLeftInsideSites(t *testing.T) {
 	m, err := w.store.Person(t.Context(), "lea")
 	must(t, err)
 	m.Memberships = nil
-	must(t, w.store.SavePerson(t.Context(), m))
+	must(t, w.store.SaveMember(t.Context(), m))
 	contains(t, w.do(admin, ask{path: "/people/lea"}), "n’a plus de droits", "derriere")
 }

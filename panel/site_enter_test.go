@@ -117,7 +117,7 @@ func TestNobodyEntersWhomTheRecordsNoLongerKnowAsAManager(t *testing.T) {
 	m, err := w.store.Person(t.Context(), "lea")
 	must(t, err)
 	m.Memberships = map[string]tenants.Role{"lilas": tenants.RoleMember} // as the worker read it from the directory since
-	must(t, w.store.SavePerson(t.Context(), m))
+	must(t, w.store.SaveMember(t.Context(), m))
 	if r := w.do(manager, ask{method: "POST", path: "/sites/" + x.ID + "/enter"}); r.status != 403 || r.location != "" {
 		t.Errorf("%d to %q, want 403", r.status, r.location)
 	}

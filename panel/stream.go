@@ -73,14 +73,14 @@ func (s *Server) apiOperationEvents(c *fiber.Ctx) error {
 // stream sends the operation's changes until it is over, the visitor may not see it any more, or the server ends.
 // Nothing of the request may be used once this returns, so everything needed is taken out first.
 func (s *Server) stream(c *fiber.Ctx, encode encoder) error {
-	rings := s.bell.Rings() // before the first look, so that no ring goes by between it and the stream
+	rings := s.bell.Wait() // before the first look, so that no ring goes by between it and the stream
 	op, a, err := s.findOperation(c)
 	if err != nil {
 		return err
 	}
 	key := streamKey(visitorOf(c))
 	if !s.streams.enter(key) {
-		return auth.ErrTooMany
+		return auth.ErrLimited
 	}
 	f := &flow{
 		conn: c.Context().Conn(), encode: encode, slug: a.Slug, recheck: s.recheck(c, a.Slug), ends: s.ends, beat: s.o.Heartbeat, bell: s.bell, rings: rings,
@@ -118,7 +118,7 @@ func (s *Server) recheck(c *fiber.Ctx, slug string) func(context.Context) error 
 		var err error
 		switch {
 		case v.Session != nil:
-			var visit auth.Visit
+			var visit auth.Resolved
 			visit, err = s.sessions.ResolveHash(ctx, v.Session.Hash)
 			p = visit.Session.Principal()
 		case p.Kind == tenants.KindToken:
@@ -139,7 +139,7 @@ type flow struct {
 	encode      encoder
 	slug        string
 	beat        time.Duration
-	bell        *auth.Bell
+	bell        *auth.Changes
 	rings       <-chan struct{}
 	recheck     func(context.Context) error
 	changes     <-chan operations.Operation
@@ -172,7 +172,7 @@ func (f *flow) run(w *bufio.Writer) {
 				return
 			}
 		case <-f.rings: // somebody's session has ended just now: perhaps this one's
-			f.rings = f.bell.Rings()
+			f.rings = f.bell.Wait()
 			if f.alive(w) != nil {
 				return
 			}

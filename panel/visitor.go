@@ -76,7 +76,7 @@ func (s *Server) recognizeToken(ctx context.Context, v visitor, secret string) (
 	p, err := s.tokens.Resolve(ctx, secret)
 	if errors.Is(err, auth.ErrEnded) {
 		// One that is good always passes, however many bad ones come from the same address.
-		if err := s.gate.Spend(ctx, auth.AttemptToken, v.Address); err != nil {
+		if err := s.gate.Take(ctx, auth.LimitToken, v.Address); err != nil {
 			return v, err
 		}
 		return v, tenants.ErrUnauthenticated

@@ -279,7 +279,7 @@ func (w *world) written() string {
 	associations, err := w.records.Associations(w.t.Context())
 	must(w.t, err)
 	live := 0
-	for _, maker := range []auth.Maker{{Kind: tenants.KindPerson, ID: "lea"}, {Kind: tenants.KindPerson, ID: "eve"}, {Kind: tenants.KindLocal}} {
+	for _, maker := range []auth.Owner{{Kind: tenants.KindPerson, ID: "lea"}, {Kind: tenants.KindPerson, ID: "eve"}, {Kind: tenants.KindLocal}} {
 		made, err := w.store.Tokens(w.t.Context(), maker)
 		must(w.t, err)
 		live += len(made)

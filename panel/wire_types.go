@@ -102,7 +102,7 @@ func operationOf(op operations.Operation, slug string, admin bool) api.Operation
 
 func apiToken(t auth.Token) api.Token {
 	return api.Token{
-		ID: t.ID, Label: t.Label, Scope: string(t.Scope), Admin: t.Admin, Maker: t.MakerName, CreatedAt: t.CreatedAt,
+		ID: t.ID, Label: t.Label, Scope: string(t.Scope), Admin: t.Admin, Maker: t.OwnerName, CreatedAt: t.CreatedAt,
 		ExpiresAt: &t.ExpiresAt, UsedAt: t.UsedAt,
 	}
 }

@@ -9,11 +9,11 @@ import (
 	"chatiere/tenants"
 )
 
-// BackChannel hears the issuer say that a session there is over.
+// BackChannel receives the issuer's logout tokens.
 type BackChannel struct {
 	Provider *Provider
-	Store    SignalStore
-	Bell     *Bell
+	Store    LogoutStore
+	Changes  *Changes
 	Audit    Auditor
 	Now      func() time.Time
 }
@@ -21,11 +21,11 @@ type BackChannel struct {
 // maxLogoutAge bounds what we accept and so what we must remember: Keycloak's tokens live two minutes.
 const maxLogoutAge = 5 * time.Minute
 
-// maxLogoutToken bounds what is looked at; Keycloak's tokens have about 1 KiB.
+// maxLogoutToken is the largest token that is parsed; Keycloak's have about 1 KiB.
 const maxLogoutToken = 16 << 10
 
-// Logout verifies a logout token and ends the sessions it names. It answers ErrFlow for a token that is not one, is out of
-// date, or was heard before.
+// Logout verifies a logout token and ends the sessions it names. It returns ErrFlow for a token that is invalid, expired
+// or was used before.
 func (b *BackChannel) Logout(ctx context.Context, raw string) (int64, error) {
 	c, err := b.Provider.connected()
 	if err != nil {
@@ -42,14 +42,14 @@ func (b *BackChannel) Logout(ctx context.Context, raw string) (int64, error) {
 	if age := now.Sub(t.IssuedAt); age > maxLogoutAge || age < -maxLogoutAge {
 		return 0, fmt.Errorf("logout token issued at %s: %w", t.IssuedAt, ErrFlow)
 	}
-	n, err := b.Store.HearSignal(ctx, hashOf(t.TokenID), now.Add(2*maxLogoutAge), t.SessionID, t.Subject)
+	n, err := b.Store.RecordLogout(ctx, hashOf(t.TokenID), now.Add(2*maxLogoutAge), t.SessionID, t.Subject)
 	if errors.Is(err, tenants.ErrConflict) {
-		return 0, fmt.Errorf("logout token heard before: %w", ErrFlow)
+		return 0, fmt.Errorf("logout token used before: %w", ErrFlow)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("ending sessions: %w", err)
 	}
-	b.Bell.Ring()
+	b.Changes.Notify()
 	if n == 0 {
 		return 0, nil
 	}

@@ -30,10 +30,10 @@ type BreakGlass struct {
 	Now      func() time.Time
 }
 
-// Issue makes a link. What cannot be written to the audit trail is not issued.
+// Issue makes a link. If the audit entry cannot be written, no link is issued.
 func (b *BreakGlass) Issue(ctx context.Context, p tenants.Principal) (key string, until time.Time, err error) {
 	now := b.Now().UTC()
-	if err := b.note(ctx, p, "", "break_glass.issue"); err != nil {
+	if err := b.audit(ctx, p, "", "break_glass.issue"); err != nil {
 		return "", until, err
 	}
 	key, until = randomSecret(), now.Add(linkLife)
@@ -43,8 +43,8 @@ func (b *BreakGlass) Issue(ctx context.Context, p tenants.Principal) (key string
 	return key, until, nil
 }
 
-// Look tells until when a link is good, without using it up; ErrEnded when it is not.
-func (b *BreakGlass) Look(ctx context.Context, key string) (time.Time, error) {
+// Check returns when a link expires, without using it up; ErrEnded when it is not valid.
+func (b *BreakGlass) Check(ctx context.Context, key string) (time.Time, error) {
 	l, err := b.Links.Link(ctx, hashOf(key))
 	if errors.Is(err, tenants.ErrNotFound) {
 		return time.Time{}, ErrEnded
@@ -59,30 +59,30 @@ func (b *BreakGlass) Look(ctx context.Context, key string) (time.Time, error) {
 }
 
 // Enter uses the link up and opens a session of one hour with an admin's rights. former is the browser's session cookie.
-func (b *BreakGlass) Enter(ctx context.Context, key, former string, from Origin) (Arrival, error) {
+func (b *BreakGlass) Enter(ctx context.Context, key, former string, from Origin) (OpenedSession, error) {
 	now := b.Now().UTC()
 	err := b.Links.UseLink(ctx, hashOf(key), now)
 	if errors.Is(err, tenants.ErrNotFound) {
-		return Arrival{}, ErrEnded
+		return OpenedSession{}, ErrEnded
 	}
 	if err != nil {
-		return Arrival{}, fmt.Errorf("using link: %w", err)
+		return OpenedSession{}, fmt.Errorf("using link: %w", err)
 	}
-	x, cookie := b.Sessions.fresh(KindBreakGlass, now, breakGlassLife, from)
+	x, cookie := b.Sessions.newSession(KindBreakGlass, now, breakGlassLife, from)
 	x.Subject, x.Username, x.Name, x.CoopAdmin = BreakGlassSubject, BreakGlassSubject, "Break-glass", true
-	if err := b.note(ctx, x.Principal(), from.Address, "break_glass.use"); err != nil {
-		return Arrival{}, err
+	if err := b.audit(ctx, x.Principal(), from.Address, "break_glass.use"); err != nil {
+		return OpenedSession{}, err
 	}
 	if err := b.Sessions.CloseCookie(ctx, former); err != nil {
-		return Arrival{}, err
+		return OpenedSession{}, err
 	}
 	if err := b.Sessions.Store.InsertSession(ctx, x); err != nil {
-		return Arrival{}, fmt.Errorf("storing session: %w", err)
+		return OpenedSession{}, fmt.Errorf("storing session: %w", err)
 	}
-	return Arrival{Session: x, Cookie: cookie, Return: "/"}, nil
+	return OpenedSession{Session: x, Cookie: cookie, ReturnTo: "/"}, nil
 }
 
-func (b *BreakGlass) note(ctx context.Context, p tenants.Principal, address, action string) error {
+func (b *BreakGlass) audit(ctx context.Context, p tenants.Principal, address, action string) error {
 	err := b.Audit.Audit(ctx, tenants.AuditEntry{
 		At: b.Now().UTC(), ActorKind: p.Kind, ActorID: p.ID, ActorName: p.Name, Address: address, Action: action,
 	})

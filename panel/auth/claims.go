@@ -8,7 +8,7 @@ import (
 	"chatiere/tenants"
 )
 
-// claims is what we read of an ID token.
+// claims are the fields of an ID token that are used.
 type claims struct {
 	Subject  string   `json:"sub"`
 	SID      string   `json:"sid"`
@@ -26,7 +26,7 @@ type claims struct {
 	} `json:"resource_access"` // roles by client
 }
 
-// member is who the token names, without any right.
+// member returns the person that the token names, without any rights.
 func (c claims) member(now time.Time) tenants.Member {
 	name := c.Name
 	if name == "" {
@@ -60,7 +60,7 @@ func groupRights(groups []string) (admin bool, memberships map[string]tenants.Ro
 		case len(p) == 3 && p[0] == "" && p[1] == "coop" && p[2] == "admins":
 			admin = true
 		case len(p) == 4 && p[0] == "" && p[1] == "assos":
-			belong(memberships, p[2], p[3])
+			addMembership(memberships, p[2], p[3])
 		}
 	}
 	return admin, memberships
@@ -75,14 +75,14 @@ func roleRights(roles []string) (admin bool, memberships map[string]tenants.Role
 			admin = true
 		}
 		if kind, slug, ok := strings.Cut(role, ":"); ok {
-			belong(memberships, slug, kind)
+			addMembership(memberships, slug, kind)
 		}
 	}
 	return admin, memberships
 }
 
-// belong adds what a group or role of an association means; the higher role counts.
-func belong(memberships map[string]tenants.Role, slug, kind string) {
+// addMembership adds the role for a group or client role of an association; the higher one counts.
+func addMembership(memberships map[string]tenants.Role, slug, kind string) {
 	switch {
 	case !slugForm.MatchString(slug):
 	case kind == "gestion":

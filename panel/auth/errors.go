@@ -16,8 +16,8 @@ var (
 	ErrWeak = errors.New("second factor not proved")
 	// ErrEnded: the session, token or link is unknown, over, or revoked.
 	ErrEnded = errors.New("no longer valid")
-	// ErrTooMany: too many tries from one address.
-	ErrTooMany = errors.New("too many tries")
+	// ErrLimited: too many attempts from one address.
+	ErrLimited = errors.New("too many tries")
 	// errGrant: the issuer will not renew this session's rights any more.
 	errGrant = errors.New("grant is gone")
 )

@@ -31,7 +31,7 @@ type porch struct {
 	tokens   *auth.Tokens
 	glass    *auth.BreakGlass
 	back     *auth.BackChannel
-	bell     *auth.Bell
+	bell     *auth.Changes
 }
 
 func newPorch(t *testing.T) *porch { return newPorchFrom(t, auth.RightsGroups) }
@@ -46,22 +46,22 @@ func newPorchFrom(t *testing.T, from auth.RightsFrom) *porch {
 		Issuer: p.issuer.URL, ClientID: p.issuer.ClientID, ClientSecret: p.issuer.Secret, PublicURL: publicURL, Rights: from,
 		Client: &http.Client{Timeout: 5 * time.Second},
 	}, now, log)
-	seal, err := auth.NewSeal(key)
+	seal, err := auth.NewSealer(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.sessions = &auth.Sessions{Store: p.store, People: p.store, Provider: p.provider, Seal: seal, Now: now, Log: log}
+	p.sessions = &auth.Sessions{Store: p.store, Members: p.store, Provider: p.provider, Sealer: seal, Now: now, Log: log}
 	p.signIn = &auth.SignIn{Flows: p.store, Sessions: p.sessions, Provider: p.provider, Audit: p.store, Now: now, Log: log}
-	p.tokens = &auth.Tokens{Store: p.store, People: p.store, Audit: p.store, Now: now, Log: log}
+	p.tokens = &auth.Tokens{Store: p.store, Members: p.store, Audit: p.store, Now: now, Log: log}
 	p.glass = &auth.BreakGlass{Links: p.store, Sessions: p.sessions, Audit: p.store, Now: now}
-	p.bell = &auth.Bell{}
-	p.sessions.Bell = p.bell
-	p.back = &auth.BackChannel{Provider: p.provider, Store: p.store, Bell: p.bell, Audit: p.store, Now: now}
+	p.bell = &auth.Changes{}
+	p.sessions.Changes = p.bell
+	p.back = &auth.BackChannel{Provider: p.provider, Store: p.store, Changes: p.bell, Audit: p.store, Now: now}
 	p.provider.Run(t.Context())
 	return p
 }
 
-func (p *porch) begin(t *testing.T, s auth.Start) auth.Departure {
+func (p *porch) begin(t *testing.T, s auth.Start) auth.Redirect {
 	t.Helper()
 	d, err := p.signIn.Begin(t.Context(), s)
 	if err != nil {
@@ -70,13 +70,13 @@ func (p *porch) begin(t *testing.T, s auth.Start) auth.Departure {
 	return d
 }
 
-func answer(q url.Values, binding string) auth.Answer {
-	return auth.Answer{
+func answer(q url.Values, binding string) auth.Callback {
+	return auth.Callback{
 		State: q.Get("state"), Code: q.Get("code"), Issuer: q.Get("iss"), Error: q.Get("error"), Binding: binding, Origin: auth.Origin{Address: "192.0.2.1", Agent: firefox},
 	}
 }
 
-func (p *porch) signedIn(t *testing.T, person authtest.Claims) auth.Arrival {
+func (p *porch) signedIn(t *testing.T, person authtest.Claims) auth.OpenedSession {
 	t.Helper()
 	d := p.begin(t, auth.Start{})
 	a, err := p.signIn.Finish(t.Context(), answer(p.issuer.Approve(t, d.URL, person), d.Binding))
@@ -86,7 +86,7 @@ func (p *porch) signedIn(t *testing.T, person authtest.Claims) auth.Arrival {
 	return a
 }
 
-func (p *porch) resolve(t *testing.T, cookie string) (auth.Visit, error) {
+func (p *porch) resolve(t *testing.T, cookie string) (auth.Resolved, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -95,6 +95,6 @@ func (p *porch) resolve(t *testing.T, cookie string) (auth.Visit, error) {
 
 var lea = authtest.Person("lea", "Léa Martin", "/assos/lilas/gestion", "/assos/roses/membres")
 
-func manager(v auth.Visit) bool {
+func manager(v auth.Resolved) bool {
 	return v.Session.Principal().RoleIn("lilas") == tenants.RoleManager
 }

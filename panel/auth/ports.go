@@ -40,12 +40,12 @@ type FlowStore interface {
 type TokenStore interface {
 	InsertToken(ctx context.Context, t Token) error
 	TokenByHash(ctx context.Context, hash Hash) (Token, error)
-	// Tokens lists those a maker made, newest first, without the revoked ones; a zero maker lists all.
-	Tokens(ctx context.Context, m Maker) ([]Token, error)
-	// RevokeToken answers tenants.ErrNotFound unless the maker (zero: anybody) made it and it is not revoked yet.
-	RevokeToken(ctx context.Context, id string, m Maker, now time.Time) (Token, error)
-	// RevokeTokensOf revokes all that a maker made.
-	RevokeTokensOf(ctx context.Context, m Maker, now time.Time) (int64, error)
+	// Tokens lists those an owner made, newest first, without the revoked ones; a zero owner lists all.
+	Tokens(ctx context.Context, m Owner) ([]Token, error)
+	// RevokeToken answers tenants.ErrNotFound unless the owner (zero: anybody) made it and it is not revoked yet.
+	RevokeToken(ctx context.Context, id string, m Owner, now time.Time) (Token, error)
+	// RevokeTokensOf revokes all that an owner made.
+	RevokeTokensOf(ctx context.Context, m Owner, now time.Time) (int64, error)
 	UseToken(ctx context.Context, id string, now time.Time) error
 }
 
@@ -57,12 +57,13 @@ type LinkStore interface {
 	UseLink(ctx context.Context, hash Hash, now time.Time) error
 }
 
-// SignalStore hears the issuer.
-type SignalStore interface {
-	// HearSignal notes a logout token until an instant and removes the sessions of the issuer's session, or, when sid is
-	// empty, all of the subject: both or neither. The subject's other sessions ask for their rights anew at their next
-	// use: Keycloak (26.5, tried) names one session alone when it ends all of a person's. A token that was heard before is tenants.ErrConflict.
-	HearSignal(ctx context.Context, token Hash, until time.Time, sid, subject string) (int64, error)
+// LogoutStore records the issuer's logout tokens.
+type LogoutStore interface {
+	// RecordLogout stores a logout token until an instant and removes the sessions of the issuer's session, or, when sid is
+	// empty, all of the subject: both or neither. The subject's other sessions renew their rights at their next use:
+	// Keycloak (tested with 26.5) names only one session when it ends all of a person's. A token that was used before is
+	// tenants.ErrConflict.
+	RecordLogout(ctx context.Context, token Hash, until time.Time, sid, subject string) (int64, error)
 }
 
 // Store is all of them: panel/mysql implements it.
@@ -72,13 +73,13 @@ type Store interface {
 	FlowStore
 	TokenStore
 	LinkStore
-	SignalStore
-	TryStore
+	LogoutStore
+	LimitStore
 }
 
-// People mirrors members into the records and reads them back.
-type People interface {
-	SavePerson(ctx context.Context, m tenants.Member) error
+// MemberStore stores the panel's copy of members.
+type MemberStore interface {
+	SaveMember(ctx context.Context, m tenants.Member) error
 	// SignedOut notes that all of a person's sessions ended, so that those inside sites do too.
 	SignedOut(ctx context.Context, subject string, at time.Time) error
 	// Person answers tenants.ErrNotFound for a subject never seen.

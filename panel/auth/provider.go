@@ -19,7 +19,7 @@ import (
 	"chatiere/tenants"
 )
 
-// Identity says which issuer we trust and who we are to it.
+// Identity is the issuer that the panel trusts and the panel's client there.
 type Identity struct {
 	Issuer       string
 	ClientID     string
@@ -38,12 +38,12 @@ type Provider struct {
 	now func() time.Time
 	log *slog.Logger
 
-	live atomic.Pointer[connection]
+	conn atomic.Pointer[connection]
 
-	mu      sync.Mutex
-	looked  time.Time // when the issuer was last asked whether it is there
-	answers bool
-	asking  singleflight.Group // one question serves all who wait, and holds no lock meanwhile
+	mu        sync.Mutex
+	checkedAt time.Time // when the issuer was last asked whether it is there
+	alive     bool
+	checks    singleflight.Group // one check serves all who wait, without holding the lock
 }
 
 type connection struct {
@@ -58,9 +58,9 @@ func NewProvider(id Identity, now func() time.Time, log *slog.Logger) *Provider 
 }
 
 const (
-	firstRetry = 500 * time.Millisecond
-	lastRetry  = 4 * time.Second
-	askTimeout = 10 * time.Second
+	firstRetry     = 500 * time.Millisecond
+	lastRetry      = 4 * time.Second
+	requestTimeout = 10 * time.Second
 )
 
 // Run discovers the issuer, trying again with growing pauses, and returns when it has or when ctx is over.
@@ -71,7 +71,7 @@ func (p *Provider) Run(ctx context.Context) {
 			p.log.InfoContext(ctx, "issuer discovered", "issuer", p.id.Issuer)
 			return
 		}
-		p.log.WarnContext(ctx, "issuer not discovered", "issuer", p.id.Issuer, "retry_in", pause, "error", brief(err))
+		p.log.WarnContext(ctx, "issuer not discovered", "issuer", p.id.Issuer, "retry_in", pause, "error", firstLine(err))
 		select {
 		case <-ctx.Done():
 			return
@@ -80,15 +80,15 @@ func (p *Provider) Run(ctx context.Context) {
 	}
 }
 
-// brief keeps a gateway's whole error page out of the log.
-func brief(err error) string {
+// firstLine shortens an error for the log, which may contain a gateway's whole error page.
+func firstLine(err error) string {
 	text, _, _ := strings.Cut(err.Error(), "\n")
 	return text[:min(len(text), 300)]
 }
 
 func (p *Provider) discover(ctx context.Context) error {
 	// The provider keeps the client, and asks by it for the issuer's keys.
-	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, pacedClient(p.id.Client)), askTimeout)
+	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, limitedClient(p.id.Client)), requestTimeout)
 	defer cancel()
 	found, err := oidc.NewProvider(ctx, p.id.Issuer)
 	if err != nil {
@@ -102,47 +102,47 @@ func (p *Provider) discover(ctx context.Context) error {
 	}
 	endpoint := found.Endpoint()
 	endpoint.AuthStyle = oauth2.AuthStyleInHeader // trying both styles could burn the code
-	p.live.Store(&connection{
+	p.conn.Store(&connection{
 		oauth: oauth2.Config{
 			ClientID: p.id.ClientID, ClientSecret: p.id.ClientSecret, Endpoint: endpoint,
 			RedirectURL: p.id.PublicURL + CallbackPath, Scopes: []string{oidc.ScopeOpenID, "profile", "email"},
 		},
 		verifier: found.Verifier(&oidc.Config{
-			ClientID: p.id.ClientID, SupportedSigningAlgs: []string{oidc.RS256, oidc.ES256}, Now: p.slow,
+			ClientID: p.id.ClientID, SupportedSigningAlgs: []string{oidc.RS256, oidc.ES256}, Now: p.clockWithLeeway,
 		}),
 		endSession: extra.EndSession,
 	})
 	return nil
 }
 
-// slow is our clock set back a little, since go-oidc gives an expiry no leeway.
-func (p *Provider) slow() time.Time { return p.now().Add(-30 * time.Second) }
+// clockWithLeeway is the clock set back a little, since go-oidc gives an expiry no leeway.
+func (p *Provider) clockWithLeeway() time.Time { return p.now().Add(-30 * time.Second) }
 
 // connected returns the connection, or tenants.ErrUnavailable.
 func (p *Provider) connected() (*connection, error) {
-	if c := p.live.Load(); c != nil {
+	if c := p.conn.Load(); c != nil {
 		return c, nil
 	}
 	return nil, fmt.Errorf("issuer not discovered yet: %w", tenants.ErrUnavailable)
 }
 
-// aliveFor is how long one look at the issuer serves everybody.
-const aliveFor = 3 * time.Second
+// checkEvery is how long the result of one check of the issuer is used.
+const checkEvery = 3 * time.Second
 
 // Alive reports whether the issuer answers now; nobody should be sent to a page that cannot load.
 func (p *Provider) Alive(ctx context.Context) bool {
-	if p.live.Load() == nil {
+	if p.conn.Load() == nil {
 		return false
 	}
-	if answers, fresh := p.lastAnswer(); fresh {
+	if answers, fresh := p.lastCheck(); fresh {
 		return answers
 	}
-	result := p.asking.DoChan("", func() (any, error) {
+	result := p.checks.DoChan("", func() (any, error) {
 		// The first asker's end must not answer for the others.
-		answers := p.ask(context.WithoutCancel(ctx))
+		answers := p.check(context.WithoutCancel(ctx))
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.looked, p.answers = p.now(), answers
+		p.checkedAt, p.alive = p.now(), answers
 		return answers, nil
 	})
 	select {
@@ -153,16 +153,16 @@ func (p *Provider) Alive(ctx context.Context) bool {
 	}
 }
 
-// lastAnswer returns what the last look saw, and whether that is recent enough.
-func (p *Provider) lastAnswer() (answers, fresh bool) {
+// lastCheck returns the result of the last check, and whether it is recent enough.
+func (p *Provider) lastCheck() (answers, fresh bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
-	return p.answers, !p.looked.IsZero() && now.Sub(p.looked) <= aliveFor && !now.Before(p.looked)
+	return p.alive, !p.checkedAt.IsZero() && now.Sub(p.checkedAt) <= checkEvery && !now.Before(p.checkedAt)
 }
 
-func (p *Provider) ask(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, aliveFor)
+func (p *Provider) check(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, checkEvery)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(p.id.Issuer, "/")+"/.well-known/openid-configuration", nil)
 	if err != nil {
@@ -177,11 +177,11 @@ func (p *Provider) ask(ctx context.Context) bool {
 	return res.StatusCode == http.StatusOK
 }
 
-// down notes that the issuer just failed us, so that the next requests do not each wait for it.
-func (p *Provider) down() {
+// markDown records that the issuer just failed, so that the next requests do not each wait for it.
+func (p *Provider) markDown() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.looked, p.answers = p.now(), false
+	p.checkedAt, p.alive = p.now(), false
 }
 
 // grant is what the issuer gave for a code or a refresh token.
@@ -196,7 +196,7 @@ func (p *Provider) exchange(ctx context.Context, code, verifier string) (grant, 
 	if err != nil {
 		return grant{}, err
 	}
-	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, p.id.Client), askTimeout)
+	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, p.id.Client), requestTimeout)
 	defer cancel()
 	token, err := c.oauth.Exchange(ctx, code, oauth2.VerifierOption(verifier))
 	if err != nil {
@@ -214,7 +214,7 @@ func (p *Provider) renew(ctx context.Context, refresh string) (grant, error) {
 	if !p.Alive(ctx) {
 		return grant{}, fmt.Errorf("renewing rights: issuer is away: %w", tenants.ErrUnavailable)
 	}
-	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, p.id.Client), askTimeout)
+	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, p.id.Client), requestTimeout)
 	defer cancel()
 	token, err := c.oauth.TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
 	if err != nil {
@@ -223,13 +223,13 @@ func (p *Provider) renew(ctx context.Context, refresh string) (grant, error) {
 	return p.verify(ctx, c, token)
 }
 
-// failure tells a refusal, which is final, from an issuer that is away or ill.
+// failure distinguishes a refusal, which is final, from an issuer that is away or broken.
 func (p *Provider) failure(doing string, err error) error {
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) && refused.ErrorCode == "invalid_grant" {
 		return fmt.Errorf("%s: %w: %w", doing, errGrant, err)
 	}
-	p.down()
+	p.markDown()
 	return fmt.Errorf("%s: %w: %w", doing, tenants.ErrUnavailable, err)
 }
 

@@ -9,7 +9,7 @@ import (
 	"chatiere/tenants"
 )
 
-// RightsFrom says what a person's rights are taken from. It has to be something that nobody can forge by a name: see
+// RightsFrom is the source of a person's rights. It has to be something that nobody can forge by a name: see
 // docs/adr/0022-rights-from-what-no-name-forges.md.
 type RightsFrom string
 
@@ -24,7 +24,7 @@ const (
 	RightsRoles RightsFrom = "roles"
 )
 
-// member is the person a grant names, with the rights as they are now.
+// member returns the person that a grant names, with their current rights.
 func (s *Sessions) member(ctx context.Context, c claims, now time.Time) (tenants.Member, error) {
 	m := c.member(now)
 	switch s.Provider.id.Rights {
@@ -33,10 +33,10 @@ func (s *Sessions) member(ctx context.Context, c claims, now time.Time) (tenants
 	case RightsRoles:
 		m.CoopAdmin, m.Memberships = roleRights(c.Access[s.Provider.id.ClientID].Roles)
 	case RightsDirectory:
-		if err := s.copyFresh(ctx); err != nil {
+		if err := s.checkCopyAge(ctx); err != nil {
 			return m, err
 		}
-		known, err := s.People.Person(ctx, m.Subject)
+		known, err := s.Members.Person(ctx, m.Subject)
 		if errors.Is(err, tenants.ErrNotFound) {
 			return m, nil
 		}
@@ -48,28 +48,28 @@ func (s *Sessions) member(ctx context.Context, c claims, now time.Time) (tenants
 	return m, nil
 }
 
-// copyFresh answers tenants.ErrUnavailable when the worker's copy of everybody's rights is too old to act on.
-func (s *Sessions) copyFresh(ctx context.Context) error {
-	age, ever, err := s.People.RightsAge(ctx)
+// checkCopyAge returns tenants.ErrUnavailable when the worker's copy of everybody's rights is too old to use.
+func (s *Sessions) checkCopyAge(ctx context.Context) error {
+	age, ever, err := s.Members.RightsAge(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the age of rights: %w", err)
 	}
-	if !ever || age > s.Limits.copied() {
+	if !ever || age > s.Limits.maxCopyAge() {
 		return fmt.Errorf("the worker last read everybody's rights %s ago: %w", age, tenants.ErrUnavailable)
 	}
 	return nil
 }
 
-// remember updates the panel's copy of the person. An error is only logged: it must not block sign-in. Rights that were
-// read from that copy are not written back, or a right that the worker has just taken away would return.
-func (s *Sessions) remember(ctx context.Context, m tenants.Member) {
+// saveMember updates the local copy of the member. An error is only logged: it must not block sign-in. Rights that were
+// read from that copy are not written back, or a right that the worker has just revoked would return.
+func (s *Sessions) saveMember(ctx context.Context, m tenants.Member) {
 	if s.Provider.id.Rights == RightsDirectory {
-		if _, err := s.People.Person(ctx, m.Subject); err == nil {
+		if _, err := s.Members.Person(ctx, m.Subject); err == nil {
 			return
 		}
 		m.CoopAdmin, m.Memberships = false, nil
 	}
-	if err := s.People.SavePerson(ctx, m); err != nil {
-		s.Log.ErrorContext(ctx, "member not mirrored", "subject", m.Subject, "error", err)
+	if err := s.Members.SaveMember(ctx, m); err != nil {
+		s.Log.ErrorContext(ctx, "member not saved", "subject", m.Subject, "error", err)
 	}
 }

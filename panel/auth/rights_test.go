@@ -67,14 +67,14 @@ func TestRightsFromTheDirectoryAreTheWorkersCopy(t *testing.T) {
 		t.Errorf("somebody new has %+v", got)
 	}
 	copied := tenants.Member{Subject: "max", Memberships: map[string]tenants.Role{"lilas": tenants.RoleMember}}
-	if err := p.store.SavePerson(t.Context(), copied); err != nil {
+	if err := p.store.SaveMember(t.Context(), copied); err != nil {
 		t.Fatal(err)
 	}
 	a := p.signedIn(t, forged)
 	if got := a.Session.Principal(); got.CoopAdmin || got.RoleIn("lilas") != tenants.RoleMember {
 		t.Errorf("after the worker's reading: %+v", got)
 	}
-	if err := p.store.SavePerson(t.Context(), tenants.Member{Subject: "max"}); err != nil {
+	if err := p.store.SaveMember(t.Context(), tenants.Member{Subject: "max"}); err != nil {
 		t.Fatal(err)
 	}
 	p.clock.Advance(6 * time.Minute)

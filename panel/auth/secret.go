@@ -14,7 +14,7 @@ import (
 // Hash is what is stored of a secret that somebody else carries.
 type Hash [sha256.Size]byte
 
-// hashOf is enough without salt or stretching: what is hashed has 256 random bits.
+// hashOf needs no salt or stretching: secrets have 256 random bits.
 func hashOf(secret string) Hash { return sha256.Sum256([]byte(secret)) }
 
 // randomSecret returns 256 random bits as text.
@@ -24,16 +24,16 @@ func randomSecret() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// Seal encrypts what the database must not be able to read.
-type Seal struct {
+// Sealer encrypts values that the database must not be able to read.
+type Sealer struct {
 	aead cipher.AEAD
 }
 
-// minKey keeps a mistyped or empty key file from passing.
+// minKey rejects a mistyped or empty key file.
 const minKey = 32
 
-// NewSeal makes a seal from the content of the key file.
-func NewSeal(key []byte) (*Seal, error) {
+// NewSealer makes a sealer from the content of the key file.
+func NewSealer(key []byte) (*Sealer, error) {
 	if len(key) < minKey {
 		return nil, fmt.Errorf("session key has %d bytes, at least %d are needed", len(key), minKey)
 	}
@@ -49,11 +49,11 @@ func NewSeal(key []byte) (*Seal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making cipher mode: %w", err)
 	}
-	return &Seal{aead: aead}, nil
+	return &Sealer{aead: aead}, nil
 }
 
-// close encrypts text so that it opens only for the same owner.
-func (s *Seal) close(text string, owner Hash) []byte {
+// seal encrypts text so that it can be unsealed only for the same owner.
+func (s *Sealer) seal(text string, owner Hash) []byte {
 	if text == "" {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (s *Seal) close(text string, owner Hash) []byte {
 
 var errSealed = errors.New("sealed text does not open")
 
-func (s *Seal) open(sealed []byte, owner Hash) (string, error) {
+func (s *Sealer) unseal(sealed []byte, owner Hash) (string, error) {
 	if len(sealed) == 0 {
 		return "", nil
 	}

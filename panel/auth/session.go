@@ -32,13 +32,13 @@ type Session struct {
 	Network     string    // it was last used from
 }
 
-// ID names the session to its owner without telling what the cookie carries or how it is stored.
+// ID is the session's public id, which reveals neither the cookie nor the stored hash.
 func (s Session) ID() string {
 	sum := sha256.Sum256(append([]byte("chatiere session id v1\n"), s.Hash[:]...))
 	return hex.EncodeToString(sum[:8])
 }
 
-// SessionKind tells who vouched for it.
+// SessionKind is how the session was authenticated.
 type SessionKind string
 
 // The kinds of sessions.
@@ -61,7 +61,7 @@ func (s Session) Principal() tenants.Principal {
 	}
 }
 
-func (s Session) over(now time.Time, idle time.Duration) bool {
+func (s Session) expired(now time.Time, idle time.Duration) bool {
 	return !now.Before(s.ExpiresAt) || now.Sub(s.SeenAt) > idle
 }
 
@@ -72,14 +72,14 @@ type Limits struct {
 	Rights   time.Duration // how old rights may get before they are asked for again; 0: 5 min
 }
 
-// copied is how old the worker's copy of everybody's rights may get: it reads them about as often as sessions renew
-// theirs, and one reading may fail.
-func (l Limits) copied() time.Duration { return 2 * l.orDefaults().Rights }
+// maxCopyAge is how old the worker's copy of everybody's rights may get: the worker reads them about as often as sessions
+// renew theirs, and one reading may fail.
+func (l Limits) maxCopyAge() time.Duration { return 2 * l.withDefaults().Rights }
 
-// Filled returns the limits with the defaults put in.
-func (l Limits) Filled() Limits { return l.orDefaults() }
+// WithDefaults returns the limits with the defaults filled in.
+func (l Limits) WithDefaults() Limits { return l.withDefaults() }
 
-func (l Limits) orDefaults() Limits {
+func (l Limits) withDefaults() Limits {
 	if l.Idle == 0 {
 		l.Idle = 8 * time.Hour
 	}

@@ -24,78 +24,78 @@ type SessionRecords interface {
 // Sessions opens, recognises and ends sessions.
 type Sessions struct {
 	Store    SessionRecords
-	People   People
+	Members  MemberStore
 	Provider *Provider
-	Seal     *Seal
+	Sealer   *Sealer
 	Limits   Limits
-	Bell     *Bell // rung when sessions end; nil for none
+	Changes  *Changes // notified when sessions end; may be nil
 	Now      func() time.Time
 	Log      *slog.Logger
 
 	renewals singleflight.Group
 }
 
-// Visit is a recognised session.
-type Visit struct {
+// Resolved is the session of a request.
+type Resolved struct {
 	Session Session
 	// Stale: the issuer does not answer, the rights are the last known ones, and nothing dangerous may be done with them.
 	Stale bool
 }
 
-// touchEvery keeps each page view from being a write.
-const touchEvery = time.Minute
+// touchInterval prevents a write for each page view.
+const touchInterval = time.Minute
 
-// Resolve returns the session a cookie stands for, with its rights renewed if they are old. It answers ErrEnded when there
-// is none (any more).
-func (s *Sessions) Resolve(ctx context.Context, cookie, address string) (Visit, error) {
+// Resolve returns the session of a cookie, with its rights renewed if they are old. It returns ErrEnded when there is none
+// (any more).
+func (s *Sessions) Resolve(ctx context.Context, cookie, address string) (Resolved, error) {
 	return s.resolve(ctx, hashOf(cookie), NetworkOf(address))
 }
 
-// ResolveHash is Resolve for those who kept the hash, such as a stream that asks again from time to time.
-func (s *Sessions) ResolveHash(ctx context.Context, hash Hash) (Visit, error) {
+// ResolveHash is Resolve for callers that kept the hash, such as a stream that checks again from time to time.
+func (s *Sessions) ResolveHash(ctx context.Context, hash Hash) (Resolved, error) {
 	return s.resolve(ctx, hash, "")
 }
 
-func (s *Sessions) resolve(ctx context.Context, hash Hash, network string) (Visit, error) {
+func (s *Sessions) resolve(ctx context.Context, hash Hash, network string) (Resolved, error) {
 	found, err := s.Store.Session(ctx, hash)
 	if errors.Is(err, tenants.ErrNotFound) {
-		return Visit{}, ErrEnded
+		return Resolved{}, ErrEnded
 	}
 	if err != nil {
-		return Visit{}, fmt.Errorf("reading session: %w", err)
+		return Resolved{}, fmt.Errorf("reading session: %w", err)
 	}
 	now := s.Now()
-	limits := s.Limits.orDefaults()
-	if found.over(now, limits.Idle) {
-		return Visit{}, errors.Join(ErrEnded, s.Store.DeleteSession(ctx, hash))
+	limits := s.Limits.withDefaults()
+	if found.expired(now, limits.Idle) {
+		return Resolved{}, errors.Join(ErrEnded, s.Store.DeleteSession(ctx, hash))
 	}
-	if now.Sub(found.SeenAt) >= touchEvery {
+	if now.Sub(found.SeenAt) >= touchInterval {
 		if err := s.Store.TouchSession(ctx, hash, now, network); err != nil {
-			return Visit{}, fmt.Errorf("touching session: %w", err)
+			return Resolved{}, fmt.Errorf("touching session: %w", err)
 		}
 	}
 	if found.Kind == KindBreakGlass || now.Sub(found.RightsAt) < limits.Rights {
-		return Visit{Session: found}, nil
+		return Resolved{Session: found}, nil
 	}
-	return s.renewed(ctx, found)
+	return s.renewOnce(ctx, found)
 }
 
-// renewed shares one renewal among all requests of the session: a rotated refresh token is good for one use.
-func (s *Sessions) renewed(ctx context.Context, old Session) (Visit, error) {
+// renewOnce shares one renewal among all requests of the session: a rotated refresh token can be used once.
+func (s *Sessions) renewOnce(ctx context.Context, old Session) (Resolved, error) {
 	v, err, _ := s.renewals.Do(string(old.Hash[:]), func() (any, error) {
 		// The first request's end must not fail the others.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 		defer cancel()
 		return s.renew(ctx, old.Hash)
 	})
 	switch {
 	case err == nil:
-		return Visit{Session: v.(Session)}, nil
+		return Resolved{Session: v.(Session)}, nil
 	case errors.Is(err, ErrEnded):
-		return Visit{}, err
+		return Resolved{}, err
 	}
 	s.Log.WarnContext(ctx, "rights not renewed", "subject", old.Subject, "rights_at", old.RightsAt, "error", err)
-	return Visit{Session: old, Stale: true}, nil
+	return Resolved{Session: old, Stale: true}, nil
 }
 
 func (s *Sessions) renew(ctx context.Context, hash Hash) (Session, error) {
@@ -108,16 +108,16 @@ func (s *Sessions) renew(ctx context.Context, hash Hash) (Session, error) {
 		return x, err
 	}
 	now := s.Now()
-	if now.Sub(x.RightsAt) < s.Limits.orDefaults().Rights {
+	if now.Sub(x.RightsAt) < s.Limits.withDefaults().Rights {
 		return x, nil
 	}
-	refresh, err := s.Seal.open(x.Refresh, hash)
+	refresh, err := s.Sealer.unseal(x.Refresh, hash)
 	if err != nil || refresh == "" {
 		// Without a way to ask again the rights could never change: sign in again.
 		return x, errors.Join(ErrEnded, err, s.Store.DeleteSession(ctx, hash))
 	}
 	if s.Provider.id.Rights == RightsDirectory {
-		if err := s.copyFresh(ctx); err != nil {
+		if err := s.checkCopyAge(ctx); err != nil {
 			return x, err // before a refresh token that is good for one use is spent
 		}
 	}
@@ -136,7 +136,7 @@ func (s *Sessions) renew(ctx context.Context, hash Hash) (Session, error) {
 	if err := s.Store.RenewSession(ctx, x); err != nil {
 		return x, fmt.Errorf("storing renewed rights: %w", err)
 	}
-	s.remember(ctx, m)
+	s.saveMember(ctx, m)
 	return x, nil
 }
 
@@ -144,9 +144,9 @@ func (s *Sessions) renew(ctx context.Context, hash Hash) (Session, error) {
 func (s *Sessions) apply(x Session, g grant, m tenants.Member) Session {
 	x.Username, x.Name, x.Email = m.Username, m.Name, m.Email
 	x.CoopAdmin, x.Memberships, x.RightsAt = m.CoopAdmin, m.Memberships, m.SeenAt
-	x.IDToken = s.Seal.close(g.idToken, x.Hash)
+	x.IDToken = s.Sealer.seal(g.idToken, x.Hash)
 	if g.refresh != "" {
-		x.Refresh = s.Seal.close(g.refresh, x.Hash)
+		x.Refresh = s.Sealer.seal(g.refresh, x.Hash)
 	}
 	return x
 }
@@ -154,7 +154,7 @@ func (s *Sessions) apply(x Session, g grant, m tenants.Member) Session {
 // open makes a session and returns what its cookie carries.
 func (s *Sessions) open(ctx context.Context, g grant, from Origin) (Session, string, error) {
 	now := s.Now()
-	x, cookie := s.fresh(KindIdentity, now, s.Limits.orDefaults().Absolute, from)
+	x, cookie := s.newSession(KindIdentity, now, s.Limits.withDefaults().Absolute, from)
 	x.Subject, x.SID, x.ACR = g.claims.Subject, g.claims.SID, g.claims.ACR
 	if g.claims.AuthTime > 0 {
 		x.AuthTime = time.Unix(g.claims.AuthTime, 0).UTC()
@@ -167,11 +167,11 @@ func (s *Sessions) open(ctx context.Context, g grant, from Origin) (Session, str
 	if err := s.Store.InsertSession(ctx, x); err != nil {
 		return x, "", fmt.Errorf("storing session: %w", err)
 	}
-	s.remember(ctx, m)
+	s.saveMember(ctx, m)
 	return x, cookie, nil
 }
 
-func (s *Sessions) fresh(kind SessionKind, now time.Time, life time.Duration, from Origin) (Session, string) {
+func (s *Sessions) newSession(kind SessionKind, now time.Time, life time.Duration, from Origin) (Session, string) {
 	cookie := randomSecret()
 	x := Session{Hash: hashOf(cookie), Kind: kind, CreatedAt: now, SeenAt: now, RightsAt: now, ExpiresAt: now.Add(life),
 		Device: DeviceOf(from.Agent), Network: NetworkOf(from.Address)}
@@ -184,7 +184,7 @@ func (s *Sessions) Close(ctx context.Context, hash Hash) error {
 	if err := s.Store.DeleteSession(ctx, hash); err != nil {
 		return fmt.Errorf("ending session: %w", err)
 	}
-	s.ring()
+	s.notify()
 	return nil
 }
 
@@ -198,12 +198,12 @@ func (s *Sessions) CloseCookie(ctx context.Context, cookie string) error {
 
 // List returns a person's open sessions, the one used last first.
 func (s *Sessions) List(ctx context.Context, subject string) ([]Session, error) {
-	now, idle := s.Now(), s.Limits.orDefaults().Idle
+	now, idle := s.Now(), s.Limits.withDefaults().Idle
 	found, err := s.Store.SessionsOf(ctx, subject, now)
 	if err != nil {
 		return nil, fmt.Errorf("listing sessions: %w", err)
 	}
-	return slices.DeleteFunc(found, func(x Session) bool { return x.over(now, idle) }), nil
+	return slices.DeleteFunc(found, func(x Session) bool { return x.expired(now, idle) }), nil
 }
 
 // End ends one of a person's sessions by its id; tenants.ErrNotFound when there is none of that name.
@@ -221,38 +221,38 @@ func (s *Sessions) End(ctx context.Context, subject, id string) (Session, error)
 
 // EndAll ends every session of a person, here and inside sites.
 func (s *Sessions) EndAll(ctx context.Context, subject string) (int64, error) {
-	if err := s.People.SignedOut(ctx, subject, s.Now()); err != nil {
+	if err := s.Members.SignedOut(ctx, subject, s.Now()); err != nil {
 		return 0, fmt.Errorf("ending all sessions: %w", err)
 	}
 	n, err := s.Store.DeleteSessionsOf(ctx, "", subject)
 	if err != nil {
 		return 0, fmt.Errorf("ending all sessions: %w", err)
 	}
-	s.ring()
+	s.notify()
 	return n, nil
 }
 
-func (s *Sessions) ring() {
-	if s.Bell != nil {
-		s.Bell.Ring()
+func (s *Sessions) notify() {
+	if s.Changes != nil {
+		s.Changes.Notify()
 	}
 }
 
-// Farewell returns where to send the browser so that the issuer's session ends too; "" when there is no such place.
-func (s *Sessions) Farewell(x Session) string {
+// LogoutURL returns the address that ends the issuer's session too; "" when there is none.
+func (s *Sessions) LogoutURL(x Session) string {
 	c, err := s.Provider.connected()
 	if err != nil || c.endSession == "" || x.Kind != KindIdentity {
 		return ""
 	}
 	q := url.Values{"client_id": {s.Provider.id.ClientID}, "post_logout_redirect_uri": {s.Provider.id.PublicURL + "/"}}
-	if hint, err := s.Seal.open(x.IDToken, x.Hash); err == nil && hint != "" {
+	if hint, err := s.Sealer.unseal(x.IDToken, x.Hash); err == nil && hint != "" {
 		q.Set("id_token_hint", hint)
 	}
 	return c.endSession + "?" + q.Encode()
 }
 
-// Sweep removes what is over, until ctx is.
-func (s *Sessions) Sweep(ctx context.Context, every time.Duration) {
+// DeleteExpired removes expired records regularly, until ctx ends.
+func (s *Sessions) DeleteExpired(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -262,7 +262,7 @@ func (s *Sessions) Sweep(ctx context.Context, every time.Duration) {
 		case <-tick.C:
 		}
 		now := s.Now()
-		if err := s.Store.DeleteExpired(ctx, now, now.Add(-s.Limits.orDefaults().Idle)); err != nil && ctx.Err() == nil {
+		if err := s.Store.DeleteExpired(ctx, now, now.Add(-s.Limits.withDefaults().Idle)); err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "expired sessions not removed", "error", err)
 		}
 	}

@@ -191,7 +191,7 @@ func TestFormTokensAreTheSessionsAndNeverTheSameTwice(t *testing.T) {
 
 func TestFarewellEndsTheIssuersSessionToo(t *testing.T) {
 	p := newPorch(t)
-	u, err := url.Parse(p.sessions.Farewell(p.signedIn(t, lea).Session))
+	u, err := url.Parse(p.sessions.LogoutURL(p.signedIn(t, lea).Session))
 	if err != nil || u.Query().Get("id_token_hint") == "" || u.Query().Get("post_logout_redirect_uri") != publicURL+"/" || u.Path != "/logout" {
 		t.Errorf("farewell is %v, %v", u, err)
 	}
@@ -264,7 +264,7 @@ func TestAPersonSeesTheirSessionsAndEndsOneOrAll(t *testing.T) {
 	if list, err = p.sessions.List(t.Context(), "lea"); err != nil || list[0].ID() != one.Session.ID() || list[0].Network != "198.51.100.0/24" {
 		t.Errorf("%+v, %v", list, err)
 	}
-	rings := p.bell.Rings()
+	rings := p.bell.Wait()
 	if _, err := p.sessions.End(t.Context(), "ali", one.Session.ID()); !errors.Is(err, tenants.ErrNotFound) {
 		t.Errorf("somebody else's: %v", err)
 	}
@@ -313,7 +313,7 @@ func TestALogoutTokenHeardBeforeARestartIsNotHeardAgain(t *testing.T) {
 	p := newPorch(t)
 	p.signedIn(t, lea)
 	token := p.issuer.LogoutToken("sid-lea", "lea", nil)
-	rings := p.bell.Rings()
+	rings := p.bell.Wait()
 	if n, err := p.back.Logout(t.Context(), token); n != 1 || err != nil {
 		t.Fatalf("ended %d, %v", n, err)
 	}
@@ -323,7 +323,7 @@ func TestALogoutTokenHeardBeforeARestartIsNotHeardAgain(t *testing.T) {
 		t.Error("nobody was told")
 	}
 	p.signedIn(t, lea)
-	again := &auth.BackChannel{Provider: p.provider, Store: p.store, Bell: p.bell, Audit: p.store, Now: p.clock.Now}
+	again := &auth.BackChannel{Provider: p.provider, Store: p.store, Changes: p.bell, Audit: p.store, Now: p.clock.Now}
 	if _, err := again.Logout(t.Context(), token); !errors.Is(err, auth.ErrFlow) {
 		t.Errorf("after a restart: %v", err)
 	}

@@ -39,7 +39,7 @@ type SignIn struct {
 	Log      *slog.Logger
 }
 
-// Start is how a sign-in begins.
+// Start is the input of a sign-in.
 type Start struct {
 	Return   string // where to come back to; anything but a local path becomes "/"
 	StepUp   bool   // the second factor is a condition
@@ -47,21 +47,21 @@ type Start struct {
 	Binding  string // the short-lived cookie the browser has already, from another tab
 }
 
-// Departure is where to send the browser, and what its short-lived cookie must carry.
-type Departure struct {
+// Redirect is the address to send the browser to, and the value of its short-lived cookie.
+type Redirect struct {
 	URL     string
 	Binding string
 	Expires time.Time
 }
 
 // Begin answers tenants.ErrUnavailable when the issuer is away.
-func (s *SignIn) Begin(ctx context.Context, start Start) (Departure, error) {
+func (s *SignIn) Begin(ctx context.Context, start Start) (Redirect, error) {
 	c, err := s.Provider.connected()
 	if err != nil {
-		return Departure{}, err
+		return Redirect{}, err
 	}
 	if !s.Provider.Alive(ctx) {
-		return Departure{}, fmt.Errorf("issuer does not answer: %w", tenants.ErrUnavailable)
+		return Redirect{}, fmt.Errorf("issuer does not answer: %w", tenants.ErrUnavailable)
 	}
 	state, binding := randomSecret(), start.Binding
 	if len(binding) != len(state) {
@@ -72,7 +72,7 @@ func (s *SignIn) Begin(ctx context.Context, start Start) (Departure, error) {
 		Return: LocalPath(start.Return), StepUp: start.StepUp, ExpiresAt: s.Now().Add(flowLife),
 	}
 	if err := s.Flows.InsertFlow(ctx, f); err != nil {
-		return Departure{}, fmt.Errorf("storing sign-in: %w", err)
+		return Redirect{}, fmt.Errorf("storing sign-in: %w", err)
 	}
 	options := []oauth2.AuthCodeOption{oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)}
 	if start.Language != "" {
@@ -82,69 +82,69 @@ func (s *SignIn) Begin(ctx context.Context, start Start) (Departure, error) {
 		options = append(options, oauth2.SetAuthURLParam("acr_values", strongACR),
 			oauth2.SetAuthURLParam("claims", `{"id_token":{"acr":{"essential":true,"values":["`+strongACR+`"]}}}`))
 	}
-	return Departure{URL: c.oauth.AuthCodeURL(state, options...), Binding: binding, Expires: f.ExpiresAt}, nil
+	return Redirect{URL: c.oauth.AuthCodeURL(state, options...), Binding: binding, Expires: f.ExpiresAt}, nil
 }
 
-// Answer is what the issuer's redirect brought, and what the browser had.
-type Answer struct {
+// Callback is the content of the issuer's redirect and of the browser's cookies.
+type Callback struct {
 	State, Code, Issuer, Error string
 	Binding                    string // the short-lived cookie
 	Session                    string // the session cookie of before, if any: it ends
 	Origin                     Origin
 }
 
-// Arrival is a session just opened.
-type Arrival struct {
-	Session Session
-	Cookie  string
-	Return  string
+// OpenedSession is the result of a completed sign-in.
+type OpenedSession struct {
+	Session  Session
+	Cookie   string
+	ReturnTo string
 }
 
-// Late is ErrFlow for a sign-in that was this browser's and took too long. It may simply begin again.
-type Late struct {
+// ExpiredFlow is an ErrFlow for a sign-in of this browser that took too long and may begin again.
+type ExpiredFlow struct {
 	Return string
 	StepUp bool
 }
 
 // Error implements error.
-func (*Late) Error() string { return "sign-in out of date" }
+func (*ExpiredFlow) Error() string { return "sign-in out of date" }
 
 // Unwrap makes it an ErrFlow.
-func (*Late) Unwrap() error { return ErrFlow }
+func (*ExpiredFlow) Unwrap() error { return ErrFlow }
 
-// Finish checks the answer, opens a session under a new id and ends the browser's former one. It answers ErrFlow
-// (as ErrNoCookie or *Late where that is why), ErrRefused, ErrWeak, or tenants.ErrUnavailable.
-func (s *SignIn) Finish(ctx context.Context, a Answer) (Arrival, error) {
-	f, err := s.take(ctx, a)
+// Finish checks the callback, opens a session under a new id and ends the browser's former one. It returns ErrFlow
+// (as ErrNoCookie or *ExpiredFlow where that is the reason), ErrRefused, ErrWeak, or tenants.ErrUnavailable.
+func (s *SignIn) Finish(ctx context.Context, a Callback) (OpenedSession, error) {
+	f, err := s.takeFlow(ctx, a)
 	if err != nil {
-		return Arrival{}, err
+		return OpenedSession{}, err
 	}
 	g, err := s.Provider.exchange(ctx, a.Code, f.Verifier)
 	if errors.Is(err, errGrant) {
-		return Arrival{}, fmt.Errorf("%w: %w", ErrFlow, err)
+		return OpenedSession{}, fmt.Errorf("%w: %w", ErrFlow, err)
 	}
 	if err != nil {
-		return Arrival{}, err
+		return OpenedSession{}, err
 	}
 	if subtle.ConstantTimeCompare([]byte(g.claims.Nonce), []byte(f.Nonce)) != 1 {
-		return Arrival{}, fmt.Errorf("nonce differs: %w", ErrFlow)
+		return OpenedSession{}, fmt.Errorf("nonce differs: %w", ErrFlow)
 	}
 	if f.StepUp && !strong(g.claims.ACR) {
-		return Arrival{}, fmt.Errorf("issuer says acr %q: %w", g.claims.ACR, ErrWeak)
+		return OpenedSession{}, fmt.Errorf("issuer says acr %q: %w", g.claims.ACR, ErrWeak)
 	}
 	if err := s.Sessions.CloseCookie(ctx, a.Session); err != nil {
-		return Arrival{}, err
+		return OpenedSession{}, err
 	}
 	x, cookie, err := s.Sessions.open(ctx, g, a.Origin)
 	if err != nil {
-		return Arrival{}, err
+		return OpenedSession{}, err
 	}
-	s.note(ctx, x, a.Origin.Address)
-	return Arrival{Session: x, Cookie: cookie, Return: f.Return}, nil
+	s.audit(ctx, x, a.Origin.Address)
+	return OpenedSession{Session: x, Cookie: cookie, ReturnTo: f.Return}, nil
 }
 
-// take finds the flow, which is thereby used up whatever comes next, and checks that answer and browser belong to it.
-func (s *SignIn) take(ctx context.Context, a Answer) (Flow, error) {
+// takeFlow reads and removes the flow, and checks that the callback and the browser belong to it.
+func (s *SignIn) takeFlow(ctx context.Context, a Callback) (Flow, error) {
 	if a.State == "" {
 		return Flow{}, fmt.Errorf("no state: %w", ErrFlow)
 	}
@@ -163,7 +163,7 @@ func (s *SignIn) take(ctx context.Context, a Answer) (Flow, error) {
 	case subtle.ConstantTimeCompare(binding[:], f.Binding[:]) != 1:
 		return Flow{}, fmt.Errorf("another browser's sign-in: %w", ErrFlow)
 	case !s.Now().Before(f.ExpiresAt):
-		return Flow{}, &Late{Return: f.Return, StepUp: f.StepUp}
+		return Flow{}, &ExpiredFlow{Return: f.Return, StepUp: f.StepUp}
 	case a.Issuer != s.Provider.id.Issuer: // RFC 9207; Keycloak always sends it
 		return Flow{}, fmt.Errorf("answer of issuer %q: %w", a.Issuer, ErrFlow)
 	case a.Error == "temporarily_unavailable" || a.Error == "server_error":
@@ -176,7 +176,7 @@ func (s *SignIn) take(ctx context.Context, a Answer) (Flow, error) {
 	return f, nil
 }
 
-func (s *SignIn) note(ctx context.Context, x Session, address string) {
+func (s *SignIn) audit(ctx context.Context, x Session, address string) {
 	detail := ""
 	if x.SecondFactor() {
 		detail = "second factor"

@@ -19,8 +19,8 @@ func TestSigningInOpensASessionWithTheRightsOfTheGroups(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Return != "/sites?q=1" {
-		t.Errorf("came back to %q", a.Return)
+	if a.ReturnTo != "/sites?q=1" {
+		t.Errorf("came back to %q", a.ReturnTo)
 	}
 	v, err := p.resolve(t, a.Cookie)
 	if err != nil {
@@ -68,19 +68,19 @@ func TestOnlyWholeGroupPathsGiveRights(t *testing.T) {
 func TestFaultyAnswersOpenNoSession(t *testing.T) {
 	cases := map[string]struct {
 		before func(p *porch)
-		spoil  func(a *auth.Answer)
+		spoil  func(a *auth.Callback)
 		want   error
 	}{
-		"wrong state":            {spoil: func(a *auth.Answer) { a.State += "x" }, want: auth.ErrFlow},
-		"no state":               {spoil: func(a *auth.Answer) { a.State = "" }, want: auth.ErrFlow},
-		"no cookie":              {spoil: func(a *auth.Answer) { a.Binding = "" }, want: auth.ErrFlow},
-		"another browser":        {spoil: func(a *auth.Answer) { a.Binding = "someone-else" }, want: auth.ErrFlow},
-		"another issuer":         {spoil: func(a *auth.Answer) { a.Issuer = "https://evil.example" }, want: auth.ErrFlow},
-		"no issuer":              {spoil: func(a *auth.Answer) { a.Issuer = "" }, want: auth.ErrFlow},
-		"no code":                {spoil: func(a *auth.Answer) { a.Code = "" }, want: auth.ErrFlow},
-		"made-up code":           {spoil: func(a *auth.Answer) { a.Code = "guess" }, want: auth.ErrFlow},
-		"refused by the person":  {spoil: func(a *auth.Answer) { a.Error = "access_denied" }, want: auth.ErrRefused},
-		"issuer ill":             {spoil: func(a *auth.Answer) { a.Error = "temporarily_unavailable" }, want: tenants.ErrUnavailable},
+		"wrong state":            {spoil: func(a *auth.Callback) { a.State += "x" }, want: auth.ErrFlow},
+		"no state":               {spoil: func(a *auth.Callback) { a.State = "" }, want: auth.ErrFlow},
+		"no cookie":              {spoil: func(a *auth.Callback) { a.Binding = "" }, want: auth.ErrFlow},
+		"another browser":        {spoil: func(a *auth.Callback) { a.Binding = "someone-else" }, want: auth.ErrFlow},
+		"another issuer":         {spoil: func(a *auth.Callback) { a.Issuer = "https://evil.example" }, want: auth.ErrFlow},
+		"no issuer":              {spoil: func(a *auth.Callback) { a.Issuer = "" }, want: auth.ErrFlow},
+		"no code":                {spoil: func(a *auth.Callback) { a.Code = "" }, want: auth.ErrFlow},
+		"made-up code":           {spoil: func(a *auth.Callback) { a.Code = "guess" }, want: auth.ErrFlow},
+		"refused by the person":  {spoil: func(a *auth.Callback) { a.Error = "access_denied" }, want: auth.ErrRefused},
+		"issuer ill":             {spoil: func(a *auth.Callback) { a.Error = "temporarily_unavailable" }, want: tenants.ErrUnavailable},
 		"too late":               {before: func(p *porch) { p.clock.Advance(time.Hour) }, want: auth.ErrFlow},
 		"issuer gone":            {before: func(p *porch) { p.issuer.Down(true) }, want: tenants.ErrUnavailable},
 		"wrong nonce":            {before: spoiled("nonce", "other"), want: auth.ErrFlow},
@@ -176,7 +176,7 @@ func TestTwoTabsMaySignInAtOnce(t *testing.T) {
 	p := newPorch(t)
 	one := p.begin(t, auth.Start{Return: "/one"})
 	two := p.begin(t, auth.Start{Return: "/two", Binding: one.Binding})
-	for _, d := range []auth.Departure{one, two} {
+	for _, d := range []auth.Redirect{one, two} {
 		if _, err := p.signIn.Finish(t.Context(), answer(p.issuer.Approve(t, d.URL, lea), two.Binding)); err != nil {
 			t.Errorf("finishing: %v", err)
 		}
@@ -234,7 +234,7 @@ func TestSignInWaitsForAnIssuerThatIsAway(t *testing.T) {
 
 func TestTheThrottleBoundsAnAddressAndNobodyElse(t *testing.T) {
 	clock := authtest.NewClock()
-	th := auth.NewThrottle(3, time.Second, clock.Now)
+	th := auth.NewAddressLimiter(3, time.Second, clock.Now)
 	for i := range 3 {
 		if !th.Allow("192.0.2.1") {
 			t.Fatalf("try %d refused", i+1)
@@ -264,13 +264,13 @@ func TestALoginPageMayLieOpenAndWhoIsLateIsToldSo(t *testing.T) {
 	d := p.begin(t, auth.Start{Return: "/sites"})
 	p.clock.Advance(31 * time.Minute)
 	a, err := p.signIn.Finish(t.Context(), answer(p.issuer.Approve(t, d.URL, lea), d.Binding))
-	if err != nil || a.Return != "/sites" {
-		t.Errorf("after 31 minutes: %q, %v", a.Return, err)
+	if err != nil || a.ReturnTo != "/sites" {
+		t.Errorf("after 31 minutes: %q, %v", a.ReturnTo, err)
 	}
 	d = p.begin(t, auth.Start{Return: "/sites", StepUp: true})
 	p.clock.Advance(61 * time.Minute)
 	_, err = p.signIn.Finish(t.Context(), answer(p.issuer.Approve(t, d.URL, lea), d.Binding))
-	var late *auth.Late
+	var late *auth.ExpiredFlow
 	if !errors.As(err, &late) || !errors.Is(err, auth.ErrFlow) || late.Return != "/sites" || !late.StepUp {
 		t.Errorf("after 61 minutes: %v", err)
 	}

@@ -12,7 +12,7 @@ import (
 	"chatiere/tenants"
 )
 
-func (p *porch) token(t *testing.T, who tenants.Principal, wish auth.NewToken) (auth.Token, string) {
+func (p *porch) token(t *testing.T, who tenants.Principal, wish auth.TokenRequest) (auth.Token, string) {
 	t.Helper()
 	made, secret, err := p.tokens.Create(t.Context(), who, "192.0.2.1", wish)
 	if err != nil {
@@ -24,7 +24,7 @@ func (p *porch) token(t *testing.T, who tenants.Principal, wish auth.NewToken) (
 func TestATokenHasItsMakersRightsAsTheyAreNow(t *testing.T) {
 	p := newPorch(t)
 	who := p.signedIn(t, lea).Session.Principal()
-	made, secret := p.token(t, who, auth.NewToken{Label: "  Sauvegarde  du soir ", Scope: tenants.ScopeRead})
+	made, secret := p.token(t, who, auth.TokenRequest{Label: "  Sauvegarde  du soir ", Scope: tenants.ScopeRead})
 	if made.Label != "Sauvegarde du soir" || !regexp.MustCompile(`^chat_[0-9A-Za-z]{43}$`).MatchString(secret) {
 		t.Errorf("made %q, %q", made.Label, secret)
 	}
@@ -32,7 +32,7 @@ func TestATokenHasItsMakersRightsAsTheyAreNow(t *testing.T) {
 	if err != nil || got.Kind != tenants.KindToken || got.RoleIn("lilas") != tenants.RoleManager || !slices.Equal(got.Scopes, []tenants.Scope{tenants.ScopeRead}) {
 		t.Errorf("resolved %+v, %v", got, err)
 	}
-	if err := p.store.SavePerson(t.Context(), tenants.Member{Subject: "lea"}); err != nil {
+	if err := p.store.SaveMember(t.Context(), tenants.Member{Subject: "lea"}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err = p.tokens.Resolve(t.Context(), secret); err != nil || len(got.Memberships) != 0 {
@@ -44,16 +44,16 @@ func TestATokenIsAdminOnlyIfItsMakerWasWithASecondFactorAndStillIs(t *testing.T)
 	p := newPorch(t)
 	ana := authtest.Person("ana", "Ana", "/coop/admins")
 	weak := p.signedIn(t, ana).Session.Principal()
-	_, secret := p.token(t, weak, auth.NewToken{Label: "x", Scope: tenants.ScopeWrite})
+	_, secret := p.token(t, weak, auth.TokenRequest{Label: "x", Scope: tenants.ScopeWrite})
 	if got, err := p.tokens.Resolve(t.Context(), secret); err != nil || got.CoopAdmin {
 		t.Errorf("made without a second factor: %+v, %v", got, err)
 	}
 	strong := p.signedIn(t, ana.WithSecondFactor()).Session.Principal()
-	_, secret = p.token(t, strong, auth.NewToken{Label: "x", Scope: tenants.ScopeWrite})
+	_, secret = p.token(t, strong, auth.TokenRequest{Label: "x", Scope: tenants.ScopeWrite})
 	if got, err := p.tokens.Resolve(t.Context(), secret); err != nil || !got.CoopAdmin || !got.SecondFact {
 		t.Errorf("made with one: %+v, %v", got, err)
 	}
-	if err := p.store.SavePerson(t.Context(), tenants.Member{Subject: "ana"}); err != nil {
+	if err := p.store.SaveMember(t.Context(), tenants.Member{Subject: "ana"}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := p.tokens.Resolve(t.Context(), secret); err != nil || got.CoopAdmin || got.SecondFact {
@@ -64,8 +64,8 @@ func TestATokenIsAdminOnlyIfItsMakerWasWithASecondFactorAndStillIs(t *testing.T)
 // While Keycloak is away the worker cannot read rights again: a manager who was removed may hold a token for writing.
 func TestATokenIsStaleWhenItsMakersRightsAreOld(t *testing.T) {
 	p := newPorch(t)
-	_, secret := p.token(t, p.signedIn(t, lea).Session.Principal(), auth.NewToken{Label: "x", Scope: tenants.ScopeWrite})
-	_, root := p.token(t, tenants.Local(), auth.NewToken{Label: "x", Scope: tenants.ScopeWrite})
+	_, secret := p.token(t, p.signedIn(t, lea).Session.Principal(), auth.TokenRequest{Label: "x", Scope: tenants.ScopeWrite})
+	_, root := p.token(t, tenants.Local(), auth.TokenRequest{Label: "x", Scope: tenants.ScopeWrite})
 	for _, c := range []struct {
 		age   time.Duration
 		ever  bool
@@ -90,8 +90,8 @@ func TestATokenIsStaleWhenItsMakersRightsAreOld(t *testing.T) {
 func TestTokensEnd(t *testing.T) {
 	p := newPorch(t)
 	who := p.signedIn(t, lea).Session.Principal()
-	made, secret := p.token(t, who, auth.NewToken{Label: "x", Scope: tenants.ScopeRead, Days: 1})
-	_, short := p.token(t, who, auth.NewToken{Label: "y", Scope: tenants.ScopeRead, Days: 1})
+	made, secret := p.token(t, who, auth.TokenRequest{Label: "x", Scope: tenants.ScopeRead, Days: 1})
+	_, short := p.token(t, who, auth.TokenRequest{Label: "y", Scope: tenants.ScopeRead, Days: 1})
 	if _, err := p.tokens.Revoke(t.Context(), authPrincipal("ali"), "", made.ID); !errors.Is(err, tenants.ErrNotFound) {
 		t.Errorf("revoked by somebody else: %v, want not found", err)
 	}
@@ -120,7 +120,7 @@ func authPrincipal(id string) tenants.Principal {
 func TestATokenMakesSeesAndRevokesNoTokens(t *testing.T) {
 	p := newPorch(t)
 	who := tenants.Principal{Kind: tenants.KindToken, ID: "t123", Scopes: []tenants.Scope{tenants.ScopeWrite}}
-	_, _, made := p.tokens.Create(t.Context(), who, "", auth.NewToken{Label: "x", Scope: tenants.ScopeRead})
+	_, _, made := p.tokens.Create(t.Context(), who, "", auth.TokenRequest{Label: "x", Scope: tenants.ScopeRead})
 	_, listed := p.tokens.List(t.Context(), who)
 	_, revoked := p.tokens.Revoke(t.Context(), who, "", "t1")
 	for name, err := range map[string]error{"made": made, "listed": listed, "revoked": revoked} {
@@ -132,7 +132,7 @@ func TestATokenMakesSeesAndRevokesNoTokens(t *testing.T) {
 
 func TestFaultyWishesForTokensAreExplained(t *testing.T) {
 	p := newPorch(t)
-	_, _, err := p.tokens.Create(t.Context(), authPrincipal("lea"), "", auth.NewToken{Scope: "admin", Days: 400})
+	_, _, err := p.tokens.Create(t.Context(), authPrincipal("lea"), "", auth.TokenRequest{Scope: "admin", Days: 400})
 	var faults tenants.Faults
 	if !errors.As(err, &faults) || len(faults) != 3 {
 		t.Errorf("faults are %v", err)
@@ -148,7 +148,7 @@ func TestBreakGlassWorksOnceInTimeAndWithoutTheIssuer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // looking does not use it up
-		if _, err := p.glass.Look(t.Context(), key); err != nil {
+		if _, err := p.glass.Check(t.Context(), key); err != nil {
 			t.Fatalf("looking: %v", err)
 		}
 	}

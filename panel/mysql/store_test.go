@@ -65,7 +65,7 @@ func TestTheWorkerCannotReadSessionsAndTokens(t *testing.T) {
 	if _, err := s.Session(t.Context(), auth.Hash{}); err == nil || errors.Is(err, tenants.ErrNotFound) {
 		t.Errorf("reading a session as the worker: %v, want a refusal", err)
 	}
-	if _, err := s.Tokens(t.Context(), auth.Maker{}); err == nil {
+	if _, err := s.Tokens(t.Context(), auth.Owner{}); err == nil {
 		t.Error("the worker lists tokens")
 	}
 }

@@ -30,8 +30,8 @@ func (tokenRecord) TableName() string { return "api_tokens" }
 
 func (r tokenRecord) token() auth.Token {
 	return auth.Token{
-		ID: r.ID, Hash: hash(r.Hash), Label: r.Label, Maker: auth.Maker{Kind: tenants.PrincipalKind(r.MakerKind), ID: r.MakerID},
-		MakerName: r.MakerName, Admin: r.Admin, Scope: tenants.Scope(r.Scope), CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
+		ID: r.ID, Hash: hash(r.Hash), Label: r.Label, Owner: auth.Owner{Kind: tenants.PrincipalKind(r.MakerKind), ID: r.MakerID},
+		OwnerName: r.MakerName, Admin: r.Admin, Scope: tenants.Scope(r.Scope), CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
 		UsedAt: r.UsedAt, RevokedAt: r.RevokedAt,
 	}
 }
@@ -39,7 +39,7 @@ func (r tokenRecord) token() auth.Token {
 // InsertToken implements auth.TokenStore.
 func (s *Store) InsertToken(ctx context.Context, t auth.Token) error {
 	r := tokenRecord{
-		ID: t.ID, Hash: t.Hash[:], Label: t.Label, MakerKind: string(t.Maker.Kind), MakerID: t.Maker.ID, MakerName: clip(t.MakerName, 255),
+		ID: t.ID, Hash: t.Hash[:], Label: t.Label, MakerKind: string(t.Owner.Kind), MakerID: t.Owner.ID, MakerName: clip(t.OwnerName, 255),
 		Admin: t.Admin, Scope: string(t.Scope), CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(),
 	}
 	return translate("inserting a token", s.on(ctx).Create(&r).Error)
@@ -53,7 +53,7 @@ func (s *Store) TokenByHash(ctx context.Context, h auth.Hash) (auth.Token, error
 }
 
 // Tokens implements auth.TokenStore.
-func (s *Store) Tokens(ctx context.Context, m auth.Maker) ([]auth.Token, error) {
+func (s *Store) Tokens(ctx context.Context, m auth.Owner) ([]auth.Token, error) {
 	var rs []tokenRecord
 	err := madeBy(s.on(ctx), m).Where("revoked_at IS NULL").Order("created_at DESC, id").Find(&rs).Error
 	out := make([]auth.Token, 0, len(rs))
@@ -63,15 +63,15 @@ func (s *Store) Tokens(ctx context.Context, m auth.Maker) ([]auth.Token, error) 
 	return out, translate("listing tokens", err)
 }
 
-func madeBy(q *gorm.DB, m auth.Maker) *gorm.DB {
-	if m == (auth.Maker{}) {
+func madeBy(q *gorm.DB, m auth.Owner) *gorm.DB {
+	if m == (auth.Owner{}) {
 		return q
 	}
 	return q.Where("maker_kind = ? AND maker_id = ?", string(m.Kind), m.ID)
 }
 
 // RevokeToken implements auth.TokenStore.
-func (s *Store) RevokeToken(ctx context.Context, id string, m auth.Maker, now time.Time) (auth.Token, error) {
+func (s *Store) RevokeToken(ctx context.Context, id string, m auth.Owner, now time.Time) (auth.Token, error) {
 	done := madeBy(s.on(ctx).Model(&tokenRecord{}), m).Where("id = ? AND revoked_at IS NULL", id).Update("revoked_at", now.UTC())
 	if err := changed("revoking a token", done); err != nil {
 		return auth.Token{}, err
@@ -82,7 +82,7 @@ func (s *Store) RevokeToken(ctx context.Context, id string, m auth.Maker, now ti
 }
 
 // RevokeTokensOf implements auth.TokenStore.
-func (s *Store) RevokeTokensOf(ctx context.Context, m auth.Maker, now time.Time) (int64, error) {
+func (s *Store) RevokeTokensOf(ctx context.Context, m auth.Owner, now time.Time) (int64, error) {
 	done := madeBy(s.on(ctx).Model(&tokenRecord{}), m).Where("revoked_at IS NULL").Update("revoked_at", now.UTC())
 	return done.RowsAffected, translate("revoking tokens", done.Error)
 }

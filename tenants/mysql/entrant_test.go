@@ -14,7 +14,7 @@ func TestWhoMayEnterAreManagersAndTheCoopsAdmins(t *testing.T) {
 	a := association(t, ctx, s, "lilas")
 	ada := member("sub-ada", "Ada", nil)
 	ada.CoopAdmin = true
-	must(t, s.SavePerson(ctx, ada))
+	must(t, s.SaveMember(ctx, ada))
 	must(t, s.SaveMembers(ctx, a.ID, []tenants.Member{
 		member("sub-zoe", "Zoé", map[string]tenants.Role{"lilas": tenants.RoleManager}), member("sub-max", "Max", map[string]tenants.Role{"lilas": tenants.RoleMember}),
 	}))

@@ -153,9 +153,9 @@ func (s *Store) MemberCounts(ctx context.Context, associationIDs []string) (map[
 	return counts, translate("counting members", err)
 }
 
-// SavePerson writes what a sign-in says of one person: admin or not, and all memberships. Slugs without an association
+// SaveMember writes what a sign-in says of one person: admin or not, and all memberships. Slugs without an association
 // are left out.
-func (s *Store) SavePerson(ctx context.Context, m tenants.Member) error {
+func (s *Store) SaveMember(ctx context.Context, m tenants.Member) error {
 	return s.Transact(ctx, func(ctx context.Context) error {
 		err := s.savePeople(ctx, []personRecord{personOf(m)}, "username", "name", "email", "coop_admin", "seen_at")
 		if err != nil {

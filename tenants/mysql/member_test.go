@@ -48,13 +48,13 @@ func TestASignInSaysEverythingOfAPerson(t *testing.T) {
 	association(t, ctx, s, "roses")
 	p := member("sub-zoe", "Zoé", map[string]tenants.Role{"lilas": tenants.RoleManager, "roses": tenants.RoleMember})
 	p.CoopAdmin = true
-	must(t, s.SavePerson(ctx, p))
+	must(t, s.SaveMember(ctx, p))
 	p.Memberships["gone"] = tenants.RoleMember
-	must(t, s.SavePerson(ctx, p))
+	must(t, s.SaveMember(ctx, p))
 	delete(p.Memberships, "gone")
 	known(t, ctx, s, p)
 	p.Memberships, p.Name = map[string]tenants.Role{"roses": tenants.RoleManager}, "Zoé B."
-	must(t, s.SavePerson(ctx, p))
+	must(t, s.SaveMember(ctx, p))
 	known(t, ctx, s, p)
 }
 
@@ -63,7 +63,7 @@ func TestAnAssociationsGroupsDoNotMakeOrUnmakeAdmins(t *testing.T) {
 	a := association(t, ctx, s, "lilas")
 	admin := member("sub-zoe", "Zoé", nil)
 	admin.CoopAdmin = true
-	must(t, s.SavePerson(ctx, admin))
+	must(t, s.SaveMember(ctx, admin))
 	must(t, s.SaveMembers(ctx, a.ID, []tenants.Member{member("sub-zoe", "Zoé", map[string]tenants.Role{"lilas": tenants.RoleMember})}))
 	must(t, s.SaveMembers(ctx, a.ID, nil))
 	if got, err := s.Person(ctx, "sub-zoe"); err != nil || !got.CoopAdmin {
@@ -85,7 +85,7 @@ func TestWhoeverLeftTheCoopsAdminsIsNoneAnyMore(t *testing.T) {
 	max := member("sub-max", "Max", map[string]tenants.Role{"lilas": tenants.RoleManager})
 	lea.CoopAdmin, zoe.CoopAdmin = true, true
 	for _, m := range []tenants.Member{lea, zoe, max} {
-		must(t, s.SavePerson(ctx, m))
+		must(t, s.SaveMember(ctx, m))
 	}
 	must(t, s.SaveAdmins(ctx, []string{"sub-lea", "sub-max", "sub-unknown", "élan"}))
 	zoe.CoopAdmin, max.CoopAdmin = false, true
@@ -105,7 +105,7 @@ func TestAMirrorThatBreaksHalfwayChangesNoAdmin(t *testing.T) {
 	ctx, s := store(t)
 	lea := member("sub-lea", "Léa", map[string]tenants.Role{})
 	lea.CoopAdmin = true
-	must(t, s.SavePerson(ctx, lea))
+	must(t, s.SaveMember(ctx, lea))
 	broken := errors.New("broken")
 	err := s.Transact(ctx, func(ctx context.Context) error {
 		must(t, s.SaveAdmins(ctx, nil))
@@ -118,8 +118,8 @@ func TestAMirrorThatBreaksHalfwayChangesNoAdmin(t *testing.T) {
 func TestMembersAreCountedByAssociation(t *testing.T) {
 	ctx, s := store(t)
 	a, b, c := association(t, ctx, s, "lilas"), association(t, ctx, s, "roses"), association(t, ctx, s, "iris")
-	must(t, s.SavePerson(ctx, member("sub-zoe", "Zoé", map[string]tenants.Role{"lilas": tenants.RoleManager, "roses": tenants.RoleMember})))
-	must(t, s.SavePerson(ctx, member("sub-max", "Max", map[string]tenants.Role{"lilas": tenants.RoleMember, "iris": tenants.RoleMember})))
+	must(t, s.SaveMember(ctx, member("sub-zoe", "Zoé", map[string]tenants.Role{"lilas": tenants.RoleManager, "roses": tenants.RoleMember})))
+	must(t, s.SaveMember(ctx, member("sub-max", "Max", map[string]tenants.Role{"lilas": tenants.RoleMember, "iris": tenants.RoleMember})))
 	got, err := s.MemberCounts(ctx, []string{a.ID, b.ID, "a000000000"})
 	if want := map[string]int{a.ID: 2, b.ID: 1}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v (%v), want %v", got, err, want)

@@ -187,13 +187,13 @@ func useOnce(t *testing.T, s auth.Store) {
 }
 
 func tokensOfMaker(t *testing.T, s auth.Store) {
-	lea := auth.Maker{Kind: tenants.KindPerson, ID: "lea"}
+	lea := auth.Owner{Kind: tenants.KindPerson, ID: "lea"}
 	mine := auth.Token{
-		ID: "tmine00000", Label: "Sauvegarde", Hash: randomHash(), Maker: lea, MakerName: "Léa", Admin: true, Scope: tenants.ScopeRead,
+		ID: "tmine00000", Label: "Sauvegarde", Hash: randomHash(), Owner: lea, OwnerName: "Léa", Admin: true, Scope: tenants.ScopeRead,
 		CreatedAt: start, ExpiresAt: start.Add(time.Hour),
 	}
 	theirs := mine
-	theirs.ID, theirs.Hash, theirs.Maker = "ttheirs000", randomHash(), auth.Maker{Kind: tenants.KindLocal}
+	theirs.ID, theirs.Hash, theirs.Owner = "ttheirs000", randomHash(), auth.Owner{Kind: tenants.KindLocal}
 	must(t, s.InsertToken(t.Context(), mine))
 	must(t, s.InsertToken(t.Context(), theirs))
 	must(t, s.UseToken(t.Context(), mine.ID, start.Add(time.Minute)))
@@ -202,10 +202,10 @@ func tokensOfMaker(t *testing.T, s auth.Store) {
 	}
 	list, err := s.Tokens(t.Context(), lea)
 	must(t, err)
-	if len(list) != 1 || list[0].ID != mine.ID || list[0].UsedAt == nil || !list[0].Admin || list[0].Maker != lea || !list[0].ExpiresAt.Equal(mine.ExpiresAt) {
+	if len(list) != 1 || list[0].ID != mine.ID || list[0].UsedAt == nil || !list[0].Admin || list[0].Owner != lea || !list[0].ExpiresAt.Equal(mine.ExpiresAt) {
 		t.Errorf("listing lea's: %+v", list)
 	}
-	if all, err := s.Tokens(t.Context(), auth.Maker{}); err != nil || len(all) != 2 {
+	if all, err := s.Tokens(t.Context(), auth.Owner{}); err != nil || len(all) != 2 {
 		t.Errorf("listing all: %d, %v", len(all), err)
 	}
 	if _, err := s.RevokeToken(t.Context(), mine.ID, lea, start); err != nil {
@@ -228,7 +228,7 @@ func hearOnce(t *testing.T, s auth.Store) {
 	token := randomHash()
 	var heard, ended atomic.Int64
 	race(func() {
-		n, err := s.HearSignal(t.Context(), token, start.Add(time.Minute), x.SID, "lea")
+		n, err := s.RecordLogout(t.Context(), token, start.Add(time.Minute), x.SID, "lea")
 		switch {
 		case err == nil:
 			heard.Add(1)
@@ -247,7 +247,7 @@ func hearOnce(t *testing.T, s auth.Store) {
 		t.Errorf("the person's other session: %v, rights of %v", err, got.RightsAt)
 	}
 	must(t, s.DeleteExpired(t.Context(), start.Add(time.Minute), start.Add(-time.Hour)))
-	if n, err := s.HearSignal(t.Context(), token, start.Add(time.Hour), "", "ali"); err != nil || n != 1 {
+	if n, err := s.RecordLogout(t.Context(), token, start.Add(time.Hour), "", "ali"); err != nil || n != 1 {
 		t.Errorf("a token that was forgotten, by subject: %d, %v", n, err)
 	}
 }
@@ -256,7 +256,7 @@ func spend(t *testing.T, s auth.Store) {
 	key := randomHash()
 	const burst, interval = 5, 10 * time.Second
 	try := func(now time.Time) (bool, time.Time) {
-		ok, until, err := s.SpendTry(t.Context(), key, now, interval, burst)
+		ok, until, err := s.TakeToken(t.Context(), key, now, interval, burst)
 		must(t, err)
 		return ok, until
 	}
@@ -278,26 +278,26 @@ func spend(t *testing.T, s auth.Store) {
 	if ok, _ := try(start.Add(interval)); ok {
 		t.Error("after an interval two had come back")
 	}
-	if held, err := s.TryHeld(t.Context(), randomHash()); err != nil || !held.IsZero() {
+	if held, err := s.SpentUntil(t.Context(), randomHash()); err != nil || !held.IsZero() {
 		t.Errorf("a bucket nobody touched: %v, %v", held, err)
 	}
-	must(t, s.HoldTry(t.Context(), key, start.Add(time.Hour)))
-	if held, err := s.TryHeld(t.Context(), key); err != nil || !held.Equal(start.Add(time.Hour)) {
+	must(t, s.SetSpent(t.Context(), key, start.Add(time.Hour)))
+	if held, err := s.SpentUntil(t.Context(), key); err != nil || !held.Equal(start.Add(time.Hour)) {
 		t.Errorf("held: %v, %v", held, err)
 	}
 }
 
 func revokeAll(t *testing.T, s auth.Store) {
-	lea := auth.Maker{Kind: tenants.KindPerson, ID: "lea"}
-	for i, m := range []auth.Maker{lea, lea, {Kind: tenants.KindPerson, ID: "ali"}, {Kind: tenants.KindLocal, ID: "lea"}} {
+	lea := auth.Owner{Kind: tenants.KindPerson, ID: "lea"}
+	for i, m := range []auth.Owner{lea, lea, {Kind: tenants.KindPerson, ID: "ali"}, {Kind: tenants.KindLocal, ID: "lea"}} {
 		must(t, s.InsertToken(t.Context(), auth.Token{
-			ID: "t" + string(rune('a'+i)), Label: "x", Hash: randomHash(), Maker: m, MakerName: "x", Scope: tenants.ScopeRead, CreatedAt: start, ExpiresAt: start.Add(time.Hour),
+			ID: "t" + string(rune('a'+i)), Label: "x", Hash: randomHash(), Owner: m, OwnerName: "x", Scope: tenants.ScopeRead, CreatedAt: start, ExpiresAt: start.Add(time.Hour),
 		}))
 	}
 	if n, err := s.RevokeTokensOf(t.Context(), lea, start); err != nil || n != 2 {
 		t.Errorf("revoked %d, %v; want 2", n, err)
 	}
-	if left, err := s.Tokens(t.Context(), auth.Maker{}); err != nil || len(left) != 2 {
+	if left, err := s.Tokens(t.Context(), auth.Owner{}); err != nil || len(left) != 2 {
 		t.Errorf("%d are left, %v; want 2", len(left), err)
 	}
 }

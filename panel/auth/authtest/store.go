@@ -29,9 +29,9 @@ type Store struct {
 }
 
 var (
-	_ auth.Store   = (*Store)(nil)
-	_ auth.People  = (*Store)(nil)
-	_ auth.Auditor = (*Store)(nil)
+	_ auth.Store       = (*Store)(nil)
+	_ auth.MemberStore = (*Store)(nil)
+	_ auth.Auditor     = (*Store)(nil)
 )
 
 // NewStore returns an empty one.
@@ -126,8 +126,8 @@ func (s *Store) SessionsOf(_ context.Context, subject string, now time.Time) ([]
 	return out, nil
 }
 
-// HearSignal implements auth.SignalStore.
-func (s *Store) HearSignal(ctx context.Context, token auth.Hash, until time.Time, sid, subject string) (int64, error) {
+// RecordLogout implements auth.SignalStore.
+func (s *Store) RecordLogout(ctx context.Context, token auth.Hash, until time.Time, sid, subject string) (int64, error) {
 	s.mu.Lock()
 	_, again := s.signals[token]
 	s.signals[token] = until
@@ -154,8 +154,8 @@ func (s *Store) Away(away bool) {
 	s.away = away
 }
 
-// SpendTry implements auth.TryStore.
-func (s *Store) SpendTry(_ context.Context, key auth.Hash, now time.Time, interval time.Duration, burst int) (bool, time.Time, error) {
+// TakeToken implements auth.TryStore.
+func (s *Store) TakeToken(_ context.Context, key auth.Hash, now time.Time, interval time.Duration, burst int) (bool, time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
@@ -172,27 +172,27 @@ func (s *Store) SpendTry(_ context.Context, key auth.Hash, now time.Time, interv
 	return false, spent, nil
 }
 
-// HoldTry implements auth.TryStore.
-func (s *Store) HoldTry(_ context.Context, key auth.Hash, until time.Time) error {
+// SetSpent implements auth.TryStore.
+func (s *Store) SetSpent(_ context.Context, key auth.Hash, until time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tries[key] = until
 	return nil
 }
 
-// TryHeld implements auth.TryStore.
-func (s *Store) TryHeld(_ context.Context, key auth.Hash) (time.Time, error) {
+// SpentUntil implements auth.TryStore.
+func (s *Store) SpentUntil(_ context.Context, key auth.Hash) (time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.tries[key], nil
 }
 
 // RevokeTokensOf implements auth.TokenStore.
-func (s *Store) RevokeTokensOf(_ context.Context, m auth.Maker, now time.Time) (n int64, err error) {
+func (s *Store) RevokeTokensOf(_ context.Context, m auth.Owner, now time.Time) (n int64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, t := range s.tokens {
-		if t.RevokedAt == nil && t.Maker == m {
+		if t.RevokedAt == nil && t.Owner == m {
 			t.RevokedAt = &now
 			s.tokens[id] = t
 			n++
@@ -254,12 +254,12 @@ func (s *Store) TokenByHash(_ context.Context, h auth.Hash) (auth.Token, error) 
 }
 
 // Tokens implements auth.TokenStore.
-func (s *Store) Tokens(_ context.Context, m auth.Maker) ([]auth.Token, error) {
+func (s *Store) Tokens(_ context.Context, m auth.Owner) ([]auth.Token, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []auth.Token
 	for _, t := range s.tokens {
-		if t.RevokedAt == nil && (m == auth.Maker{} || t.Maker == m) {
+		if t.RevokedAt == nil && (m == auth.Owner{} || t.Owner == m) {
 			out = append(out, t)
 		}
 	}
@@ -268,11 +268,11 @@ func (s *Store) Tokens(_ context.Context, m auth.Maker) ([]auth.Token, error) {
 }
 
 // RevokeToken implements auth.TokenStore.
-func (s *Store) RevokeToken(_ context.Context, id string, m auth.Maker, now time.Time) (auth.Token, error) {
+func (s *Store) RevokeToken(_ context.Context, id string, m auth.Owner, now time.Time) (auth.Token, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, ok := s.tokens[id]
-	if !ok || t.RevokedAt != nil || (m != auth.Maker{} && t.Maker != m) {
+	if !ok || t.RevokedAt != nil || (m != auth.Owner{} && t.Owner != m) {
 		return auth.Token{}, tenants.ErrNotFound
 	}
 	t.RevokedAt = &now
@@ -323,8 +323,8 @@ func (s *Store) UseLink(_ context.Context, h auth.Hash, now time.Time) error {
 	return nil
 }
 
-// SavePerson implements auth.People.
-func (s *Store) SavePerson(_ context.Context, m tenants.Member) error {
+// SaveMember implements auth.People.
+func (s *Store) SaveMember(_ context.Context, m tenants.Member) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.people[m.Subject] = m

@@ -11,31 +11,33 @@ type Origin struct {
 	Agent   string // as the browser tells it
 }
 
-// Device is a browser in two words, which is all that is kept of what it tells of itself.
+// Device is a browser and its platform, all that is stored of the User-Agent header.
 type Device struct{ Browser, Platform string }
 
-// unknownDevice is what nothing could be made of.
+// unknownDevice stands for anything that is not recognised.
 const unknownDevice = "other"
 
-// mark says which sign in a browser's own words means what; the first that is found counts, since many name others too.
-type mark struct{ sign, word string }
+// agentMark maps a part of a User-Agent header to a name; the first match counts, since many browsers name others too.
+type agentMark struct{ substring, word string }
 
-var browsers = []mark{
+var browsers = []agentMark{
 	{"Edg/", "edge"}, {"EdgA/", "edge"}, {"EdgiOS/", "edge"}, {"OPR/", "opera"}, {"SamsungBrowser/", "samsung"}, {"Firefox/", "firefox"},
 	{"FxiOS/", "firefox"}, {"CriOS/", "chrome"}, {"Chrome/", "chrome"}, {"Chromium/", "chrome"}, {"Safari/", "safari"},
 }
 
-var platforms = []mark{
+var platforms = []agentMark{
 	{"iPhone", "iphone"}, {"iPad", "ipad"}, {"Android", "android"}, {"Windows", "windows"}, {"CrOS", "chromebook"}, {"Macintosh", "mac"},
 	{"Linux", "linux"},
 }
 
-// DeviceOf reads what a browser tells of itself.
-func DeviceOf(agent string) Device { return Device{named(agent, browsers), named(agent, platforms)} }
+// DeviceOf parses a User-Agent header.
+func DeviceOf(agent string) Device {
+	return Device{findMark(agent, browsers), findMark(agent, platforms)}
+}
 
-func named(agent string, marks []mark) string {
+func findMark(agent string, marks []agentMark) string {
 	for _, m := range marks {
-		if strings.Contains(agent, m.sign) {
+		if strings.Contains(agent, m.substring) {
 			return m.word
 		}
 	}
@@ -54,8 +56,8 @@ func ParseDevice(text string) Device {
 	return Device{browser, platform}
 }
 
-// NetworkOf returns the network an address lies in: enough to tell home from elsewhere, and not who it is. It is a /24 of
-// IPv4 and a /48 of IPv6; "" for what is no address.
+// NetworkOf returns the network of an address: enough to distinguish home from elsewhere, without identifying a person.
+// It is a /24 of IPv4 and a /48 of IPv6; "" for an invalid address.
 func NetworkOf(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

@@ -11,16 +11,16 @@ import (
 	"chatiere/panel/auth/authtest"
 )
 
-func newGate() (*auth.Gate, *authtest.Store, *authtest.Clock) {
+func newGate() (*auth.Limiter, *authtest.Store, *authtest.Clock) {
 	clock, store := authtest.NewClock(), authtest.NewStore()
-	return auth.NewGate(store, key, clock.Now, slog.New(slog.DiscardHandler)), store, clock
+	return auth.NewLimiter(store, key, clock.Now, slog.New(slog.DiscardHandler)), store, clock
 }
 
 // spent tries until the gate closes and returns how many passed.
-func spent(t *testing.T, g *auth.Gate, a auth.Attempt, address func(i int) string) (n int, last *auth.TooMany) {
+func spent(t *testing.T, g *auth.Limiter, a auth.LimitKind, address func(i int) string) (n int, last *auth.LimitError) {
 	t.Helper()
 	for ; n < 5000; n++ {
-		if err := g.Spend(t.Context(), a, address(n)); errors.As(err, &last) {
+		if err := g.Take(t.Context(), a, address(n)); errors.As(err, &last) {
 			return n, last
 		} else if err != nil {
 			t.Fatal(err)
@@ -34,21 +34,21 @@ func always(address string) func(int) string { return func(int) string { return 
 
 func TestAnAddressRunsOutOfTriesAndGetsThemBack(t *testing.T) {
 	g, _, clock := newGate()
-	n, many := spent(t, g, auth.AttemptLink, always("192.0.2.1"))
-	if n != 10 || many.Wait != 30*time.Second || !errors.Is(many, auth.ErrTooMany) {
+	n, many := spent(t, g, auth.LimitLink, always("192.0.2.1"))
+	if n != 10 || many.Wait != 30*time.Second || !errors.Is(many, auth.ErrLimited) {
 		t.Errorf("%d passed, then %+v", n, many)
 	}
-	if err := g.Spend(t.Context(), auth.AttemptLink, "192.0.2.2"); err != nil {
+	if err := g.Take(t.Context(), auth.LimitLink, "192.0.2.2"); err != nil {
 		t.Errorf("another address: %v", err)
 	}
-	if err := g.Spend(t.Context(), auth.AttemptToken, "192.0.2.1"); err != nil {
+	if err := g.Take(t.Context(), auth.LimitToken, "192.0.2.1"); err != nil {
 		t.Errorf("another kind: %v", err)
 	}
-	if g.Barred(auth.AttemptLink, "::ffff:192.0.2.1") == nil || g.Barred(auth.AttemptLink, "192.0.2.2") != nil {
+	if g.Blocked(auth.LimitLink, "::ffff:192.0.2.1") == nil || g.Blocked(auth.LimitLink, "192.0.2.2") != nil {
 		t.Error("who is barred is not who ran out")
 	}
 	clock.Advance(30 * time.Second)
-	if err := g.Spend(t.Context(), auth.AttemptLink, "192.0.2.1"); err != nil {
+	if err := g.Take(t.Context(), auth.LimitLink, "192.0.2.1"); err != nil {
 		t.Errorf("after the wait that was told: %v", err)
 	}
 }
@@ -57,7 +57,7 @@ func TestAnAddressRunsOutOfTriesAndGetsThemBack(t *testing.T) {
 func TestAnOfficeBehindOneAddressSignsInAtOnce(t *testing.T) {
 	g, _, _ := newGate()
 	for i := range 60 {
-		if err := g.Spend(t.Context(), auth.AttemptStart, "192.0.2.1"); err != nil {
+		if err := g.Take(t.Context(), auth.LimitStart, "192.0.2.1"); err != nil {
 			t.Fatalf("sign-in %d: %v", i+1, err)
 		}
 	}
@@ -65,20 +65,20 @@ func TestAnOfficeBehindOneAddressSignsInAtOnce(t *testing.T) {
 
 func TestManyAddressesTogetherAreBoundedAndPlacesPeopleSignInFromAreNot(t *testing.T) {
 	g, _, clock := newGate()
-	g.Welcome(t.Context(), "2001:db8:7::5")
-	n, _ := spent(t, g, auth.AttemptStart, func(i int) string { return fmt.Sprintf("2001:db8:%x::1", i+0x100) })
+	g.Trust(t.Context(), "2001:db8:7::5")
+	n, _ := spent(t, g, auth.LimitStart, func(i int) string { return fmt.Sprintf("2001:db8:%x::1", i+0x100) })
 	if n != 2000 {
 		t.Errorf("%d addresses passed", n)
 	}
-	if err := g.Spend(t.Context(), auth.AttemptStart, "2001:db8:7::6"); err != nil {
+	if err := g.Take(t.Context(), auth.LimitStart, "2001:db8:7::6"); err != nil {
 		t.Errorf("where somebody signed in from: %v", err)
 	}
-	if err := g.Spend(t.Context(), auth.AttemptStart, "198.51.100.1"); !errors.Is(err, auth.ErrTooMany) {
+	if err := g.Take(t.Context(), auth.LimitStart, "198.51.100.1"); !errors.Is(err, auth.ErrLimited) {
 		t.Errorf("elsewhere: %v", err)
 	}
 	clock.Advance(31 * 24 * time.Hour)
-	spent(t, g, auth.AttemptStart, func(i int) string { return fmt.Sprintf("2001:db8:%x::1", i+0x100) })
-	if err := g.Spend(t.Context(), auth.AttemptStart, "2001:db8:7::6"); !errors.Is(err, auth.ErrTooMany) {
+	spent(t, g, auth.LimitStart, func(i int) string { return fmt.Sprintf("2001:db8:%x::1", i+0x100) })
+	if err := g.Take(t.Context(), auth.LimitStart, "2001:db8:7::6"); !errors.Is(err, auth.ErrLimited) {
 		t.Errorf("a month later: %v", err)
 	}
 }
@@ -87,18 +87,18 @@ func TestManyAddressesTogetherAreBoundedAndPlacesPeopleSignInFromAreNot(t *testi
 func TestAFewAddressesLeaveRoomForEverybodyElse(t *testing.T) {
 	g, _, _ := newGate()
 	for i := range 32 {
-		spent(t, g, auth.AttemptStart, always(fmt.Sprintf("192.0.2.%d", i)))
+		spent(t, g, auth.LimitStart, always(fmt.Sprintf("192.0.2.%d", i)))
 	}
-	if err := g.Spend(t.Context(), auth.AttemptStart, "198.51.100.1"); err != nil {
+	if err := g.Take(t.Context(), auth.LimitStart, "198.51.100.1"); err != nil {
 		t.Errorf("a fresh address: %v", err)
 	}
 }
 
 func TestARestartForgivesNothing(t *testing.T) {
 	g, store, clock := newGate()
-	spent(t, g, auth.AttemptLink, always("192.0.2.1"))
-	again := auth.NewGate(store, key, clock.Now, slog.New(slog.DiscardHandler))
-	if err := again.Spend(t.Context(), auth.AttemptLink, "192.0.2.1"); !errors.Is(err, auth.ErrTooMany) {
+	spent(t, g, auth.LimitLink, always("192.0.2.1"))
+	again := auth.NewLimiter(store, key, clock.Now, slog.New(slog.DiscardHandler))
+	if err := again.Take(t.Context(), auth.LimitLink, "192.0.2.1"); !errors.Is(err, auth.ErrLimited) {
 		t.Errorf("after a restart: %v", err)
 	}
 }
@@ -106,7 +106,7 @@ func TestARestartForgivesNothing(t *testing.T) {
 func TestWithoutTheDatabaseTriesAreStillCounted(t *testing.T) {
 	g, store, _ := newGate()
 	store.Away(true)
-	if n, _ := spent(t, g, auth.AttemptLink, always("192.0.2.1")); n != 10 {
+	if n, _ := spent(t, g, auth.LimitLink, always("192.0.2.1")); n != 10 {
 		t.Errorf("%d passed", n)
 	}
 }

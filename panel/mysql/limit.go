@@ -28,8 +28,8 @@ type tryRecord struct {
 // TableName implements gorm's Tabler.
 func (tryRecord) TableName() string { return "tries" }
 
-// HearSignal implements auth.SignalStore.
-func (s *Store) HearSignal(ctx context.Context, token auth.Hash, until time.Time, sid, subject string) (n int64, err error) {
+// RecordLogout implements auth.SignalStore.
+func (s *Store) RecordLogout(ctx context.Context, token auth.Hash, until time.Time, sid, subject string) (n int64, err error) {
 	err = s.on(ctx).Transaction(func(tx *gorm.DB) error {
 		r := signalRecord{ID: token[:], ExpiresAt: until.UTC()}
 		if err := tx.Create(&r).Error; err != nil {
@@ -49,8 +49,8 @@ func (s *Store) HearSignal(ctx context.Context, token auth.Hash, until time.Time
 	return n, translate("hearing a signal", err)
 }
 
-// SpendTry implements auth.TryStore. One statement decides, so that of many at once no more pass than are left.
-func (s *Store) SpendTry(ctx context.Context, key auth.Hash, now time.Time, interval time.Duration, burst int) (bool, time.Time, error) {
+// TakeToken implements auth.TryStore. One statement decides, so that of many at once no more pass than are left.
+func (s *Store) TakeToken(ctx context.Context, key auth.Hash, now time.Time, interval time.Duration, burst int) (bool, time.Time, error) {
 	const doing = "counting a try"
 	now = now.UTC().Truncate(time.Microsecond)
 	step, room := interval.Microseconds(), interval.Microseconds()*int64(burst-1)
@@ -65,7 +65,7 @@ func (s *Store) SpendTry(ctx context.Context, key auth.Hash, now time.Time, inte
 		if made.Error != nil || made.RowsAffected == 1 {
 			return made.Error == nil, now, translate(doing, made.Error)
 		}
-		spent, err := s.TryHeld(ctx, key)
+		spent, err := s.SpentUntil(ctx, key)
 		if err != nil || spent.After(now.Add(time.Duration(room)*time.Microsecond)) {
 			return false, spent, err
 		}
@@ -73,14 +73,14 @@ func (s *Store) SpendTry(ctx context.Context, key auth.Hash, now time.Time, inte
 	return false, now, nil
 }
 
-// HoldTry implements auth.TryStore.
-func (s *Store) HoldTry(ctx context.Context, key auth.Hash, until time.Time) error {
+// SetSpent implements auth.TryStore.
+func (s *Store) SetSpent(ctx context.Context, key auth.Hash, until time.Time) error {
 	r := tryRecord{ID: key[:], SpentTo: until.UTC()}
 	return translate("holding a bucket", s.on(ctx).Clauses(clause.OnConflict{UpdateAll: true}).Create(&r).Error)
 }
 
-// TryHeld implements auth.TryStore.
-func (s *Store) TryHeld(ctx context.Context, key auth.Hash) (time.Time, error) {
+// SpentUntil implements auth.TryStore.
+func (s *Store) SpentUntil(ctx context.Context, key auth.Hash) (time.Time, error) {
 	var r tryRecord
 	err := translate("reading a bucket", s.on(ctx).Take(&r, "id = ?", key[:]).Error)
 	if errors.Is(err, tenants.ErrNotFound) {

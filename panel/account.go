@@ -83,11 +83,11 @@ func (s *Server) tokenCreate(c *fiber.Ctx) error {
 	}
 	v := visitorOf(c)
 	days, _ := strconv.Atoi(field(c, "days")) // 0 is told as a fault below
-	wish := auth.TokenRequest{Label: field(c, "label"), Scope: tenants.Scope(field(c, "scope")), Days: days}
+	request := auth.TokenRequest{Label: field(c, "label"), Scope: tenants.Scope(field(c, "scope")), Days: days}
 	if days == 0 {
-		wish.Days = -1
+		request.Days = -1
 	}
-	made, secret, err := s.tokens.Create(c.UserContext(), v.Principal, v.Address, wish)
+	made, secret, err := s.tokens.Create(c.UserContext(), v.Principal, v.Address, request)
 	var faults tenants.Faults
 	if err != nil && !errors.As(err, &faults) {
 		return err
@@ -172,13 +172,13 @@ func (s *Server) apiTokenCreate(c *fiber.Ctx) error {
 	if err := s.authorize(c, tenants.ActTokensOwn, ""); err != nil {
 		return err
 	}
-	wish, err := body[api.NewToken](c)
+	request, err := body[api.NewToken](c)
 	if err != nil {
 		return err
 	}
 	v := visitorOf(c)
 	made, secret, err := s.tokens.Create(c.UserContext(), v.Principal, v.Address,
-		auth.TokenRequest{Label: wish.Label, Scope: tenants.Scope(wish.Scope), Days: wish.Days})
+		auth.TokenRequest{Label: request.Label, Scope: tenants.Scope(request.Scope), Days: request.Days})
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func matching(all []tenants.Association, query string) []tenants.Association {
 }
 
 func (s *Server) associationRows(ctx context.Context, list []tenants.Association) ([]views.AssociationRow, error) {
-	sites, err := s.o.Records.Sites(ctx, nil, shown, "")
+	sites, err := s.o.Records.Sites(ctx, nil, listedStates, "")
 	if err != nil {
 		return nil, err
 	}
@@ -84,8 +84,8 @@ func (s *Server) association(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	k := bounded(a)
-	sites, err := s.sitesIn(c.UserContext(), k, shown, "")
+	k := newScope(a)
+	sites, err := s.sitesIn(c.UserContext(), k, listedStates, "")
 	if err != nil {
 		return err
 	}
@@ -136,16 +136,16 @@ func (s *Server) associationNew(c *fiber.Ctx) error {
 		return err
 	}
 	return s.render(c, fiber.StatusOK, views.NewAssociation{
-		Base: s.base(c), Name: views.Field{Value: c.Query("name")}, Slug: views.Field{Value: c.Query("slug")}, Once: once(),
+		Base: s.base(c), Name: views.Field{Value: c.Query("name")}, Slug: views.Field{Value: c.Query("slug")}, Once: onceKey(),
 	})
 }
 
 func (s *Server) associationCreate(c *fiber.Ctx) error {
-	wish := provision.NewAssociation{Name: field(c, "name"), Slug: strings.TrimSpace(field(c, "slug"))}
-	op, err := s.o.Desk.CreateAssociation(c.UserContext(), s.request(c, field(c, "once")), wish)
+	spec := provision.NewAssociation{Name: field(c, "name"), Slug: strings.TrimSpace(field(c, "slug"))}
+	op, err := s.o.Provisioner.CreateAssociation(c.UserContext(), s.request(c, field(c, "once")), spec)
 	var faults tenants.Faults
 	if errors.As(err, &faults) {
-		return s.associationAgain(c, wish, faults)
+		return s.associationInvalid(c, spec, faults)
 	}
 	if err != nil {
 		return err
@@ -153,10 +153,10 @@ func (s *Server) associationCreate(c *fiber.Ctx) error {
 	return seeOther(c, views.OperationPath(op.ID))
 }
 
-// associationAgain shows the form as it was filled in, with what is wrong under each field.
-func (s *Server) associationAgain(c *fiber.Ctx, wish provision.NewAssociation, faults tenants.Faults) error {
+// associationInvalid shows the form as it was filled in, with what is wrong under each field.
+func (s *Server) associationInvalid(c *fiber.Ctx, spec provision.NewAssociation, faults tenants.Faults) error {
 	page := views.NewAssociation{
-		Base: s.base(c), Name: views.Field{Value: wish.Name}, Slug: views.Field{Value: wish.Slug}, Once: field(c, "once"),
+		Base: s.base(c), Name: views.Field{Value: spec.Name}, Slug: views.Field{Value: spec.Slug}, Once: field(c, "once"),
 	}
 	for _, f := range faults {
 		switch f.Field {
@@ -167,7 +167,7 @@ func (s *Server) associationAgain(c *fiber.Ctx, wish provision.NewAssociation, f
 		}
 	}
 	if page.Slug.Problem != "" && page.Name.Problem == "" {
-		page.Proposal = s.freeSlug(c.UserContext(), cmp.Or(page.Proposal, wish.Slug, wish.Name))
+		page.Proposal = s.freeSlug(c.UserContext(), cmp.Or(page.Proposal, spec.Slug, spec.Name))
 	}
 	return s.render(c, fiber.StatusUnprocessableEntity, page)
 }
@@ -175,8 +175,8 @@ func (s *Server) associationAgain(c *fiber.Ctx, wish provision.NewAssociation, f
 // proposals is how many names are tried before the form proposes none.
 const proposals = 20
 
-func (s *Server) freeSlug(ctx context.Context, wish string) string {
-	base := tenants.Slugify(wish)
+func (s *Server) freeSlug(ctx context.Context, typed string) string {
+	base := tenants.Slugify(typed)
 	for i := 1; i <= proposals && len(base) > 1; i++ {
 		slug := base
 		if i > 1 {
@@ -209,11 +209,11 @@ func (s *Server) apiAssociation(c *fiber.Ctx) error {
 }
 
 func (s *Server) apiAssociationCreate(c *fiber.Ctx) error {
-	wish, err := body[api.NewAssociation](c)
+	spec, err := body[api.NewAssociation](c)
 	if err != nil {
 		return err
 	}
-	op, err := s.o.Desk.CreateAssociation(c.UserContext(), s.request(c, c.Get(api.HeaderIdempotency)),
-		provision.NewAssociation{Name: wish.Name, Slug: wish.Slug})
+	op, err := s.o.Provisioner.CreateAssociation(c.UserContext(), s.request(c, c.Get(api.HeaderIdempotency)),
+		provision.NewAssociation{Name: spec.Name, Slug: spec.Slug})
 	return s.accepted(c, op, err)
 }

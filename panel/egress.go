@@ -12,30 +12,30 @@ import (
 
 	"chatiere/panel/views"
 	"chatiere/tenants"
-	"chatiere/tenants/access"
+	"chatiere/tenants/egressgrant"
 	"chatiere/tenants/provision"
 )
 
-// AccessDesk takes in wishes that a site may reach a name, and decisions on them. It authorises each by itself.
-type AccessDesk interface {
-	Ask(ctx context.Context, r provision.Request, siteID string, wish access.Wish) (tenants.Access, error)
-	Grant(ctx context.Context, r provision.Request, siteID, id, answer string) (tenants.Access, error)
-	Refuse(ctx context.Context, r provision.Request, siteID, id, answer string) (tenants.Access, error)
-	Revoke(ctx context.Context, r provision.Request, siteID, id, answer string) (tenants.Access, error)
+// EgressGrants accepts requests for egress names and decisions on them. It authorises each by itself.
+type EgressGrants interface {
+	Ask(ctx context.Context, r provision.Request, siteID string, wish egressgrant.Request) (tenants.EgressGrant, error)
+	Grant(ctx context.Context, r provision.Request, siteID, id, answer string) (tenants.EgressGrant, error)
+	Refuse(ctx context.Context, r provision.Request, siteID, id, answer string) (tenants.EgressGrant, error)
+	Revoke(ctx context.Context, r provision.Request, siteID, id, answer string) (tenants.EgressGrant, error)
 }
 
-// WayOut reads what sites may reach, and what they tried.
-type WayOut interface {
-	// SiteAccess returns a site's wishes, whatever became of them, the newest first.
-	SiteAccess(ctx context.Context, siteID string) ([]tenants.Access, error)
-	// AccessIn returns those of all sites in a state, the newest first.
-	AccessIn(ctx context.Context, state tenants.AccessState) ([]tenants.Access, error)
+// EgressRecords reads the sites' grants and egress attempts.
+type EgressRecords interface {
+	// SiteGrants returns a site's requests in all states, the newest first.
+	SiteGrants(ctx context.Context, siteID string) ([]tenants.EgressGrant, error)
+	// GrantsIn returns those of all sites in a state, the newest first.
+	GrantsIn(ctx context.Context, state tenants.GrantState) ([]tenants.EgressGrant, error)
 	// Tries sums what a site tried since the day of that instant, the last first.
 	Tries(ctx context.Context, siteID string, since time.Time) ([]tenants.Try, error)
 }
 
-// Listed is a name that a site may reach without anybody's asking.
-type Listed struct {
+// AllowedName is a name that a site may reach without a grant.
+type AllowedName struct {
 	Name  string
 	Ports []int
 	Coop  bool // by the co-op's configuration, for all sites; else by the site's template
@@ -43,8 +43,8 @@ type Listed struct {
 
 // The page tells of a week, and of so many names of each kind.
 const (
-	triesDays = 7
-	triesRows = 100
+	attemptDays = 7
+	attemptRows = 100
 )
 
 func (s *Server) siteEgress(c *fiber.Ctx) error {
@@ -52,24 +52,24 @@ func (s *Server) siteEgress(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	wishes, err := s.o.Records.SiteAccess(c.UserContext(), x.ID)
+	wishes, err := s.o.Records.SiteGrants(c.UserContext(), x.ID)
 	if err != nil {
 		return err
 	}
-	tried, err := s.o.Records.Tries(c.UserContext(), x.ID, s.now().AddDate(0, 0, 1-triesDays))
+	tried, err := s.o.Records.Tries(c.UserContext(), x.ID, s.now().AddDate(0, 0, 1-attemptDays))
 	if err != nil {
 		return err
 	}
 	page := views.SiteEgress{
-		Base: s.base(c), ID: x.ID, Name: x.Name, Host: x.Host, Mine: visitorOf(c).Principal.RoleIn(a.Slug) != "", Days: triesDays,
-		Ask: may(c, tenants.ActAccessAsk, a.Slug), Decide: may(c, tenants.ActAccessGrant, a.Slug), Listed: s.listed(x),
+		Base: s.base(c), ID: x.ID, Name: x.Name, Host: x.Host, Mine: visitorOf(c).Principal.RoleIn(a.Slug) != "", Days: attemptDays,
+		Ask: may(c, tenants.ActAccessAsk, a.Slug), Decide: may(c, tenants.ActAccessGrant, a.Slug), Listed: s.allowedNames(x),
 	}
 	for _, w := range wishes {
-		row := wishOf(w)
+		row := grantRow(w)
 		switch w.State {
-		case tenants.AccessAsked:
+		case tenants.GrantAsked:
 			page.Open = append(page.Open, row)
-		case tenants.AccessGranted:
+		case tenants.GrantGranted:
 			page.Granted = append(page.Granted, row)
 		default:
 			page.Closed = append(page.Closed, row)
@@ -83,25 +83,25 @@ func (s *Server) siteEgress(c *fiber.Ctx) error {
 			page.Reached = append(page.Reached, row)
 		}
 	}
-	page.Refused, page.Reached = page.Refused[:min(triesRows, len(page.Refused))], page.Reached[:min(triesRows, len(page.Reached))]
+	page.Refused, page.Reached = page.Refused[:min(attemptRows, len(page.Refused))], page.Reached[:min(attemptRows, len(page.Reached))]
 	return s.render(c, fiber.StatusOK, page)
 }
 
-// listed is what the site may reach in any case; a template that is away costs the page that part alone.
-func (s *Server) listed(x tenants.Site) []views.Listed {
-	var out []views.Listed
-	for _, l := range s.o.Catalogue.Listed(x) {
-		out = append(out, views.Listed{Name: l.Name, Ports: portsText(l.Ports), Coop: l.Coop})
+// allowedNames returns the names that the site may reach without a grant; without its template the page omits them.
+func (s *Server) allowedNames(x tenants.Site) []views.AllowedName {
+	var out []views.AllowedName
+	for _, l := range s.o.Catalogue.AllowedNames(x) {
+		out = append(out, views.AllowedName{Name: l.Name, Ports: portsText(l.Ports), Coop: l.Coop})
 	}
 	return out
 }
 
 func portsText(ports []int) string { return strings.ReplaceAll(tenants.PortsText(ports), ",", ", ") }
 
-func wishOf(a tenants.Access) views.Wish {
-	w := views.Wish{
-		ID: a.ID, Name: a.Name, Ports: portsText(a.Ports), Reason: a.Reason, State: views.WishState(a.State),
-		AskedBy: person(a.AskedBy), AskedAt: a.AskedAt, DecidedBy: person(a.DecidedBy), Answer: a.Answer,
+func grantRow(a tenants.EgressGrant) views.Grant {
+	w := views.Grant{
+		ID: a.ID, Name: a.Name, Ports: portsText(a.Ports), Reason: a.Reason, State: views.GrantState(a.State),
+		AskedBy: displayName(a.AskedBy), AskedAt: a.AskedAt, DecidedBy: displayName(a.DecidedBy), Answer: a.Answer,
 	}
 	if a.DecidedAt != nil {
 		w.DecidedAt = *a.DecidedAt
@@ -109,16 +109,16 @@ func wishOf(a tenants.Access) views.Wish {
 	return w
 }
 
-// person names whoever asked or decided; whoever sits at the server has no name.
-func person(name string) string {
+// displayName returns the name of a person as shown; root on the server has none.
+func displayName(name string) string {
 	if name == tenants.Local().Name {
 		return views.OnServer
 	}
 	return name
 }
 
-// triedRow offers to ask for what was refused for want of a name on the list, unless somebody has asked already.
-func (s *Server) triedRow(t tenants.Try, x tenants.Site, wishes []tenants.Access) views.Tried {
+// triedRow renders an attempt, with a link to request the name if that would help and nobody has done so.
+func (s *Server) triedRow(t tenants.Try, x tenants.Site, wishes []tenants.EgressGrant) views.Tried {
 	row := views.Tried{
 		Name: t.Name, Port: t.Port, Failed: t.Decision == tenants.TryFailed, Reason: views.TryReasonOf(t.Reason), Count: t.Count,
 		Bytes: t.Sent + t.Received, First: t.First, Last: t.Last,
@@ -126,10 +126,10 @@ func (s *Server) triedRow(t tenants.Try, x tenants.Site, wishes []tenants.Access
 	if row.Reason == views.TryReached && t.Decision != tenants.TryAllowed {
 		row.Reason = views.TryOther
 	}
-	open := slices.ContainsFunc(wishes, func(a tenants.Access) bool {
+	open := slices.ContainsFunc(wishes, func(a tenants.EgressGrant) bool {
 		return a.State.Live() && a.Name == t.Name && (t.Port == 0 || slices.Contains(a.Ports, t.Port))
 	})
-	if _, fault := s.o.Reachable.Normalize(t.Name); fault == nil && !open && row.Reason.Listable() {
+	if _, fault := s.o.NamePolicy.Normalize(t.Name); fault == nil && !open && row.Reason.Listable() {
 		row.AskPath = views.AskPath(x.ID, t.Name, t.Port)
 	}
 	return row
@@ -149,15 +149,15 @@ func (s *Server) accessNew(c *fiber.Ctx) error {
 	})
 }
 
-// usualPort is what a name without a port is asked for.
+// usualPort is the default port of a request.
 const usualPort = "443"
 
 func (s *Server) accessAsk(c *fiber.Ctx) error {
-	wish := access.Wish{Name: field(c, "name"), Ports: portsOf(field(c, "ports")), Reason: field(c, "reason")}
-	a, err := s.o.Access.Ask(c.UserContext(), s.request(c, ""), c.Params("id"), wish)
+	request := egressgrant.Request{Name: field(c, "name"), Ports: portsOf(field(c, "ports")), Reason: field(c, "reason")}
+	a, err := s.o.Grants.Ask(c.UserContext(), s.request(c, ""), c.Params("id"), request)
 	var faults tenants.Faults
 	if errors.As(err, &faults) {
-		return s.accessAgain(c, faults)
+		return s.accessInvalid(c, faults)
 	}
 	if err != nil {
 		return err
@@ -166,7 +166,7 @@ func (s *Server) accessAsk(c *fiber.Ctx) error {
 	return seeOther(c, views.EgressPath(a.SiteID))
 }
 
-// portsOf reads "443, 587"; what is no number becomes one that no port has, and so a fault.
+// portsOf parses "443, 587"; an invalid number becomes -1, which is reported as a fault.
 func portsOf(text string) []int {
 	var ports []int
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == ';' || r == '\t' }) {
@@ -179,8 +179,8 @@ func portsOf(text string) []int {
 	return ports
 }
 
-// accessAgain shows the form as it was filled in, with what is wrong under each field.
-func (s *Server) accessAgain(c *fiber.Ctx, faults tenants.Faults) error {
+// accessInvalid shows the form as it was filled in, with what is wrong under each field.
+func (s *Server) accessInvalid(c *fiber.Ctx, faults tenants.Faults) error {
 	x, _, err := s.findSite(c, tenants.ActAccessAsk)
 	if err != nil {
 		return err
@@ -198,35 +198,35 @@ func (s *Server) accessAgain(c *fiber.Ctx, faults tenants.Faults) error {
 	return s.render(c, fiber.StatusUnprocessableEntity, page)
 }
 
-// verdict is one of the desk's decisions.
-type verdict func(ctx context.Context, r provision.Request, siteID, id, answer string) (tenants.Access, error)
+// decision is Grant, Refuse or Revoke of EgressGrants.
+type decision func(ctx context.Context, r provision.Request, siteID, id, answer string) (tenants.EgressGrant, error)
 
-func (s *Server) decide(c *fiber.Ctx, do verdict, told views.FlashKind) error {
+func (s *Server) decide(c *fiber.Ctx, do decision, message views.FlashKind) error {
 	a, err := do(c.UserContext(), s.request(c, ""), c.Params("id"), c.Params("access"), field(c, "answer"))
 	if err != nil {
 		return err
 	}
-	flash(c, told, a.Name)
+	flash(c, message, a.Name)
 	return seeOther(c, views.EgressPath(a.SiteID))
 }
 
 func (s *Server) accessGrant(c *fiber.Ctx) error {
-	return s.decide(c, s.o.Access.Grant, views.FlashAccessGranted)
+	return s.decide(c, s.o.Grants.Grant, views.FlashAccessGranted)
 }
 
 func (s *Server) accessRefuse(c *fiber.Ctx) error {
-	return s.decide(c, s.o.Access.Refuse, views.FlashAccessRefused)
+	return s.decide(c, s.o.Grants.Refuse, views.FlashAccessRefused)
 }
 
 func (s *Server) accessRevoke(c *fiber.Ctx) error {
-	return s.decide(c, s.o.Access.Revoke, views.FlashAccessRevoked)
+	return s.decide(c, s.o.Grants.Revoke, views.FlashAccessRevoked)
 }
 
-// askedNeeds are wishes that wait for a volunteer.
+// askedNeeds returns the requests that wait for a volunteer.
 func (s *Server) askedNeeds(c *fiber.Ctx, rows []views.SiteRow) []views.Need {
-	open, err := s.o.Records.AccessIn(c.UserContext(), tenants.AccessAsked)
+	open, err := s.o.Records.GrantsIn(c.UserContext(), tenants.GrantAsked)
 	if err != nil {
-		s.log.Warn("wishes for access not read", "error", err)
+		s.log.Warn("egress requests not read", "error", err)
 		return nil
 	}
 	since := map[string]time.Time{}

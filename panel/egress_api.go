@@ -5,21 +5,21 @@ import (
 
 	"chatiere/panel/api"
 	"chatiere/tenants"
-	"chatiere/tenants/access"
+	"chatiere/tenants/egressgrant"
 )
 
-// apiEgress tells what a site may reach, and by whom.
+// apiEgress lists what a site may reach and why.
 func (s *Server) apiEgress(c *fiber.Ctx) error {
 	x, _, err := s.findSite(c, tenants.ActEgressShow)
 	if err != nil {
 		return err
 	}
-	wishes, err := s.o.Records.SiteAccess(c.UserContext(), x.ID)
+	wishes, err := s.o.Records.SiteGrants(c.UserContext(), x.ID)
 	if err != nil {
 		return err
 	}
 	out := api.Egress{Allowed: []api.Reachable{}, Access: []api.Access{}}
-	for _, l := range s.o.Catalogue.Listed(x) {
+	for _, l := range s.o.Catalogue.AllowedNames(x) {
 		from := api.FromTemplate
 		if l.Coop {
 			from = api.FromCoop
@@ -27,7 +27,7 @@ func (s *Server) apiEgress(c *fiber.Ctx) error {
 		out.Allowed = append(out.Allowed, api.Reachable{Name: l.Name, Ports: l.Ports, From: from})
 	}
 	for _, a := range wishes {
-		if a.State == tenants.AccessGranted {
+		if a.State == tenants.GrantGranted {
 			out.Allowed = append(out.Allowed, api.Reachable{Name: a.Name, Ports: a.Ports, From: api.FromSite})
 		}
 		out.Access = append(out.Access, apiAccessOf(a))
@@ -41,7 +41,7 @@ func (s *Server) apiTries(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	tried, err := s.o.Records.Tries(c.UserContext(), x.ID, s.now().AddDate(0, 0, 1-c.QueryInt("days", triesDays)))
+	tried, err := s.o.Records.Tries(c.UserContext(), x.ID, s.now().AddDate(0, 0, 1-c.QueryInt("days", attemptDays)))
 	if err != nil {
 		return err
 	}
@@ -53,19 +53,19 @@ func (s *Server) apiTries(c *fiber.Ctx) error {
 	}))
 }
 
-// apiAccessList lists what waits for a decision, on all sites.
+// apiAccessList lists the open requests of all sites.
 func (s *Server) apiAccessList(c *fiber.Ctx) error {
 	if err := s.authorize(c, tenants.ActAccessList, ""); err != nil {
 		return err
 	}
-	open, err := s.o.Records.AccessIn(c.UserContext(), tenants.AccessAsked)
+	open, err := s.o.Records.GrantsIn(c.UserContext(), tenants.GrantAsked)
 	if err != nil {
 		return err
 	}
 	return c.JSON(listOf(open, apiAccessOf))
 }
 
-func apiAccessOf(a tenants.Access) api.Access {
+func apiAccessOf(a tenants.EgressGrant) api.Access {
 	return api.Access{
 		ID: a.ID, Site: a.SiteID, Name: a.Name, Ports: a.Ports, Reason: a.Reason, State: string(a.State), AskedBy: a.AskedBy, AskedAt: a.AskedAt,
 		DecidedBy: a.DecidedBy, DecidedAt: a.DecidedAt, Answer: a.Answer,
@@ -73,18 +73,18 @@ func apiAccessOf(a tenants.Access) api.Access {
 }
 
 func (s *Server) apiAccessAsk(c *fiber.Ctx) error {
-	wish, err := body[api.NewAccess](c)
+	request, err := body[api.NewAccess](c)
 	if err != nil {
 		return err
 	}
-	a, err := s.o.Access.Ask(c.UserContext(), s.request(c, ""), c.Params("id"), access.Wish{Name: wish.Name, Ports: wish.Ports, Reason: wish.Reason})
+	a, err := s.o.Grants.Ask(c.UserContext(), s.request(c, ""), c.Params("id"), egressgrant.Request{Name: request.Name, Ports: request.Ports, Reason: request.Reason})
 	if err != nil {
 		return err
 	}
 	return c.Status(fiber.StatusCreated).JSON(apiAccessOf(a))
 }
 
-func (s *Server) apiDecide(c *fiber.Ctx, do verdict) error {
+func (s *Server) apiDecide(c *fiber.Ctx, do decision) error {
 	said, err := body[api.Verdict](c)
 	if err != nil {
 		return err
@@ -96,6 +96,6 @@ func (s *Server) apiDecide(c *fiber.Ctx, do verdict) error {
 	return c.JSON(apiAccessOf(a))
 }
 
-func (s *Server) apiAccessGrant(c *fiber.Ctx) error  { return s.apiDecide(c, s.o.Access.Grant) }
-func (s *Server) apiAccessRefuse(c *fiber.Ctx) error { return s.apiDecide(c, s.o.Access.Refuse) }
-func (s *Server) apiAccessRevoke(c *fiber.Ctx) error { return s.apiDecide(c, s.o.Access.Revoke) }
+func (s *Server) apiAccessGrant(c *fiber.Ctx) error  { return s.apiDecide(c, s.o.Grants.Grant) }
+func (s *Server) apiAccessRefuse(c *fiber.Ctx) error { return s.apiDecide(c, s.o.Grants.Refuse) }
+func (s *Server) apiAccessRevoke(c *fiber.Ctx) error { return s.apiDecide(c, s.o.Grants.Revoke) }

@@ -59,7 +59,7 @@ func TestAManagerSeesWhatTheSiteTriedAndAsksForItFromThere(t *testing.T) {
 	w.contains(w.do(manager, ask{path: page}), []string{"Une demande attend une réponse", "la carte", "Une personne de la coopérative va la lire"}, []string{form, "/grant"})
 	w.contains(w.do(admin, ask{path: "/"}), []string{"Une demande d’accès attend pour " + x.Host, page}, nil)
 
-	all, err := w.records.SiteAccess(t.Context(), x.ID)
+	all, err := w.records.SiteGrants(t.Context(), x.ID)
 	if err != nil || len(all) != 1 {
 		t.Fatalf("%v, %v", all, err)
 	}

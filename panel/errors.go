@@ -28,8 +28,8 @@ var (
 	errMalformed = errors.New("malformed request")
 )
 
-// answer is how an error is told.
-type answer struct {
+// errorResponse is how an error is presented.
+type errorResponse struct {
 	is      error
 	status  int
 	code    api.Code
@@ -37,8 +37,8 @@ type answer struct {
 	message string // for programs and the command line; pages have their own words
 }
 
-// answers is the one table from errors to what people get; the first that matches counts.
-var answers = []answer{
+// errorResponses maps errors to responses; the first match counts.
+var errorResponses = []errorResponse{
 	{tenants.ErrUnauthenticated, 401, api.CodeUnauthenticated, views.TroubleRefused, "Nobody is signed in, or the token is not valid (any more)."},
 	{errStaleRights, 503, api.CodeUnavailable, views.TroubleIdentityDown, "The identity provider does not answer; changes are refused until it does."},
 	{errStaleForm, 403, api.CodeStaleForm, views.TroubleStaleForm, "The form is too old or came from elsewhere."},
@@ -65,11 +65,11 @@ var answers = []answer{
 	{context.Canceled, 503, api.CodeUnavailable, views.TroubleUnavailable, "The panel is restarting. Try again in a minute."},
 }
 
-// unforeseen is what people get for everything else: nothing but the request's id.
-var unforeseen = answer{nil, 500, api.CodeInternal, views.TroubleInternal, "Something went wrong. The co-op finds it by the request id."}
+// internalError is the response for all other errors, with the request's id only.
+var internalError = errorResponse{nil, 500, api.CodeInternal, views.TroubleInternal, "Something went wrong. The co-op finds it by the request id."}
 
-// framework translates the statuses that Fiber answers by itself.
-var framework = map[int]answer{
+// fiberErrors maps the statuses of Fiber's own errors.
+var fiberErrors = map[int]errorResponse{
 	400: {nil, 400, api.CodeMalformed, views.TroubleMalformed, "The request cannot be read."},
 	404: {nil, 404, api.CodeNotFound, views.TroubleNotFound, "There is no such page."},
 	405: {nil, 405, api.CodeMethod, views.TroubleMalformed, "This address does not take that method."},
@@ -80,35 +80,35 @@ var framework = map[int]answer{
 	502: {nil, 400, api.CodeMalformed, views.TroubleMalformed, "The request broke off."}, // its sender went away
 }
 
-func answerTo(err error) answer {
-	for _, a := range answers {
+func responseFor(err error) errorResponse {
+	for _, a := range errorResponses {
 		if errors.Is(err, a.is) {
 			return a
 		}
 	}
 	var broken *net.OpError
 	if errors.As(err, &broken) {
-		return answerTo(tenants.ErrUnavailable)
+		return responseFor(tenants.ErrUnavailable)
 	}
 	var own *fiber.Error
 	if errors.As(err, &own) {
-		if a, ok := framework[own.Code]; ok {
+		if a, ok := fiberErrors[own.Code]; ok {
 			return a
 		}
 	}
-	return unforeseen
+	return internalError
 }
 
-// fail is Fiber's error handler: the cause goes to the log under the request's id, and people get words.
+// fail is Fiber's error handler: it logs the cause under the request's id and sends the response for it.
 func (s *Server) fail(c *fiber.Ctx, err error) error {
 	if middleware.RequestIDOf(c) == "" { // it could not even be read
 		middleware.Identify(c)
 		s.protect(c)
 	}
-	a := answerTo(err)
+	a := responseFor(err)
 	s.logFailure(c, a, err)
 	if a.status == fiber.StatusTooManyRequests {
-		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(waitOf(err)/time.Second)))
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(retryAfter(err)/time.Second)))
 	}
 	if isAPI(c) {
 		return c.Status(a.status).JSON(envelope(a, err, middleware.RequestIDOf(c)))
@@ -120,13 +120,13 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 		Base: s.base(c), Kind: s.troubleFor(c, a), RequestID: middleware.RequestIDOf(c), Return: returnPath(c),
 	}
 	if page.Kind == views.TroubleTooMany {
-		page.Wait = int((waitOf(err) + time.Minute - 1) / time.Minute)
+		page.Wait = int((retryAfter(err) + time.Minute - 1) / time.Minute)
 	}
 	return s.render(c, a.status, page)
 }
 
-// waitOf is how long somebody should wait who was told that they try too much, in whole seconds.
-func waitOf(err error) time.Duration {
+// retryAfter returns the wait time of a limit error, in whole seconds.
+func retryAfter(err error) time.Duration {
 	var many *auth.LimitError
 	if !errors.As(err, &many) {
 		return time.Minute
@@ -134,7 +134,7 @@ func waitOf(err error) time.Duration {
 	return many.Wait.Truncate(time.Second) + time.Second
 }
 
-func (s *Server) logFailure(c *fiber.Ctx, a answer, err error) {
+func (s *Server) logFailure(c *fiber.Ctx, a errorResponse, err error) {
 	v := visitorOf(c)
 	attributes := []any{"request_id", middleware.RequestIDOf(c), "method", c.Method(), "path", c.Path(), "status", a.status,
 		"principal", v.Principal.ID, "error", err}
@@ -146,7 +146,7 @@ func (s *Server) logFailure(c *fiber.Ctx, a answer, err error) {
 }
 
 // troubleFor tells a member of the association that its managers may do what they may not.
-func (s *Server) troubleFor(c *fiber.Ctx, a answer) views.TroubleKind {
+func (s *Server) troubleFor(c *fiber.Ctx, a errorResponse) views.TroubleKind {
 	if a.trouble != views.TroubleRefused || a.status != 403 {
 		return a.trouble
 	}
@@ -158,7 +158,7 @@ func (s *Server) troubleFor(c *fiber.Ctx, a answer) views.TroubleKind {
 	return a.trouble
 }
 
-func envelope(a answer, err error, requestID string) api.Envelope {
+func envelope(a errorResponse, err error, requestID string) api.Envelope {
 	e := api.Error{Code: a.code, Message: a.message, RequestID: requestID}
 	var faults tenants.Faults
 	if errors.As(err, &faults) {

@@ -10,14 +10,14 @@ import (
 	"chatiere/tenants/operations"
 )
 
-// shown are the states of sites in lists; the bin has its own.
-var shown = []tenants.SiteState{tenants.StateCreating, tenants.StateReady, tenants.StateSuspended}
+// listedStates are the states of sites in lists; the bin has its own.
+var listedStates = []tenants.SiteState{tenants.StateCreating, tenants.StateReady, tenants.StateSuspended}
 
 // findSite reads the site of the path and authorises the visitor for it.
 func (s *Server) findSite(c *fiber.Ctx, act tenants.Action) (tenants.Site, tenants.Association, error) {
 	x, err := s.o.Records.Site(c.UserContext(), c.Params("id"))
 	if err != nil {
-		return x, tenants.Association{}, concealed(c, err)
+		return x, tenants.Association{}, hideNotFound(c, err)
 	}
 	a, err := s.o.Records.Association(c.UserContext(), x.AssociationID)
 	if err != nil {
@@ -49,7 +49,7 @@ func (s *Server) findAssociation(c *fiber.Ctx) (tenants.Association, error) {
 func (s *Server) findOperation(c *fiber.Ctx) (operations.Operation, tenants.Association, error) {
 	op, err := s.o.Records.Operation(c.UserContext(), c.Params("id"))
 	if err != nil {
-		return op, tenants.Association{}, concealed(c, err)
+		return op, tenants.Association{}, hideNotFound(c, err)
 	}
 	var a tenants.Association
 	if op.AssociationID != "" {
@@ -60,8 +60,8 @@ func (s *Server) findOperation(c *fiber.Ctx) (operations.Operation, tenants.Asso
 	return op, a, s.authorize(c, tenants.ActOperationShow, a.Slug)
 }
 
-// concealed keeps "no such thing" from telling somebody who is not signed in more than "sign in".
-func concealed(c *fiber.Ctx, err error) error {
+// hideNotFound replaces "not found" by "sign in" for visitors who are not signed in.
+func hideNotFound(c *fiber.Ctx, err error) error {
 	missing := errors.Is(err, tenants.ErrNotFound) || errors.Is(err, operations.ErrNotFound)
 	if missing && visitorOf(c).Principal.Kind == tenants.KindAnonymous {
 		return tenants.ErrUnauthenticated
@@ -69,32 +69,32 @@ func concealed(c *fiber.Ctx, err error) error {
 	return err
 }
 
-// may tells whether a page should offer an act. It guards nothing: the act itself is authorised when it is asked for.
+// may reports whether a page should offer an action. It protects nothing: the action is authorised when it is requested.
 func may(c *fiber.Ctx, act tenants.Action, slug string) bool {
 	return tenants.Authorize(visitorOf(c).Principal, act, slug) == nil
 }
 
-// circle is the associations somebody belongs to, or all of them for those who look after the co-op.
-type circle struct {
+// scope is the set of associations that a visitor may see: their own, or all of them for volunteers.
+type scope struct {
 	ids  []string // nil: no bound
 	byID map[string]tenants.Association
 }
 
-func (s *Server) circleOf(ctx context.Context, p tenants.Principal) (circle, error) {
+func (s *Server) scopeOf(ctx context.Context, p tenants.Principal) (scope, error) {
 	if tenants.Authorize(p, tenants.ActSitesListAll, "") == nil {
 		all, err := s.o.Records.Associations(ctx)
-		return circle{byID: byID(all)}, err
+		return scope{byID: byID(all)}, err
 	}
 	slugs := slugsOf(p)
 	if len(slugs) == 0 {
-		return circle{ids: []string{}}, nil
+		return scope{ids: []string{}}, nil
 	}
 	own, err := s.o.Records.AssociationsBySlugs(ctx, slugs)
-	return bounded(own...), err
+	return newScope(own...), err
 }
 
-func bounded(list ...tenants.Association) circle {
-	k := circle{ids: []string{}, byID: byID(list)}
+func newScope(list ...tenants.Association) scope {
+	k := scope{ids: []string{}, byID: byID(list)}
 	for _, a := range list {
 		k.ids = append(k.ids, a.ID)
 	}
@@ -109,15 +109,15 @@ func byID(list []tenants.Association) map[string]tenants.Association {
 	return out
 }
 
-// sitesIn lists a circle's sites. An empty circle has none, whatever the store makes of an empty list.
-func (s *Server) sitesIn(ctx context.Context, k circle, states []tenants.SiteState, search string) ([]tenants.Site, error) {
+// sitesIn lists the sites of a scope. An empty scope has none, whatever the store returns for an empty list.
+func (s *Server) sitesIn(ctx context.Context, k scope, states []tenants.SiteState, search string) ([]tenants.Site, error) {
 	if k.ids != nil && len(k.ids) == 0 {
 		return nil, nil
 	}
 	return s.o.Records.Sites(ctx, k.ids, states, search)
 }
 
-func (s *Server) operationsIn(ctx context.Context, k circle, f operations.Filter) ([]operations.Operation, error) {
+func (s *Server) operationsIn(ctx context.Context, k scope, f operations.Filter) ([]operations.Operation, error) {
 	if k.ids != nil && len(k.ids) == 0 {
 		return nil, nil
 	}

@@ -12,20 +12,20 @@ import (
 	"chatiere/tenants"
 )
 
-// endedLately is how long the page of the platform tells of what is over.
-const endedLately = 7 * 24 * time.Hour
+// recentlyEnded is how long the platform's page shows findings that have ended.
+const recentlyEnded = 7 * 24 * time.Hour
 
-// platform is the state of the platform and everything it noticed.
+// platform shows the state of the platform and its findings.
 func (s *Server) platform(c *fiber.Ctx) error {
 	if err := s.authorize(c, tenants.ActPlatformShow, ""); err != nil {
 		return err
 	}
-	found, err := s.o.Records.Findings(c.UserContext(), tenants.FindingFilter{EndedAfter: s.now().Add(-endedLately)})
+	found, err := s.o.Records.Findings(c.UserContext(), tenants.FindingFilter{EndedAfter: s.now().Add(-recentlyEnded)})
 	if err != nil {
 		return err
 	}
 	page := views.Platform{Base: s.base(c)}
-	page.Parts, page.Silent = s.parts(c.UserContext())
+	page.Parts, page.Silent = s.containers(c.UserContext())
 	if page.Silent {
 		page.Revival, _ = s.o.Records.Revival(c.UserContext()) // without it the page still says that nobody answers
 	}
@@ -56,7 +56,7 @@ func (s *Server) hostsOf(ctx context.Context, found []tenants.Finding) (map[stri
 	return hosts, err
 }
 
-// findingOf is a finding as a page tells it; hosts are the addresses of sites it may be about.
+// findingOf renders a finding; hosts are the addresses of sites it may be about.
 func findingOf(f tenants.Finding, hosts map[string]string) views.Finding {
 	out := views.Finding{Code: string(f.Code), Args: argsOf(f), Level: views.FindingLevel(f.Level), About: f.Subject, Since: f.Since}
 	if host := hosts[f.Subject]; host != "" {
@@ -77,7 +77,7 @@ func argsOf(f tenants.Finding) map[string]string {
 	return args
 }
 
-// siteFindings are what was noticed about a site, for those who may know. A page without them is better than none.
+// siteFindings returns the findings about a site, if the visitor may see them. An error is only logged.
 func (s *Server) siteFindings(c *fiber.Ctx, x tenants.Site, a tenants.Association) []views.Finding {
 	if !may(c, tenants.ActSiteFindings, a.Slug) {
 		return nil
@@ -125,7 +125,7 @@ func (s *Server) authorizeFindings(c *fiber.Ctx, siteID string) error {
 	}
 	x, err := s.o.Records.Site(c.UserContext(), siteID)
 	if err != nil {
-		return concealed(c, err)
+		return hideNotFound(c, err)
 	}
 	a, err := s.o.Records.Association(c.UserContext(), x.AssociationID)
 	if err != nil {

@@ -93,16 +93,18 @@ func TestTheDoctorTellsFindings(t *testing.T) {
 
 // lookout answers for the worker.
 type lookout struct {
-	parts []panel.Part
+	parts []panel.PlatformContainer
 	err   error
 }
 
-func (l *lookout) Parts(context.Context) ([]panel.Part, error) { return l.parts, l.err }
+func (l *lookout) Containers(context.Context) ([]panel.PlatformContainer, error) {
+	return l.parts, l.err
+}
 
 func TestThePlatformsPageShowsItsPartsAndWhatToTypeWhenNobodyLooks(t *testing.T) {
 	w := newWorld(t)
 	admin := w.signIn(ana)
-	w.watch.parts = []panel.Part{
+	w.watch.parts = []panel.PlatformContainer{
 		{Role: "proxy", Container: "chatiere-test-proxy", State: "running", Health: "healthy", Since: w.clock.Now()},
 		{Role: "mariadb", Container: "chatiere-test-mariadb", State: "restarting", Restarts: 7},
 		{Role: "gateway", Container: "chatiere-test-gateway", State: "running", Health: "unhealthy"},

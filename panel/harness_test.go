@@ -22,7 +22,7 @@ import (
 	"chatiere/panel/auth/authtest"
 	"chatiere/panel/views"
 	"chatiere/tenants"
-	"chatiere/tenants/access"
+	"chatiere/tenants/egressgrant"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
 	"chatiere/tenants/provision/provisiontest"
@@ -35,8 +35,8 @@ const (
 
 type catalogue struct{}
 
-func (catalogue) Listed(tenants.Site) []panel.Listed {
-	return []panel.Listed{{Name: "*.wordpress.org", Ports: []int{443}}, {Name: "smtp.lilas.example", Ports: []int{465, 587}, Coop: true}}
+func (catalogue) AllowedNames(tenants.Site) []panel.AllowedName {
+	return []panel.AllowedName{{Name: "*.wordpress.org", Ports: []int{443}}, {Name: "smtp.lilas.example", Ports: []int{465, 587}, Coop: true}}
 }
 
 func (catalogue) Templates() []panel.Template {
@@ -64,7 +64,7 @@ type world struct {
 	edge    *http.Client
 	local   *http.Client
 	address atomic.Int64
-	access  *access.Desk
+	access  *egressgrant.Requests
 	nudges  atomic.Int64 // of the worker, about lists
 	stop    func()
 }
@@ -105,8 +105,8 @@ func stillWorld(t *testing.T) *world {
 		Records: w.records, Queue: w.records.Records, Registry: registry, Catalogue: provisiontest.Templates{},
 		Hosts: tenants.Hosts{Domain: "lilas.example", Platform: []string{"panel.lilas.example"}}, Now: w.clock.Now,
 	}
-	w.access = &access.Desk{
-		Records: w.records, Reachable: tenants.Reachable{Platform: []string{"panel.lilas.example"}}, Now: w.clock.Now,
+	w.access = &egressgrant.Requests{
+		Records: w.records, Reachable: tenants.NamePolicy{Platform: []string{"panel.lilas.example"}}, Now: w.clock.Now,
 		Nudge: func() { w.nudges.Add(1) },
 	}
 	w.server = w.newServer(registry)
@@ -126,7 +126,7 @@ func (w *world) newServer(registry *operations.Registry) *panel.Server {
 		Instance: "test", DataRoot: "/var/lib/chatiere-test", MailHourly: 200, EdgeSocket: filepath.Join(dir, "e"), LocalSocket: filepath.Join(dir, "l"),
 		Identity:   auth.Identity{Issuer: w.issuer.URL, ClientID: w.issuer.ClientID, ClientSecret: w.issuer.Secret, Rights: auth.RightsGroups, Client: &http.Client{Timeout: 5 * time.Second}},
 		SessionKey: []byte("0123456789abcdef0123456789abcdef"), Heartbeat: 30 * time.Millisecond,
-		Records: w.records, People: w.store, Store: w.store, Desk: w.desk, Access: w.access, Reachable: w.access.Reachable, Catalogue: catalogue{}, Doctor: doctor{}, Watch: &w.watch, Entries: entries,
+		Records: w.records, People: w.store, Store: w.store, Provisioner: w.desk, Grants: w.access, NamePolicy: w.access.Reachable, Catalogue: catalogue{}, Doctor: doctor{}, Monitor: &w.watch, Entries: entries,
 		Former: map[string][]assertion.Identity{"ana": {{Issuer: "https://old.example/realms/x", Subject: "6c1f"}}},
 		PastPivot: func(op operations.Operation) bool {
 			plan, err := registry.Plan(op.Kind, op.PlanVersion)

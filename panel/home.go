@@ -18,14 +18,14 @@ func (s *Server) home(c *fiber.Ctx) error {
 		return err
 	}
 	p := visitorOf(c).Principal
-	k, err := s.circleOf(c.UserContext(), p)
+	k, err := s.scopeOf(c.UserContext(), p)
 	if err != nil {
 		return err
 	}
 	if k.ids != nil && len(k.ids) == 0 && p.CoopAdmin {
 		return tenants.ErrStepUp // "your association has no site yet" would lead a volunteer astray
 	}
-	sites, err := s.sitesIn(c.UserContext(), k, shown, "")
+	sites, err := s.sitesIn(c.UserContext(), k, listedStates, "")
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (s *Server) home(c *fiber.Ctx) error {
 	return s.render(c, fiber.StatusOK, page)
 }
 
-func (s *Server) siteRows(ctx context.Context, k circle, sites []tenants.Site) []views.SiteRow {
+func (s *Server) siteRows(ctx context.Context, k scope, sites []tenants.Site) []views.SiteRow {
 	requests := s.requestsToday(ctx, sites)
 	rows := make([]views.SiteRow, 0, len(sites))
 	for _, x := range sites {
@@ -52,10 +52,10 @@ func (s *Server) siteRows(ctx context.Context, k circle, sites []tenants.Site) [
 	return rows
 }
 
-// todaysSites is how many sites the home page shows.
-const todaysSites = 8
+// homeSites is how many sites the home page shows.
+const homeSites = 8
 
-func (s *Server) today(c *fiber.Ctx, k circle, sites []tenants.Site, rows []views.SiteRow) (views.Today, error) {
+func (s *Server) today(c *fiber.Ctx, k scope, sites []tenants.Site, rows []views.SiteRow) (views.Today, error) {
 	live, err := s.o.Records.Operations(c.UserContext(), operations.Filter{LiveOnly: true})
 	if err != nil {
 		return views.Today{}, err
@@ -78,7 +78,7 @@ func (s *Server) today(c *fiber.Ctx, k circle, sites []tenants.Site, rows []view
 		}
 	}
 	worstFirst(rows)
-	page.Sites = rows[:min(todaysSites, len(rows))]
+	page.Sites = rows[:min(homeSites, len(rows))]
 	return page, nil
 }
 
@@ -118,7 +118,7 @@ func outdated(rows []views.SiteRow) int {
 func urgent(f tenants.Finding) bool { return f.Level != tenants.LevelNote }
 
 // subjects names what operations work on, from what the page has read already.
-func subjects(k circle, sites []tenants.Site) func(operations.Operation) string {
+func subjects(k scope, sites []tenants.Site) func(operations.Operation) string {
 	hosts := make(map[string]string, len(sites))
 	for _, x := range sites {
 		hosts[x.ID] = x.Host
@@ -134,16 +134,16 @@ func subjects(k circle, sites []tenants.Site) func(operations.Operation) string 
 	}
 }
 
-var badness = map[views.SiteState]int{
+var severity = map[views.SiteState]int{
 	views.SiteDown: 0, views.SiteUnknown: 1, views.SiteCreating: 2, views.SiteChanging: 3, views.SiteSuspended: 4,
 }
 
 func worstFirst(rows []views.SiteRow) {
 	rank := func(r views.SiteRow) int {
-		if n, ok := badness[r.State]; ok {
+		if n, ok := severity[r.State]; ok {
 			return n
 		}
-		return len(badness)
+		return len(severity)
 	}
 	slices.SortStableFunc(rows, func(a, b views.SiteRow) int { return cmp.Compare(rank(a), rank(b)) })
 }

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// mailsShown is how many mails a site's page tells of, mailsTold how many a program is told of that names no number.
-	mailsShown = 10
-	mailsTold  = 100
+	// pageMails is how many mails a site's page tells of, mailsTold how many a program is told of that names no number.
+	pageMails = 10
+	apiMails  = 100
 )
 
 // siteMail is what became of a site's mail, for those who may know. A page without it is better than none.
@@ -23,7 +23,7 @@ func (s *Server) siteMail(c *fiber.Ctx, x tenants.Site, a tenants.Association) *
 		return nil
 	}
 	now := s.now()
-	list, err := s.o.Records.Mails(c.UserContext(), x.ID, mailsShown)
+	list, err := s.o.Records.Mails(c.UserContext(), x.ID, pageMails)
 	if err == nil {
 		var figures tenants.MailFigures
 		if figures, err = s.o.Records.MailFigures(c.UserContext(), x.ID, now); err == nil {
@@ -58,7 +58,7 @@ func (s *Server) apiMail(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	list, err := s.o.Records.Mails(c.UserContext(), x.ID, c.QueryInt("limit", mailsTold))
+	list, err := s.o.Records.Mails(c.UserContext(), x.ID, c.QueryInt("limit", apiMails))
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (s *Server) operation(c *fiber.Ctx) error {
 func over(op operations.Operation) bool { return op.State.Ended() || op.State == operations.Stuck }
 
 func (s *Server) operationCancel(c *fiber.Ctx) error {
-	if err := s.o.Desk.CancelOperation(c.UserContext(), s.request(c, ""), c.Params("id")); err != nil {
+	if err := s.o.Provisioner.CancelOperation(c.UserContext(), s.request(c, ""), c.Params("id")); err != nil {
 		return err
 	}
 	flash(c, views.FlashCancelAsked, "")
@@ -52,7 +52,7 @@ func (s *Server) operationCancel(c *fiber.Ctx) error {
 }
 
 func (s *Server) operationRetry(c *fiber.Ctx) error {
-	if err := s.o.Desk.RetryOperation(c.UserContext(), s.request(c, ""), c.Params("id")); err != nil {
+	if err := s.o.Provisioner.RetryOperation(c.UserContext(), s.request(c, ""), c.Params("id")); err != nil {
 		return err
 	}
 	return seeOther(c, views.OperationPath(c.Params("id")))
@@ -60,7 +60,7 @@ func (s *Server) operationRetry(c *fiber.Ctx) error {
 
 // apiOperations lists the visitor's operations, newest first: ?association=, ?site=, ?live=true, ?limit=.
 func (s *Server) apiOperations(c *fiber.Ctx) error {
-	k, err := s.circleAsked(c)
+	k, err := s.requestedScope(c)
 	if err != nil {
 		return err
 	}
@@ -90,20 +90,20 @@ func (s *Server) apiOperation(c *fiber.Ctx) error {
 		if err != nil || patience < 0 {
 			return tenants.Faults{{Field: "wait", Code: "malformed"}}
 		}
-		op = s.watch.until(c.UserContext(), op, min(patience, maxWait))
+		op = s.feed.until(c.UserContext(), op, min(patience, maxWait))
 	}
 	return c.JSON(operationOf(op, a.Slug, may(c, tenants.ActDoctor, "")))
 }
 
 func (s *Server) apiOperationCancel(c *fiber.Ctx) error {
-	if err := s.o.Desk.CancelOperation(c.UserContext(), s.request(c, ""), c.Params("id")); err != nil {
+	if err := s.o.Provisioner.CancelOperation(c.UserContext(), s.request(c, ""), c.Params("id")); err != nil {
 		return err
 	}
 	return c.SendStatus(fiber.StatusNoContent)
 }
 
 func (s *Server) apiOperationRetry(c *fiber.Ctx) error {
-	if err := s.o.Desk.RetryOperation(c.UserContext(), s.request(c, ""), c.Params("id")); err != nil {
+	if err := s.o.Provisioner.RetryOperation(c.UserContext(), s.request(c, ""), c.Params("id")); err != nil {
 		return err
 	}
 	return c.SendStatus(fiber.StatusNoContent)

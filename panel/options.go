@@ -15,7 +15,7 @@ import (
 	"chatiere/tenants/operations"
 )
 
-// Options is what the panel is made of.
+// Options configure the panel.
 type Options struct {
 	PublicURL   string // such as "https://panel.lilas.coop:8443", without a slash at the end
 	SitesDomain string // such as "lilas.coop"
@@ -34,17 +34,17 @@ type Options struct {
 	Limits     auth.Limits
 	Heartbeat  time.Duration // between signs of life on a stream, where rights are looked at again; 0: 15 s
 
-	Records   Records
-	People    auth.MemberStore
-	Store     auth.Store
-	Desk      Desk
-	Access    AccessDesk
-	Reachable tenants.Reachable // names that can be asked for
-	Catalogue Catalogue
-	Entries   Entries                         // nil: nobody enters a site from here
-	Former    map[string][]assertion.Identity // who people were at a former issuer, by their subject now
-	Watch     Watch                           // nil: the state of the platform's parts is not known
-	Doctor    Doctor                          // nil: asking for it answers that it is not available
+	Records     Records
+	People      auth.MemberStore
+	Store       auth.Store
+	Provisioner Provisioner
+	Grants      EgressGrants
+	NamePolicy  tenants.NamePolicy // names that can be asked for
+	Catalogue   Catalogue
+	Entries     Entries                         // nil: nobody enters a site from here
+	Former      map[string][]assertion.Identity // who people were at a former issuer, by their subject now
+	Monitor     PlatformMonitor                 // nil: the state of the platform's parts is not known
+	Doctor      Doctor                          // nil: asking for it answers that it is not available
 	// Identities ends sessions at the issuer; nil where nobody may.
 	Identities Identities
 	// PastPivot tells that an operation can only go on; nil: never known, so that the use cases alone decide.
@@ -76,7 +76,7 @@ func (o Options) check() error {
 	var missing []error
 	for name, there := range map[string]bool{
 		"PublicURL": o.PublicURL != "", "SitesDomain": o.SitesDomain != "", "Identity.Client": o.Identity.Client != nil,
-		"Records": o.Records != nil, "People": o.People != nil, "Store": o.Store != nil, "Desk": o.Desk != nil, "Access": o.Access != nil,
+		"Records": o.Records != nil, "People": o.People != nil, "Store": o.Store != nil, "Desk": o.Provisioner != nil, "Access": o.Grants != nil,
 		"Catalogue": o.Catalogue != nil, "Views": o.Views != nil, "Assets": o.Assets != nil, "Log": o.Log != nil,
 	} {
 		if !there {

@@ -40,7 +40,7 @@ func (s *Server) apiDoctor(c *fiber.Ctx) error {
 }
 
 func (s *Server) apiBreakGlass(c *fiber.Ctx) error {
-	key, until, err := s.glass.Issue(c.UserContext(), visitorOf(c).Principal)
+	key, until, err := s.breakGlass.Issue(c.UserContext(), visitorOf(c).Principal)
 	if err != nil {
 		return err
 	}
@@ -57,23 +57,23 @@ func (s *Server) workerAdvice(ctx context.Context, otherwise string) string {
 	return "The worker does not answer: sites go on, but nothing is made, changed or repaired. Type on the server: " + command
 }
 
-// parts tells how the platform's containers are; silent is true when the worker, which looks, does not answer.
-func (s *Server) parts(ctx context.Context) (parts []views.Component, silent bool) {
-	if s.o.Watch == nil {
+// containers tells how the platform's containers are; silent is true when the worker, which looks, does not answer.
+func (s *Server) containers(ctx context.Context) (parts []views.Component, silent bool) {
+	if s.o.Monitor == nil {
 		return nil, false
 	}
-	found, err := s.o.Watch.Parts(ctx)
+	found, err := s.o.Monitor.Containers(ctx)
 	if err != nil {
 		s.log.WarnContext(ctx, "the state of the platform's parts is not known", "error", err)
 		return nil, true
 	}
 	for _, p := range found {
-		parts = append(parts, views.Component{Role: p.Role, Container: p.Container, State: partState(p), Since: p.Since, Restarts: p.Restarts})
+		parts = append(parts, views.Component{Role: p.Role, Container: p.Container, State: containerState(p), Since: p.Since, Restarts: p.Restarts})
 	}
 	return parts, false
 }
 
-func partState(p Part) views.PartState {
+func containerState(p PlatformContainer) views.PartState {
 	switch {
 	case p.State == "running" && p.Health == "unhealthy":
 		return views.PartIll

@@ -10,8 +10,8 @@ import (
 	"chatiere/tenants/provision"
 )
 
-// Desk takes in wishes. It authorises each by itself; handlers must not do so a second time.
-type Desk interface {
+// Provisioner accepts requests for changes. It authorises each by itself; handlers must not do so a second time.
+type Provisioner interface {
 	CreateAssociation(ctx context.Context, r provision.Request, wish provision.NewAssociation) (operations.Operation, error)
 	CreateSite(ctx context.Context, r provision.Request, wish provision.NewSite) (operations.Operation, error)
 	SuspendSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
@@ -44,7 +44,7 @@ type Sites interface {
 	RequestsToday(ctx context.Context, siteIDs []string, day time.Time) (map[string]int64, error)
 }
 
-// Mails reads what became of the sites' mail.
+// Mails reads the state of the sites' mail.
 type Mails interface {
 	// Mails lists the last ones of a site, the newest first.
 	Mails(ctx context.Context, siteID string, limit int) ([]tenants.Mail, error)
@@ -58,35 +58,35 @@ type Operations interface {
 	Operations(ctx context.Context, f operations.Filter) ([]operations.Operation, error)
 }
 
-// Platform reads how the platform is.
+// Platform reads the state of the platform.
 type Platform interface {
-	// WorkerSeen is when a worker last said it is there; zero for never.
+	// WorkerSeen is the time of a worker's last heartbeat; zero for never.
 	WorkerSeen(ctx context.Context) (time.Time, error)
-	// Revival is the command that brings the worker back; "" when it is not known.
+	// Revival is the command that restarts the worker; "" when it is not known.
 	Revival(ctx context.Context) (string, error)
 	Ping(ctx context.Context) error
-	// Findings lists what was noticed, open ones first.
+	// Findings lists findings, open ones first.
 	Findings(ctx context.Context, f tenants.FindingFilter) ([]tenants.Finding, error)
 }
 
-// Journal reads the audit trail.
-type Journal interface {
+// AuditLog reads the audit log.
+type AuditLog interface {
 	// AuditEntries returns the newest first.
 	AuditEntries(ctx context.Context, f tenants.AuditFilter) ([]tenants.AuditEntry, error)
-	// AuditActors and AuditActions return who and what stands in the trail of an association, or ("") in all of it.
+	// AuditActors and AuditActions return the names and actions in the log of an association, or ("") in all of it.
 	AuditActors(ctx context.Context, associationID string) ([]string, error)
 	AuditActions(ctx context.Context, associationID string) ([]string, error)
 }
 
-// Records is everything the panel reads of the database, and the audit trail it appends to.
+// Records is everything the panel reads from the database, and the audit log it appends to.
 type Records interface {
 	Associations
 	Sites
 	Mails
 	Operations
-	WayOut
+	EgressRecords
 	Platform
-	Journal
+	AuditLog
 	// SiteAccountsOf returns what a person has and left inside sites.
 	SiteAccountsOf(ctx context.Context, subject string) ([]tenants.SiteAccount, error)
 	Audit(ctx context.Context, e tenants.AuditEntry) error
@@ -95,8 +95,8 @@ type Records interface {
 // Catalogue lists the templates a new site can be made of.
 type Catalogue interface {
 	Templates() []Template
-	// Listed is what a site may reach by its template and by the co-op's configuration.
-	Listed(x tenants.Site) []Listed
+	// AllowedNames returns what a site may reach by its template and by the co-op's configuration.
+	AllowedNames(x tenants.Site) []AllowedName
 }
 
 // Template is one entry of the catalogue.
@@ -108,22 +108,22 @@ type Template struct {
 	Entry   string            // path where a site lets in who comes from the panel; "": nowhere
 }
 
-// Watch tells how the platform's parts are; ErrUnavailable when the worker, which looks after them, does not answer.
-type Watch interface {
-	Parts(ctx context.Context) ([]Part, error)
+// PlatformMonitor returns the state of the platform's containers; ErrUnavailable when the worker does not answer.
+type PlatformMonitor interface {
+	Containers(ctx context.Context) ([]PlatformContainer, error)
 }
 
-// Part is one container of the platform.
-type Part struct {
+// PlatformContainer is one container of the platform.
+type PlatformContainer struct {
 	Role      string
 	Container string
-	State     string // as the engine says; "gone"; "" when it has not been looked at
+	State     string // the engine's; "gone"; "" if it has not been observed
 	Health    string
 	Since     time.Time // of its last start
 	Restarts  int
 }
 
-// Doctor looks the platform over.
+// Doctor examines the platform.
 type Doctor interface {
 	Examine(ctx context.Context) (api.Diagnosis, error)
 }

@@ -10,7 +10,7 @@ import (
 
 	"chatiere/panel/auth/authtest"
 	"chatiere/tenants"
-	"chatiere/tenants/access/accesstest"
+	"chatiere/tenants/egressgrant/egressgranttest"
 	"chatiere/tenants/findings/findingstest"
 	"chatiere/tenants/provision/provisiontest"
 )
@@ -18,7 +18,7 @@ import (
 // records are the use cases' fakes with what only pages ask for.
 type records struct {
 	*provisiontest.Records
-	accesstest.Shelf
+	egressgranttest.Store
 	noticed findingstest.Records
 	people  *authtest.Store
 

@@ -12,212 +12,212 @@ import (
 	"chatiere/panel/middleware"
 )
 
-// door is which socket a request came in by.
-type door int
+// listener is the socket on which a request arrives.
+type listener int
 
 const (
-	edge  door = 1 << iota // through the proxy: the world
-	local                  // the socket for root on the server
+	edge  listener = 1 << iota // from the proxy: the public
+	local                      // the socket for root on the server
 	both  = edge | local
 )
 
-// proof is what a route accepts as an answer to "who are you". What they may then do is decided by tenants.Authorize: in
-// the use cases for changes, in the handler for everything else.
-type proof int
+// authn is the authentication that a route accepts. Authorisation is tenants.Authorize: in the use cases for changes, in
+// the handler for everything else.
+type authn int
 
 const (
-	nobody        proof = iota // does not ask
-	cookie                     // a browser's session
-	cookieOrToken              // that, or an API token; the local socket needs neither
+	noAuth         authn = iota // none
+	session                     // a browser's session
+	sessionOrToken              // that, or an API token; the local socket needs neither
 )
 
-// kind is how a route behaves.
-type kind int
+// policy is the protection and the time limit of a route.
+type policy int
 
 const (
-	read   kind = iota
-	change      // needs the session's form token, a request from our own pages, and rights that can be told now
-	undo        // as change, but goes on while the issuer is away: it only takes power away
-	post        // a change by somebody without a session: needs a request from our own pages
-	signal      // posted by a machine that proves itself in the body
-	wait        // may take longer on purpose
-	stream      // goes on until what it tells of has ended
+	read     policy = iota
+	change          // needs the session's form token, a request from our own pages, and rights that can be told now
+	revoke          // as change, but works while the issuer is away, since it only removes access
+	formPost        // a change by somebody without a session: needs a request from our own pages
+	webhook         // posted by a machine that authenticates itself in the body
+	longPoll        // may wait on purpose
+	stream          // lasts until the observed operation has ended
 )
 
 type route struct {
-	method string
-	path   string
-	handle fiber.Handler
-	door   door
-	proof  proof
-	kind   kind
+	method   string
+	path     string
+	handle   fiber.Handler
+	listener listener
+	authn    authn
+	policy   policy
 }
 
 const healthPath = "/health"
 
-// PathBackChannelLogout is where the issuer says that a session there is over.
+// PathBackChannelLogout is where the issuer posts logout tokens.
 const PathBackChannelLogout = "/auth/backchannel-logout"
 
-// routes is everything the panel answers.
+// routes lists everything that the panel serves.
 func (s *Server) routes() []route {
 	return append(s.pages(), s.endpoints()...)
 }
 
 func (s *Server) pages() []route {
 	return []route{
-		{"GET", healthPath, s.health, both, nobody, read},
-		{"GET", assets.Prefix + ":name", s.asset, edge, nobody, read},
-		{"GET", "/accessibility", s.accessibility, edge, cookie, read},
+		{"GET", healthPath, s.health, both, noAuth, read},
+		{"GET", assets.Prefix + ":name", s.asset, edge, noAuth, read},
+		{"GET", "/accessibility", s.accessibility, edge, session, read},
 
-		{"GET", "/sign-in", s.signInPage, edge, cookie, read},
-		{"GET", "/auth/login", s.login, edge, nobody, read},
-		{"GET", "/auth/step-up", s.stepUp, edge, nobody, read},
-		{"GET", auth.CallbackPath, s.callback, edge, nobody, read},
-		{"POST", "/auth/logout", s.logout, edge, cookie, undo},
-		{"POST", PathBackChannelLogout, s.backchannelLogout, edge, nobody, signal},
-		{"GET", "/break-glass", s.breakGlassPage, edge, nobody, read},
-		{"POST", "/break-glass", s.breakGlassEnter, edge, nobody, post},
+		{"GET", "/sign-in", s.signInPage, edge, session, read},
+		{"GET", "/auth/login", s.login, edge, noAuth, read},
+		{"GET", "/auth/step-up", s.stepUp, edge, noAuth, read},
+		{"GET", auth.CallbackPath, s.callback, edge, noAuth, read},
+		{"POST", "/auth/logout", s.logout, edge, session, revoke},
+		{"POST", PathBackChannelLogout, s.backchannelLogout, edge, noAuth, webhook},
+		{"GET", "/break-glass", s.breakGlassPage, edge, noAuth, read},
+		{"POST", "/break-glass", s.breakGlassEnter, edge, noAuth, formPost},
 
-		{"GET", "/", s.home, edge, cookie, read},
-		{"GET", "/account", s.account, edge, cookie, read},
-		{"POST", "/account/sessions/end", s.sessionsEnd, edge, cookie, undo},
-		{"POST", "/account/sessions/:id/end", s.sessionEnd, edge, cookie, undo},
-		{"GET", "/people/:subject", s.person, edge, cookie, read},
-		{"POST", "/people/:subject/sign-out", s.personSignOut, edge, cookie, change},
-		{"POST", "/account/tokens", s.tokenCreate, edge, cookie, change},
-		{"GET", "/account/tokens/:id/revoke", s.tokenRevokeConfirm, edge, cookie, read},
-		{"POST", "/account/tokens/:id/revoke", s.tokenRevoke, edge, cookie, undo},
+		{"GET", "/", s.home, edge, session, read},
+		{"GET", "/account", s.account, edge, session, read},
+		{"POST", "/account/sessions/end", s.sessionsEnd, edge, session, revoke},
+		{"POST", "/account/sessions/:id/end", s.sessionEnd, edge, session, revoke},
+		{"GET", "/people/:subject", s.person, edge, session, read},
+		{"POST", "/people/:subject/sign-out", s.personSignOut, edge, session, change},
+		{"POST", "/account/tokens", s.tokenCreate, edge, session, change},
+		{"GET", "/account/tokens/:id/revoke", s.tokenRevokeConfirm, edge, session, read},
+		{"POST", "/account/tokens/:id/revoke", s.tokenRevoke, edge, session, revoke},
 
-		{"GET", "/associations", s.associations, edge, cookie, read},
-		{"GET", "/associations/new", s.associationNew, edge, cookie, read},
-		{"POST", "/associations", s.associationCreate, edge, cookie, change},
-		{"GET", "/associations/:slug", s.association, edge, cookie, read},
-		{"GET", "/associations/:slug/journal", s.associationJournal, edge, cookie, read},
-		{"GET", "/journal", s.journal, edge, cookie, read},
+		{"GET", "/associations", s.associations, edge, session, read},
+		{"GET", "/associations/new", s.associationNew, edge, session, read},
+		{"POST", "/associations", s.associationCreate, edge, session, change},
+		{"GET", "/associations/:slug", s.association, edge, session, read},
+		{"GET", "/associations/:slug/journal", s.associationAuditLog, edge, session, read},
+		{"GET", "/journal", s.auditLog, edge, session, read},
 
-		{"GET", "/sites", s.sites, edge, cookie, read},
-		{"GET", "/sites/new", s.siteNew, edge, cookie, read},
-		{"POST", "/sites", s.siteCreate, edge, cookie, change},
-		{"GET", "/sites/:id", s.site, edge, cookie, read},
-		{"POST", "/sites/:id/enter", s.siteEnter, edge, cookie, change},
-		{"GET", "/sites/:id/suspend", s.siteSuspendConfirm, edge, cookie, read},
-		{"POST", "/sites/:id/suspend", s.siteSuspend, edge, cookie, change},
-		{"POST", "/sites/:id/resume", s.siteResume, edge, cookie, change},
-		{"GET", "/sites/:id/update", s.siteUpdateConfirm, edge, cookie, read},
-		{"POST", "/sites/:id/update", s.siteUpdate, edge, cookie, change},
-		{"GET", "/sites/:id/delete", s.siteDeleteConfirm, edge, cookie, read},
-		{"POST", "/sites/:id/delete", s.siteDelete, edge, cookie, change},
-		{"POST", "/sites/:id/restore", s.siteRestore, edge, cookie, change},
-		{"GET", "/sites/:id/purge", s.sitePurgeConfirm, edge, cookie, read},
-		{"POST", "/sites/:id/purge", s.sitePurge, edge, cookie, change},
-		{"GET", "/sites/:id/egress", s.siteEgress, edge, cookie, read},
-		{"GET", "/sites/:id/egress/ask", s.accessNew, edge, cookie, read},
-		{"POST", "/sites/:id/egress/ask", s.accessAsk, edge, cookie, change},
-		{"POST", "/sites/:id/egress/:access/grant", s.accessGrant, edge, cookie, change},
-		{"POST", "/sites/:id/egress/:access/refuse", s.accessRefuse, edge, cookie, change},
-		{"POST", "/sites/:id/egress/:access/revoke", s.accessRevoke, edge, cookie, change},
-		{"GET", "/bin", s.bin, edge, cookie, read},
-		{"GET", "/platform", s.platform, edge, cookie, read},
+		{"GET", "/sites", s.sites, edge, session, read},
+		{"GET", "/sites/new", s.siteNew, edge, session, read},
+		{"POST", "/sites", s.siteCreate, edge, session, change},
+		{"GET", "/sites/:id", s.site, edge, session, read},
+		{"POST", "/sites/:id/enter", s.siteEnter, edge, session, change},
+		{"GET", "/sites/:id/suspend", s.siteSuspendConfirm, edge, session, read},
+		{"POST", "/sites/:id/suspend", s.siteSuspend, edge, session, change},
+		{"POST", "/sites/:id/resume", s.siteResume, edge, session, change},
+		{"GET", "/sites/:id/update", s.siteUpdateConfirm, edge, session, read},
+		{"POST", "/sites/:id/update", s.siteUpdate, edge, session, change},
+		{"GET", "/sites/:id/delete", s.siteDeleteConfirm, edge, session, read},
+		{"POST", "/sites/:id/delete", s.siteDelete, edge, session, change},
+		{"POST", "/sites/:id/restore", s.siteRestore, edge, session, change},
+		{"GET", "/sites/:id/purge", s.sitePurgeConfirm, edge, session, read},
+		{"POST", "/sites/:id/purge", s.sitePurge, edge, session, change},
+		{"GET", "/sites/:id/egress", s.siteEgress, edge, session, read},
+		{"GET", "/sites/:id/egress/ask", s.accessNew, edge, session, read},
+		{"POST", "/sites/:id/egress/ask", s.accessAsk, edge, session, change},
+		{"POST", "/sites/:id/egress/:access/grant", s.accessGrant, edge, session, change},
+		{"POST", "/sites/:id/egress/:access/refuse", s.accessRefuse, edge, session, change},
+		{"POST", "/sites/:id/egress/:access/revoke", s.accessRevoke, edge, session, change},
+		{"GET", "/bin", s.bin, edge, session, read},
+		{"GET", "/platform", s.platform, edge, session, read},
 
-		{"GET", "/operations/:id", s.operation, edge, cookie, read},
-		{"GET", "/operations/:id/events", s.operationEvents, edge, cookie, stream},
-		{"POST", "/operations/:id/cancel", s.operationCancel, edge, cookie, change},
-		{"POST", "/operations/:id/retry", s.operationRetry, edge, cookie, change},
+		{"GET", "/operations/:id", s.operation, edge, session, read},
+		{"GET", "/operations/:id/events", s.operationEvents, edge, session, stream},
+		{"POST", "/operations/:id/cancel", s.operationCancel, edge, session, change},
+		{"POST", "/operations/:id/retry", s.operationRetry, edge, session, change},
 	}
 }
 
 func (s *Server) endpoints() []route {
 	const p = api.Prefix
 	return []route{
-		{"GET", p + api.PathDocument, s.apiDocument, both, nobody, read},
-		{"GET", p + "/account", s.apiAccount, both, cookieOrToken, read},
-		{"GET", p + "/templates", s.apiTemplates, both, cookieOrToken, read},
-		{"GET", p + "/doctor", s.apiDoctor, both, cookieOrToken, wait},
+		{"GET", p + api.PathDocument, s.apiDocument, both, noAuth, read},
+		{"GET", p + "/account", s.apiAccount, both, sessionOrToken, read},
+		{"GET", p + "/templates", s.apiTemplates, both, sessionOrToken, read},
+		{"GET", p + "/doctor", s.apiDoctor, both, sessionOrToken, longPoll},
 
-		{"GET", p + "/findings", s.apiFindings, both, cookieOrToken, read},
+		{"GET", p + "/findings", s.apiFindings, both, sessionOrToken, read},
 
-		{"GET", p + "/associations", s.apiAssociations, both, cookieOrToken, read},
-		{"POST", p + "/associations", s.apiAssociationCreate, both, cookieOrToken, change},
-		{"GET", p + "/associations/:slug", s.apiAssociation, both, cookieOrToken, read},
+		{"GET", p + "/associations", s.apiAssociations, both, sessionOrToken, read},
+		{"POST", p + "/associations", s.apiAssociationCreate, both, sessionOrToken, change},
+		{"GET", p + "/associations/:slug", s.apiAssociation, both, sessionOrToken, read},
 
-		{"GET", p + "/sites", s.apiSites, both, cookieOrToken, read},
-		{"POST", p + "/sites", s.apiSiteCreate, both, cookieOrToken, change},
-		{"GET", p + "/sites/:id", s.apiSite, both, cookieOrToken, read},
-		{"POST", p + "/sites/:id/suspend", s.apiSiteSuspend, both, cookieOrToken, change},
-		{"POST", p + "/sites/:id/resume", s.apiSiteResume, both, cookieOrToken, change},
-		{"POST", p + "/sites/:id/update", s.apiSiteUpdate, both, cookieOrToken, change},
-		{"POST", p + "/sites/:id/delete", s.apiSiteDelete, both, cookieOrToken, change},
-		{"POST", p + "/sites/:id/restore", s.apiSiteRestore, both, cookieOrToken, change},
-		{"POST", p + "/sites/:id/purge", s.apiSitePurge, both, cookieOrToken, change},
+		{"GET", p + "/sites", s.apiSites, both, sessionOrToken, read},
+		{"POST", p + "/sites", s.apiSiteCreate, both, sessionOrToken, change},
+		{"GET", p + "/sites/:id", s.apiSite, both, sessionOrToken, read},
+		{"POST", p + "/sites/:id/suspend", s.apiSiteSuspend, both, sessionOrToken, change},
+		{"POST", p + "/sites/:id/resume", s.apiSiteResume, both, sessionOrToken, change},
+		{"POST", p + "/sites/:id/update", s.apiSiteUpdate, both, sessionOrToken, change},
+		{"POST", p + "/sites/:id/delete", s.apiSiteDelete, both, sessionOrToken, change},
+		{"POST", p + "/sites/:id/restore", s.apiSiteRestore, both, sessionOrToken, change},
+		{"POST", p + "/sites/:id/purge", s.apiSitePurge, both, sessionOrToken, change},
 
-		{"GET", p + "/egress/access", s.apiAccessList, both, cookieOrToken, read},
-		{"GET", p + "/sites/:id/egress", s.apiEgress, both, cookieOrToken, read},
-		{"GET", p + "/sites/:id/egress/tries", s.apiTries, both, cookieOrToken, read},
-		{"GET", p + "/sites/:id/mail", s.apiMail, both, cookieOrToken, read},
-		{"POST", p + "/sites/:id/egress/access", s.apiAccessAsk, both, cookieOrToken, change},
-		{"POST", p + "/sites/:id/egress/access/:access/grant", s.apiAccessGrant, both, cookieOrToken, change},
-		{"POST", p + "/sites/:id/egress/access/:access/refuse", s.apiAccessRefuse, both, cookieOrToken, change},
-		{"POST", p + "/sites/:id/egress/access/:access/revoke", s.apiAccessRevoke, both, cookieOrToken, change},
+		{"GET", p + "/egress/access", s.apiAccessList, both, sessionOrToken, read},
+		{"GET", p + "/sites/:id/egress", s.apiEgress, both, sessionOrToken, read},
+		{"GET", p + "/sites/:id/egress/tries", s.apiTries, both, sessionOrToken, read},
+		{"GET", p + "/sites/:id/mail", s.apiMail, both, sessionOrToken, read},
+		{"POST", p + "/sites/:id/egress/access", s.apiAccessAsk, both, sessionOrToken, change},
+		{"POST", p + "/sites/:id/egress/access/:access/grant", s.apiAccessGrant, both, sessionOrToken, change},
+		{"POST", p + "/sites/:id/egress/access/:access/refuse", s.apiAccessRefuse, both, sessionOrToken, change},
+		{"POST", p + "/sites/:id/egress/access/:access/revoke", s.apiAccessRevoke, both, sessionOrToken, change},
 
-		{"GET", p + "/operations", s.apiOperations, both, cookieOrToken, read},
-		{"GET", p + "/operations/:id", s.apiOperation, both, cookieOrToken, wait},
-		{"GET", p + "/operations/:id/events", s.apiOperationEvents, both, cookieOrToken, stream},
-		{"POST", p + "/operations/:id/cancel", s.apiOperationCancel, both, cookieOrToken, change},
-		{"POST", p + "/operations/:id/retry", s.apiOperationRetry, both, cookieOrToken, change},
+		{"GET", p + "/operations", s.apiOperations, both, sessionOrToken, read},
+		{"GET", p + "/operations/:id", s.apiOperation, both, sessionOrToken, longPoll},
+		{"GET", p + "/operations/:id/events", s.apiOperationEvents, both, sessionOrToken, stream},
+		{"POST", p + "/operations/:id/cancel", s.apiOperationCancel, both, sessionOrToken, change},
+		{"POST", p + "/operations/:id/retry", s.apiOperationRetry, both, sessionOrToken, change},
 
-		{"GET", p + "/audit", s.apiAudit, both, cookieOrToken, read},
+		{"GET", p + "/audit", s.apiAudit, both, sessionOrToken, read},
 
-		{"GET", p + "/tokens", s.apiTokens, both, cookieOrToken, read},
-		{"POST", p + "/tokens", s.apiTokenCreate, both, cookieOrToken, change},
-		{"DELETE", p + "/tokens/:id", s.apiTokenRevoke, both, cookieOrToken, undo},
+		{"GET", p + "/tokens", s.apiTokens, both, sessionOrToken, read},
+		{"POST", p + "/tokens", s.apiTokenCreate, both, sessionOrToken, change},
+		{"DELETE", p + "/tokens/:id", s.apiTokenRevoke, both, sessionOrToken, revoke},
 
 		// Root on the server alone: there is nothing to authorise that the socket's mode has not.
-		{"POST", p + "/break-glass", s.apiBreakGlass, local, cookieOrToken, change},
+		{"POST", p + "/break-glass", s.apiBreakGlass, local, sessionOrToken, change},
 	}
 }
 
-// mount puts a route behind what its columns say.
-func (s *Server) mount(app *fiber.App, d door, r route) {
-	if r.door&d == 0 {
+// mount registers a route with the middleware that its columns require.
+func (s *Server) mount(app *fiber.App, on listener, r route) {
+	if r.listener&on == 0 {
 		return
 	}
-	handlers := []fiber.Handler{middleware.Deadline(s.ends, r.limit()), s.enter(d, r), s.readable(r), r.handle}
+	handlers := []fiber.Handler{middleware.Deadline(s.done, r.limit()), s.authenticate(on, r), s.checkText(r), r.handle}
 	app.Add(r.method, r.path, handlers...)
-	if r.method == fiber.MethodGet && r.kind != stream {
+	if r.method == fiber.MethodGet && r.policy != stream {
 		app.Add(fiber.MethodHead, r.path, handlers...)
 	}
 }
 
 func (r route) limit() time.Duration {
-	if r.kind == wait {
+	if r.policy == longPoll {
 		return patientLimit
 	}
 	return handlerLimit
 }
 
-// enter recognises the visitor and refuses changes that did not come from their own hand.
-func (s *Server) enter(d door, r route) fiber.Handler {
+// authenticate identifies the visitor and rejects forged changes.
+func (s *Server) authenticate(on listener, r route) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		v, err := s.recognize(c.UserContext(), c, d, r.proof)
+		v, err := s.identify(c.UserContext(), c, on, r.authn)
 		c.Locals(visitorKey, v)
 		if err != nil {
 			return err
 		}
-		if err := s.checkForgery(c, d, r, v); err != nil {
+		if err := s.checkForgery(c, on, r, v); err != nil {
 			return err
 		}
-		if r.kind == change && v.Stale {
+		if r.policy == change && v.Stale {
 			return errStaleRights
 		}
 		return c.Next()
 	}
 }
 
-// checkForgery lets through what no other site's page can make a browser send. Tokens and the local socket are not sent
-// by browsers on their own.
-func (s *Server) checkForgery(c *fiber.Ctx, d door, r route, v visitor) error {
-	changes := r.kind == change || r.kind == undo || r.kind == post
-	if !changes || d == local || v.Principal.Kind == tokenKind {
+// checkForgery accepts only requests that no other site's page can make a browser send. Browsers do not send tokens or
+// reach the local socket on their own.
+func (s *Server) checkForgery(c *fiber.Ctx, on listener, r route, v visitor) error {
+	changes := r.policy == change || r.policy == revoke || r.policy == formPost
+	if !changes || on == local || v.Principal.Kind == tokenKind {
 		return nil
 	}
 	if v.Session == nil && isAPI(c) {
@@ -250,7 +250,7 @@ type Route struct {
 // Routes lists everything that is mounted, from the framework's own tables: tests that walk all of it start here.
 func (s *Server) Routes() []Route {
 	found := map[Route]bool{}
-	for _, d := range []door{edge, local} {
+	for _, d := range []listener{edge, local} {
 		for _, r := range s.app(d).GetRoutes(true) {
 			if r.Method != fiber.MethodHead {
 				found[Route{Method: r.Method, Path: r.Path, Edge: d == edge, Local: d == local}] = true

@@ -11,7 +11,7 @@ import (
 
 	"chatiere/panel/assets"
 	"chatiere/tenants"
-	"chatiere/tenants/access"
+	"chatiere/tenants/egressgrant"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
 )
@@ -357,9 +357,9 @@ func (w *world) aboutEgress(a ask, path string, x tenants.Site) ask {
 }
 
 // wish asks that a site may reach a name.
-func (w *world) wish(siteID, name string) tenants.Access {
+func (w *world) wish(siteID, name string) tenants.EgressGrant {
 	w.t.Helper()
-	wish := access.Wish{Name: name, Ports: []int{443}, Reason: "la carte"}
+	wish := egressgrant.Request{Name: name, Ports: []int{443}, Reason: "la carte"}
 	a, err := w.access.Ask(w.t.Context(), provision.Request{Principal: tenants.Local()}, siteID, wish)
 	must(w.t, err)
 	return a

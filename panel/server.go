@@ -22,27 +22,27 @@ import (
 
 // Server is the panel.
 type Server struct {
-	o        Options
-	now      func() time.Time
-	log      *slog.Logger
-	origin   string // scheme, host and port of our own pages
-	paris    *time.Location
-	provider *auth.Provider
-	sessions *auth.Sessions
-	signIn   *auth.SignIn
-	tokens   *auth.Tokens
-	glass    *auth.BreakGlass
-	back     *auth.BackChannel
-	gate     *auth.Limiter // tries to get in
-	bell     *auth.Changes // rung when a session or token ends
-	watch    *watch
-	streams  *tally
-	document *openapi.Document // of the API
-	protect  func(*fiber.Ctx)  // sets the headers of every answer
+	o          Options
+	now        func() time.Time
+	log        *slog.Logger
+	origin     string // scheme, host and port of our own pages
+	paris      *time.Location
+	provider   *auth.Provider
+	sessions   *auth.Sessions
+	signIn     *auth.SignIn
+	tokens     *auth.Tokens
+	breakGlass *auth.BreakGlass
+	back       *auth.BackChannel
+	limiter    *auth.Limiter // of sign-in attempts
+	changes    *auth.Changes // notified when a session or token ends
+	feed       *operationFeed
+	streams    *streamLimiter
+	document   *openapi.Document // of the API
+	protect    func(*fiber.Ctx)  // sets the headers of every answer
 
-	// ends is over when the server is: streams and long waits end with it.
-	ends context.Context
-	end  context.CancelFunc
+	// done is over when the server is: streams and long waits end with it.
+	done context.Context
+	stop context.CancelFunc
 }
 
 // New puts a panel together. It talks to nobody yet.
@@ -60,19 +60,19 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{o: o, now: o.Now, log: o.Log, paris: paris, origin: originOf(o.PublicURL)}
-	s.ends, s.end = context.WithCancel(context.Background())
-	s.bell = &auth.Changes{}
+	s.done, s.stop = context.WithCancel(context.Background())
+	s.changes = &auth.Changes{}
 	s.provider = auth.NewProvider(o.Identity, o.Now, o.Log)
 	s.sessions = &auth.Sessions{
-		Store: o.Store, Members: o.People, Provider: s.provider, Sealer: seal, Limits: o.Limits, Changes: s.bell, Now: o.Now, Log: o.Log,
+		Store: o.Store, Members: o.People, Provider: s.provider, Sealer: seal, Limits: o.Limits, Changes: s.changes, Now: o.Now, Log: o.Log,
 	}
 	s.signIn = &auth.SignIn{Flows: o.Store, Sessions: s.sessions, Provider: s.provider, Audit: o.Records, Now: o.Now, Log: o.Log}
-	s.tokens = &auth.Tokens{Changes: s.bell, Limits: o.Limits, Store: o.Store, Members: o.People, Audit: o.Records, Now: o.Now, Log: o.Log}
-	s.glass = &auth.BreakGlass{Links: o.Store, Sessions: s.sessions, Audit: o.Records, Now: o.Now}
-	s.back = &auth.BackChannel{Provider: s.provider, Store: o.Store, Changes: s.bell, Audit: o.Records, Now: o.Now}
-	s.gate = auth.NewLimiter(o.Store, o.SessionKey, o.Now, o.Log)
-	s.streams = newTally(streamsEach)
-	s.watch = newWatch(s.ends, o.Records, pollInterval, o.Log)
+	s.tokens = &auth.Tokens{Changes: s.changes, Limits: o.Limits, Store: o.Store, Members: o.People, Audit: o.Records, Now: o.Now, Log: o.Log}
+	s.breakGlass = &auth.BreakGlass{Links: o.Store, Sessions: s.sessions, Audit: o.Records, Now: o.Now}
+	s.back = &auth.BackChannel{Provider: s.provider, Store: o.Store, Changes: s.changes, Audit: o.Records, Now: o.Now}
+	s.limiter = auth.NewLimiter(o.Store, o.SessionKey, o.Now, o.Log)
+	s.streams = newStreamLimiter(maxStreams)
+	s.feed = newOperationFeed(s.done, o.Records, pollInterval, o.Log)
 	s.protect = middleware.Protection(originOf(o.Identity.Issuer))
 	if s.document, err = s.describe(); err != nil {
 		return nil, err
@@ -94,8 +94,8 @@ const (
 	headerLimit  = 48 << 10         // the proxy lets 40 KiB through, and adds its own fields
 )
 
-// app returns what answers at one door.
-func (s *Server) app(d door) *fiber.App {
+// app returns the Fiber app of one listener.
+func (s *Server) app(on listener) *fiber.App {
 	app := fiber.New(fiber.Config{
 		Immutable: true, CaseSensitive: true, StrictRouting: false, DisableStartupMessage: true,
 		BodyLimit: bodyLimit, ReadBufferSize: headerLimit,
@@ -105,15 +105,15 @@ func (s *Server) app(d door) *fiber.App {
 	app.Use(middleware.RequestID(), middleware.Headers(originOf(s.o.Identity.Issuer)), middleware.Language(views.Languages()),
 		middleware.AccessLog(s.log, s.now, healthPath), middleware.Recover(s.log))
 	for _, r := range s.routes() {
-		s.mount(app, d, r)
+		s.mount(app, on, r)
 	}
 	app.Use(func(*fiber.Ctx) error { return fiber.ErrNotFound })
 	return app
 }
 
-// Run serves both doors until ctx is over, then lets requests finish.
+// Run serves both listeners until ctx is done, then lets requests finish.
 func (s *Server) Run(ctx context.Context) error {
-	defer s.end()
+	defer s.stop()
 	var owned sync.WaitGroup
 	background, stop := context.WithCancel(ctx)
 	defer owned.Wait()
@@ -132,13 +132,13 @@ func (s *Server) Run(ctx context.Context) error {
 		err = nil
 	case err = <-failed:
 	}
-	s.end() // streams go first: shutting down waits for them
+	s.stop() // streams go first: shutting down waits for them
 	for _, app := range apps {
 		if e := app.ShutdownWithTimeout(shutdownLimit); e != nil {
 			err = errors.Join(err, fmt.Errorf("shutting down: %w", e))
 		}
 	}
-	s.watch.wait()
+	s.feed.wait()
 	return err
 }
 
@@ -147,7 +147,7 @@ func (s *Server) listen(owned *sync.WaitGroup) ([]*fiber.App, <-chan error, erro
 	var apps []*fiber.App
 	var listeners []net.Listener
 	for _, at := range []struct {
-		door   door
+		door   listener
 		socket string
 		mode   fs.FileMode
 	}{{edge, s.o.EdgeSocket, 0o660}, {local, s.o.LocalSocket, 0o600}} {

@@ -32,7 +32,7 @@ func (s *Server) sessionEnd(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	s.note(c, "session.end", gone.Device.String())
+	s.audit(c, "session.end", gone.Device.String())
 	flash(c, views.FlashSessionEnded, "")
 	return seeOther(c, views.PathAccount)
 }
@@ -47,7 +47,7 @@ func (s *Server) sessionsEnd(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	s.note(c, "session.end_all", strconv.FormatInt(n, 10))
+	s.audit(c, "session.end_all", strconv.FormatInt(n, 10))
 	clearCookie(c, sessionCookie)
 	if v.Session.Kind == auth.KindIdentity && !s.signedOut(c, v.Session.Subject) {
 		if farewell := s.sessions.LogoutURL(*v.Session); farewell != "" && s.provider.Alive(c.UserContext()) {
@@ -58,7 +58,7 @@ func (s *Server) sessionsEnd(c *fiber.Ctx) error {
 	return seeOther(c, views.PathSignIn)
 }
 
-// signedOut asks the issuer to end all of a person's sessions. That it cannot is no reason to keep ours.
+// signedOut asks the issuer to end all of a person's sessions. Ours end even if that fails.
 func (s *Server) signedOut(c *fiber.Ctx, subject string) bool {
 	if s.o.Identities == nil {
 		return false
@@ -70,7 +70,7 @@ func (s *Server) signedOut(c *fiber.Ctx, subject string) bool {
 	return err == nil
 }
 
-// person is what the co-op sees of somebody: where they are signed in, and the way to end it after a break-in.
+// person shows where somebody is signed in, with a form to end it after a break-in.
 func (s *Server) person(c *fiber.Ctx) error {
 	m, err := s.findPerson(c)
 	if err != nil {
@@ -92,14 +92,14 @@ func (s *Server) person(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if page.Inside, err = s.inside(c, m.Subject); err != nil {
+	if page.Inside, err = s.siteAccounts(c, m.Subject); err != nil {
 		return err
 	}
 	return s.render(c, fiber.StatusOK, page)
 }
 
-// inside lists a person's accounts in sites, and those that they may have left there.
-func (s *Server) inside(c *fiber.Ctx, subject string) ([]views.InsideRow, error) {
+// siteAccounts lists a person's accounts in sites, and those that they may have left there.
+func (s *Server) siteAccounts(c *fiber.Ctx, subject string) ([]views.InsideRow, error) {
 	accounts, err := s.o.Records.SiteAccountsOf(c.UserContext(), subject)
 	if err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ func (s *Server) findPerson(c *fiber.Ctx) (tenants.Member, error) {
 	return s.o.People.Person(c.UserContext(), c.Params("subject"))
 }
 
-// personSignOut ends everything by which somebody may be in: sessions, and keys if that is asked for.
+// personSignOut ends all sessions of a person, and revokes their tokens if requested.
 func (s *Server) personSignOut(c *fiber.Ctx) error {
 	m, err := s.findPerson(c)
 	if err != nil {
@@ -146,7 +146,7 @@ func (s *Server) personSignOut(c *fiber.Ctx) error {
 		}
 		detail += ", " + strconv.FormatInt(keys, 10) + " keys"
 	}
-	s.note(c, "session.end_all", detail)
+	s.audit(c, "session.end_all", detail)
 	kind := views.FlashPersonOut
 	if !s.signedOut(c, m.Subject) {
 		kind = views.FlashPersonOutHere
@@ -166,13 +166,13 @@ func sessionRows(open []auth.Session, own auth.Hash) []views.SessionRow {
 	return rows
 }
 
-// admit answers a failed try to get in: with the failure, or with too many of them.
-func (s *Server) admit(c *fiber.Ctx, a auth.LimitKind, failure error) error {
+// countFailure counts a failed attempt and returns the failure, or a limit error.
+func (s *Server) countFailure(c *fiber.Ctx, a auth.LimitKind, failure error) error {
 	for _, counts := range []error{auth.ErrFlow, auth.ErrRefused, auth.ErrWeak, auth.ErrEnded} {
 		if !errors.Is(failure, counts) {
 			continue
 		}
-		if err := s.gate.Take(c.UserContext(), a, address(c)); err != nil {
+		if err := s.limiter.Take(c.UserContext(), a, address(c)); err != nil {
 			return err
 		}
 	}

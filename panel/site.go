@@ -13,18 +13,18 @@ func (s *Server) sites(c *fiber.Ctx) error {
 	if err := s.authorize(c, tenants.ActSitesListAll, ""); err != nil {
 		return err
 	}
-	k, err := s.circleOf(c.UserContext(), visitorOf(c).Principal)
+	k, err := s.scopeOf(c.UserContext(), visitorOf(c).Principal)
 	if err != nil {
 		return err
 	}
 	page := views.Sites{Base: s.base(c), Query: c.Query("q"), Create: may(c, tenants.ActSiteCreate, "")}
-	found, err := s.sitesIn(c.UserContext(), k, shown, page.Query)
+	found, err := s.sitesIn(c.UserContext(), k, listedStates, page.Query)
 	if err != nil {
 		return err
 	}
 	page.Sites, page.Total = s.siteRows(c.UserContext(), k, found), len(found)
 	if page.Query != "" {
-		all, err := s.sitesIn(c.UserContext(), k, shown, "")
+		all, err := s.sitesIn(c.UserContext(), k, listedStates, "")
 		if err != nil {
 			return err
 		}
@@ -33,7 +33,7 @@ func (s *Server) sites(c *fiber.Ctx) error {
 	return s.render(c, fiber.StatusOK, page)
 }
 
-// historyLength is how many operations a site's page tells of.
+// historyLength is how many operations a site's page shows.
 const historyLength = 20
 
 func (s *Server) site(c *fiber.Ctx) error {
@@ -53,7 +53,7 @@ func (s *Server) site(c *fiber.Ctx) error {
 		Base: s.base(c), SiteRow: s.siteRow(x, a, s.requestsToday(c.UserContext(), []tenants.Site{x})),
 		Mine:      visitorOf(c).Principal.RoleIn(a.Slug) != "",
 		CheckedAt: x.Probe.At, CreatedAt: x.CreatedAt, People: peopleOf(members, a.Slug),
-		May: acts(c, x, a), Technical: s.technical(c, x), Findings: s.siteFindings(c, x, a),
+		May: allowedActs(c, x, a), Technical: s.technical(c, x), Findings: s.siteFindings(c, x, a),
 		Mail:   s.siteMail(c, x, a),
 		Egress: may(c, tenants.ActEgressShow, a.Slug),
 	}
@@ -80,8 +80,9 @@ func peopleOf(members []tenants.Member, slug string) views.People {
 	return p
 }
 
-// acts offers what the site's state and the visitor's rights allow; asking for one is authorised again.
-func acts(c *fiber.Ctx, x tenants.Site, a tenants.Association) views.SiteActs {
+// allowedActs returns the actions that the site's state and the visitor's rights allow; each is authorised again when
+// requested.
+func allowedActs(c *fiber.Ctx, x tenants.Site, a tenants.Association) views.SiteActs {
 	ready, suspended, binned := x.State == tenants.StateReady, x.State == tenants.StateSuspended, x.State == tenants.StateBinned
 	return views.SiteActs{
 		Suspend: ready && may(c, tenants.ActSiteSuspend, a.Slug),
@@ -93,7 +94,7 @@ func acts(c *fiber.Ctx, x tenants.Site, a tenants.Association) views.SiteActs {
 	}
 }
 
-// technical is for those who look after the machine.
+// technical returns details for volunteers.
 func (s *Server) technical(c *fiber.Ctx, x tenants.Site) *views.Technical {
 	if s.o.Instance == "" || !may(c, tenants.ActDoctor, "") {
 		return nil
@@ -108,7 +109,7 @@ func (s *Server) bin(c *fiber.Ctx) error {
 	if err := s.authorize(c, tenants.ActAccount, ""); err != nil {
 		return err
 	}
-	k, err := s.circleOf(c.UserContext(), visitorOf(c).Principal)
+	k, err := s.scopeOf(c.UserContext(), visitorOf(c).Principal)
 	if err != nil {
 		return err
 	}
@@ -130,7 +131,7 @@ func (s *Server) bin(c *fiber.Ctx) error {
 const binDays = int(tenants.BinPeriod / (24 * 60 * 60 * 1e9))
 
 func (s *Server) binned(c *fiber.Ctx, x tenants.Site, a tenants.Association) (views.BinnedSite, error) {
-	offered := acts(c, x, a)
+	offered := allowedActs(c, x, a)
 	row := views.BinnedSite{ID: x.ID, Name: x.Name, Host: x.Host, Association: a.Name, Restore: offered.Restore, Purge: offered.Purge}
 	row.ByCoop = x.BinnedBy != tenants.SideAssociation && !row.Restore && may(c, tenants.ActSiteRestore, a.Slug)
 	row.Until, _ = x.PurgeableAt()

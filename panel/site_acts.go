@@ -13,11 +13,11 @@ import (
 	"chatiere/tenants/provision"
 )
 
-// siteAct is one of the Desk's changes to a site.
-type siteAct func(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
+// siteChange is one of the Provisioner's changes to a site.
+type siteChange func(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
 
-// act asks the use case, which authorises, and leads to the operation's progress.
-func (s *Server) act(c *fiber.Ctx, do siteAct) error {
+// requestChange calls the use case, which authorises, and redirects to the operation's page.
+func (s *Server) requestChange(c *fiber.Ctx, do siteChange) error {
 	op, err := do(c.UserContext(), s.request(c, ""), c.Params("id"))
 	if err != nil {
 		return err
@@ -25,11 +25,21 @@ func (s *Server) act(c *fiber.Ctx, do siteAct) error {
 	return seeOther(c, views.OperationPath(op.ID))
 }
 
-func (s *Server) siteSuspend(c *fiber.Ctx) error { return s.act(c, s.o.Desk.SuspendSite) }
-func (s *Server) siteResume(c *fiber.Ctx) error  { return s.act(c, s.o.Desk.ResumeSite) }
-func (s *Server) siteDelete(c *fiber.Ctx) error  { return s.act(c, s.o.Desk.DeleteSite) }
-func (s *Server) siteRestore(c *fiber.Ctx) error { return s.act(c, s.o.Desk.RestoreSite) }
-func (s *Server) siteUpdate(c *fiber.Ctx) error  { return s.act(c, s.o.Desk.UpdateSite) }
+func (s *Server) siteSuspend(c *fiber.Ctx) error {
+	return s.requestChange(c, s.o.Provisioner.SuspendSite)
+}
+func (s *Server) siteResume(c *fiber.Ctx) error {
+	return s.requestChange(c, s.o.Provisioner.ResumeSite)
+}
+func (s *Server) siteDelete(c *fiber.Ctx) error {
+	return s.requestChange(c, s.o.Provisioner.DeleteSite)
+}
+func (s *Server) siteRestore(c *fiber.Ctx) error {
+	return s.requestChange(c, s.o.Provisioner.RestoreSite)
+}
+func (s *Server) siteUpdate(c *fiber.Ctx) error {
+	return s.requestChange(c, s.o.Provisioner.UpdateSite)
+}
 
 func (s *Server) siteSuspendConfirm(c *fiber.Ctx) error {
 	return s.confirm(c, views.ActSuspend, tenants.ActSiteSuspend)
@@ -83,7 +93,7 @@ func (s *Server) sitePurge(c *fiber.Ctx) error {
 	x, err := s.o.Records.Site(c.UserContext(), c.Params("id"))
 	typed := strings.TrimSuffix(strings.ToLower(strings.TrimSpace(field(c, "confirm"))), ".")
 	if err != nil || typed == x.Host {
-		return s.act(c, s.o.Desk.PurgeSite) // the use case tells what is missing as it should be told
+		return s.requestChange(c, s.o.Provisioner.PurgeSite) // the use case tells what is missing as it should be told
 	}
 	page, err := s.confirmation(c, views.ActPurge, tenants.ActSitePurge)
 	if err != nil {
@@ -93,14 +103,26 @@ func (s *Server) sitePurge(c *fiber.Ctx) error {
 	return s.render(c, fiber.StatusUnprocessableEntity, page)
 }
 
-func (s *Server) apiAct(c *fiber.Ctx, do siteAct) error {
+func (s *Server) apiRequestChange(c *fiber.Ctx, do siteChange) error {
 	op, err := do(c.UserContext(), s.request(c, c.Get(api.HeaderIdempotency)), c.Params("id"))
 	return s.accepted(c, op, err)
 }
 
-func (s *Server) apiSiteSuspend(c *fiber.Ctx) error { return s.apiAct(c, s.o.Desk.SuspendSite) }
-func (s *Server) apiSiteResume(c *fiber.Ctx) error  { return s.apiAct(c, s.o.Desk.ResumeSite) }
-func (s *Server) apiSiteDelete(c *fiber.Ctx) error  { return s.apiAct(c, s.o.Desk.DeleteSite) }
-func (s *Server) apiSiteRestore(c *fiber.Ctx) error { return s.apiAct(c, s.o.Desk.RestoreSite) }
-func (s *Server) apiSiteUpdate(c *fiber.Ctx) error  { return s.apiAct(c, s.o.Desk.UpdateSite) }
-func (s *Server) apiSitePurge(c *fiber.Ctx) error   { return s.apiAct(c, s.o.Desk.PurgeSite) }
+func (s *Server) apiSiteSuspend(c *fiber.Ctx) error {
+	return s.apiRequestChange(c, s.o.Provisioner.SuspendSite)
+}
+func (s *Server) apiSiteResume(c *fiber.Ctx) error {
+	return s.apiRequestChange(c, s.o.Provisioner.ResumeSite)
+}
+func (s *Server) apiSiteDelete(c *fiber.Ctx) error {
+	return s.apiRequestChange(c, s.o.Provisioner.DeleteSite)
+}
+func (s *Server) apiSiteRestore(c *fiber.Ctx) error {
+	return s.apiRequestChange(c, s.o.Provisioner.RestoreSite)
+}
+func (s *Server) apiSiteUpdate(c *fiber.Ctx) error {
+	return s.apiRequestChange(c, s.o.Provisioner.UpdateSite)
+}
+func (s *Server) apiSitePurge(c *fiber.Ctx) error {
+	return s.apiRequestChange(c, s.o.Provisioner.PurgeSite)
+}

@@ -10,18 +10,18 @@ import (
 	"chatiere/tenants/provision"
 )
 
-// kept are the states of sites of which more than the row is left.
-var kept = []tenants.SiteState{tenants.StateCreating, tenants.StateReady, tenants.StateSuspended, tenants.StateBinned}
+// existingStates are the states of sites of which more than the row is left.
+var existingStates = []tenants.SiteState{tenants.StateCreating, tenants.StateReady, tenants.StateSuspended, tenants.StateBinned}
 
 // apiSites lists the visitor's sites, or those of one association (?association=), in one state (?state=), by name (?q=).
 func (s *Server) apiSites(c *fiber.Ctx) error {
-	k, err := s.circleAsked(c)
+	k, err := s.requestedScope(c)
 	if err != nil {
 		return err
 	}
-	states := kept
+	states := existingStates
 	if state := tenants.SiteState(c.Query("state")); state != "" {
-		if !slices.Contains(kept, state) {
+		if !slices.Contains(existingStates, state) {
 			return tenants.Faults{{Field: "state", Code: "unknown"}}
 		}
 		states = []tenants.SiteState{state}
@@ -34,20 +34,20 @@ func (s *Server) apiSites(c *fiber.Ctx) error {
 	return c.JSON(listOf(found, func(x tenants.Site) api.Site { return s.apiSiteOf(x, k.byID[x.AssociationID], requests, admin) }))
 }
 
-// circleAsked is the association that a list is asked for, or everything the visitor belongs to.
-func (s *Server) circleAsked(c *fiber.Ctx) (circle, error) {
+// requestedScope is the association that a list is asked for, or everything the visitor belongs to.
+func (s *Server) requestedScope(c *fiber.Ctx) (scope, error) {
 	slug, action := c.Query("association"), tenants.ActAccount
 	if slug != "" {
 		action = tenants.ActAssociationShow
 	}
 	if err := s.authorize(c, action, slug); err != nil {
-		return circle{}, err
+		return scope{}, err
 	}
 	if slug == "" {
-		return s.circleOf(c.UserContext(), visitorOf(c).Principal)
+		return s.scopeOf(c.UserContext(), visitorOf(c).Principal)
 	}
 	a, err := s.o.Records.AssociationBySlug(c.UserContext(), slug)
-	return bounded(a), err
+	return newScope(a), err
 }
 
 func (s *Server) apiSite(c *fiber.Ctx) error {
@@ -59,12 +59,12 @@ func (s *Server) apiSite(c *fiber.Ctx) error {
 }
 
 func (s *Server) apiSiteCreate(c *fiber.Ctx) error {
-	wish, err := body[api.NewSite](c)
+	spec, err := body[api.NewSite](c)
 	if err != nil {
 		return err
 	}
-	op, err := s.o.Desk.CreateSite(c.UserContext(), s.request(c, c.Get(api.HeaderIdempotency)), provision.NewSite{
-		Association: wish.Association, Template: wish.Template, Name: wish.Name, Host: wish.Host, AdminEmail: wish.AdminEmail,
+	op, err := s.o.Provisioner.CreateSite(c.UserContext(), s.request(c, c.Get(api.HeaderIdempotency)), provision.NewSite{
+		Association: spec.Association, Template: spec.Template, Name: spec.Name, Host: spec.Host, AdminEmail: spec.AdminEmail,
 	})
 	return s.accepted(c, op, err)
 }

@@ -16,8 +16,8 @@ import (
 	"chatiere/tenants/provision"
 )
 
-// once makes two clicks on one form one wish.
-func once() string { return rand.Text() }
+// onceKey returns an idempotency key, so that two clicks on one form are one request.
+func onceKey() string { return rand.Text() }
 
 func (s *Server) siteNew(c *fiber.Ctx) error {
 	if err := s.authorize(c, tenants.ActSiteCreate, ""); err != nil {
@@ -25,18 +25,18 @@ func (s *Server) siteNew(c *fiber.Ctx) error {
 	}
 	page, err := s.siteForm(c, provision.NewSite{
 		Association: c.Query("association"), Template: c.Query("template"), Name: c.Query("name"), Host: c.Query("host"),
-	}, once())
+	}, onceKey())
 	if err != nil {
 		return err
 	}
 	return s.render(c, fiber.StatusOK, page)
 }
 
-func (s *Server) siteForm(c *fiber.Ctx, wish provision.NewSite, once string) (views.NewSite, error) {
+func (s *Server) siteForm(c *fiber.Ctx, spec provision.NewSite, once string) (views.NewSite, error) {
 	page := views.NewSite{
 		Base: s.base(c), Suffix: "." + s.o.SitesDomain, Port: s.port(), Once: once,
-		Association: views.Field{Value: wish.Association}, Template: views.Field{Value: wish.Template},
-		Name: views.Field{Value: wish.Name}, Host: views.Field{Value: s.label(wish.Host)},
+		Association: views.Field{Value: spec.Association}, Template: views.Field{Value: spec.Template},
+		Name: views.Field{Value: spec.Name}, Host: views.Field{Value: s.label(spec.Host)},
 	}
 	all, err := s.o.Records.Associations(c.UserContext())
 	if err != nil {
@@ -62,23 +62,23 @@ func summary(t Template, lang string) string {
 func (s *Server) label(host string) string { return strings.TrimSuffix(host, "."+s.o.SitesDomain) }
 
 func (s *Server) siteCreate(c *fiber.Ctx) error {
-	wish := provision.NewSite{
+	spec := provision.NewSite{
 		Association: field(c, "association"), Template: field(c, "template"), Name: field(c, "name"), Host: field(c, "host"),
 	}
-	op, err := s.o.Desk.CreateSite(c.UserContext(), s.request(c, field(c, "once")), wish)
+	op, err := s.o.Provisioner.CreateSite(c.UserContext(), s.request(c, field(c, "once")), spec)
 	var faults tenants.Faults
 	switch {
 	case errors.As(err, &faults):
-		return s.siteAgain(c, wish, faults)
+		return s.siteInvalid(c, spec, faults)
 	case err != nil:
 		return err
 	}
 	return seeOther(c, views.OperationPath(op.ID))
 }
 
-// siteAgain shows the form as it was filled in, with what is wrong under each field and a free address.
-func (s *Server) siteAgain(c *fiber.Ctx, wish provision.NewSite, faults tenants.Faults) error {
-	page, err := s.siteForm(c, wish, field(c, "once"))
+// siteInvalid shows the form again with the faults of each field and a free address.
+func (s *Server) siteInvalid(c *fiber.Ctx, spec provision.NewSite, faults tenants.Faults) error {
+	page, err := s.siteForm(c, spec, field(c, "once"))
 	if err != nil {
 		return err
 	}
@@ -96,12 +96,12 @@ func (s *Server) siteAgain(c *fiber.Ctx, wish provision.NewSite, faults tenants.
 		return faults // about something this form does not ask for
 	}
 	if page.Host.Problem == views.ProblemTaken {
-		page.TakenBy = s.takenBy(c.UserContext(), wish.Host)
+		page.TakenBy = s.takenBy(c.UserContext(), spec.Host)
 	}
 	return s.render(c, fiber.StatusUnprocessableEntity, page)
 }
 
-// takenBy names who has a host. Only those who may see every site get as far as this form.
+// takenBy returns the name of the association that has a host. Only volunteers reach this form.
 func (s *Server) takenBy(ctx context.Context, typed string) string {
 	host := s.label(strings.ToLower(strings.TrimSpace(typed))) + "." + s.o.SitesDomain
 	found, err := s.o.Records.Sites(ctx, nil, nil, host)

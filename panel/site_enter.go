@@ -30,8 +30,8 @@ func (s *Server) enterable(x tenants.Site) string {
 	return ""
 }
 
-// offersEntry tells whether the page shows the way in, and lets its form lead to the site: browsers hold a form to the
-// policy of its page through every redirect.
+// offersEntry reports whether the page offers entry, and allows its form to lead to the site: browsers apply the page's
+// policy to every redirect of a form.
 func (s *Server) offersEntry(c *fiber.Ctx, x tenants.Site, a tenants.Association) bool {
 	if s.enterable(x) == "" || !isPerson(visitorOf(c)) || !may(c, tenants.ActSiteEnter, a.Slug) {
 		return false
@@ -45,7 +45,7 @@ func isPerson(v visitor) bool {
 	return v.Session != nil && v.Session.Kind == auth.KindIdentity
 }
 
-// stillMayEnter asks the records as well: the worker reads the directory more often than a session does, and sites end the
+// stillMayEnter checks the records as well: the worker reads the directory more often than a session does, and sites end the
 // sessions of whoever is not in the records.
 func (s *Server) stillMayEnter(c *fiber.Ctx, slug string) error {
 	v := visitorOf(c)

@@ -20,20 +20,22 @@ import (
 )
 
 const (
-	streamsEach = 6 // per session, token or socket times what a person has open
-	writeLimit  = 30 * time.Second
+	maxStreams = 6 // per session, token or socket times what a person has open
+	writeLimit = 30 * time.Second
 )
 
-// tally caps how many streams one visitor has open.
-type tally struct {
+// streamLimiter limits the open streams of one visitor.
+type streamLimiter struct {
 	limit int
 	mu    sync.Mutex
 	open  map[string]int
 }
 
-func newTally(limit int) *tally { return &tally{limit: limit, open: map[string]int{}} }
+func newStreamLimiter(limit int) *streamLimiter {
+	return &streamLimiter{limit: limit, open: map[string]int{}}
+}
 
-func (t *tally) enter(key string) bool {
+func (t *streamLimiter) acquire(key string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.open[key] >= t.limit {
@@ -43,7 +45,7 @@ func (t *tally) enter(key string) bool {
 	return true
 }
 
-func (t *tally) leave(key string) {
+func (t *streamLimiter) release(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.open[key]--; t.open[key] <= 0 {
@@ -51,7 +53,7 @@ func (t *tally) leave(key string) {
 	}
 }
 
-// encoder draws an operation as one line of an event's data.
+// encoder renders an operation as one line of an event's data.
 type encoder func(op operations.Operation, slug string) ([]byte, error)
 
 func (s *Server) operationEvents(c *fiber.Ctx) error {
@@ -73,20 +75,20 @@ func (s *Server) apiOperationEvents(c *fiber.Ctx) error {
 // stream sends the operation's changes until it is over, the visitor may not see it any more, or the server ends.
 // Nothing of the request may be used once this returns, so everything needed is taken out first.
 func (s *Server) stream(c *fiber.Ctx, encode encoder) error {
-	rings := s.bell.Wait() // before the first look, so that no ring goes by between it and the stream
+	changed := s.changes.Wait() // before the first check, so that no change is missed between it and the stream
 	op, a, err := s.findOperation(c)
 	if err != nil {
 		return err
 	}
 	key := streamKey(visitorOf(c))
-	if !s.streams.enter(key) {
+	if !s.streams.acquire(key) {
 		return auth.ErrLimited
 	}
-	f := &flow{
-		conn: c.Context().Conn(), encode: encode, slug: a.Slug, recheck: s.recheck(c, a.Slug), ends: s.ends, beat: s.o.Heartbeat, bell: s.bell, rings: rings,
-		leave: func() { s.streams.leave(key) }, first: op,
+	f := &eventStream{
+		conn: c.Context().Conn(), encode: encode, slug: a.Slug, recheck: s.recheck(c, a.Slug), serverDone: s.done, heartbeat: s.o.Heartbeat, signals: s.changes, changed: changed,
+		release: func() { s.streams.release(key) }, first: op,
 	}
-	f.changes, f.unsubscribe = s.watch.subscribe(op.ID)
+	f.changes, f.unsubscribe = s.feed.subscribe(op.ID)
 	c.Set(fiber.HeaderContentType, "text/event-stream")
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set("X-Accel-Buffering", "no")
@@ -108,7 +110,7 @@ func streamKey(v visitor) string {
 	return string(v.Principal.Kind) + ":" + v.Principal.ID
 }
 
-// recheck asks again, from the records, whether the one who opened the stream may still see the operation.
+// recheck returns a function that checks again whether the visitor may still see the operation.
 func (s *Server) recheck(c *fiber.Ctx, slug string) func(context.Context) error {
 	v := visitorOf(c)
 	secret, _ := bearer(c)
@@ -133,29 +135,29 @@ func (s *Server) recheck(c *fiber.Ctx, slug string) func(context.Context) error 
 	}
 }
 
-// flow is one open stream.
-type flow struct {
+// eventStream is one open stream.
+type eventStream struct {
 	conn        net.Conn
 	encode      encoder
 	slug        string
-	beat        time.Duration
-	bell        *auth.Changes
-	rings       <-chan struct{}
+	heartbeat   time.Duration
+	signals     *auth.Changes
+	changed     <-chan struct{}
 	recheck     func(context.Context) error
 	changes     <-chan operations.Operation
-	ends        context.Context
+	serverDone  context.Context
 	first       operations.Operation
-	leave       func()
+	release     func()
 	unsubscribe func()
 }
 
-func (f *flow) run(w *bufio.Writer) {
-	defer f.leave()
+func (f *eventStream) run(w *bufio.Writer) {
+	defer f.release()
 	defer f.unsubscribe()
 	if f.send(w, f.first) != nil {
 		return
 	}
-	beat := time.NewTicker(f.beat)
+	beat := time.NewTicker(f.heartbeat)
 	defer beat.Stop()
 	for {
 		select {
@@ -171,18 +173,18 @@ func (f *flow) run(w *bufio.Writer) {
 			if f.alive(w) != nil {
 				return
 			}
-		case <-f.rings: // somebody's session has ended just now: perhaps this one's
-			f.rings = f.bell.Wait()
+		case <-f.changed: // a session has just ended, perhaps this one
+			f.changed = f.signals.Wait()
 			if f.alive(w) != nil {
 				return
 			}
-		case <-f.ends.Done():
-			return // the browser comes back by itself, and finds our successor
+		case <-f.serverDone.Done():
+			return // the browser reconnects by itself, to our successor
 		}
 	}
 }
 
-func (f *flow) send(w *bufio.Writer, op operations.Operation) error {
+func (f *eventStream) send(w *bufio.Writer, op operations.Operation) error {
 	data, err := f.encode(op, f.slug)
 	if err != nil {
 		return err
@@ -190,16 +192,16 @@ func (f *flow) send(w *bufio.Writer, op operations.Operation) error {
 	return f.write(w, "event: progress\ndata: %s\n\n", data)
 }
 
-// end is only told when the operation is over; a server that stops lets the browser ask again.
-func (f *flow) end(w *bufio.Writer) {
-	if f.ends.Err() == nil {
+// end sends the end event only if the operation is over; when the server stops, the browser reconnects.
+func (f *eventStream) end(w *bufio.Writer) {
+	if f.serverDone.Err() == nil {
 		_ = f.write(w, "event: end\ndata: %s\n\n", []byte("{}"))
 	}
 }
 
-// alive keeps the connection open, and closes it on those who have lost the right to look.
-func (f *flow) alive(w *bufio.Writer) error {
-	ctx, cancel := context.WithTimeout(f.ends, handlerLimit)
+// alive keeps the connection open, or returns an error if the visitor has lost the right to see the operation.
+func (f *eventStream) alive(w *bufio.Writer) error {
+	ctx, cancel := context.WithTimeout(f.serverDone, handlerLimit)
 	defer cancel()
 	if err := f.recheck(ctx); err != nil {
 		return err
@@ -207,8 +209,8 @@ func (f *flow) alive(w *bufio.Writer) error {
 	return f.write(w, ": %s\n\n", []byte("alive"))
 }
 
-func (f *flow) write(w *bufio.Writer, format string, data []byte) error {
-	// The server's write limit counts from the answer's start; a stream starts anew with each event.
+func (f *eventStream) write(w *bufio.Writer, format string, data []byte) error {
+	// The server's write timeout starts with the response; each event of a stream gets its own.
 	if err := f.conn.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
 		return err
 	}

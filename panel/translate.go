@@ -9,7 +9,7 @@ import (
 	"chatiere/tenants/operations"
 )
 
-// port is what stands behind a host in a link.
+// port returns the port suffix of links to sites.
 func (s *Server) port() string {
 	if s.o.SitesPort == 0 || s.o.SitesPort == 443 {
 		return ""
@@ -17,7 +17,7 @@ func (s *Server) port() string {
 	return ":" + strconv.Itoa(s.o.SitesPort)
 }
 
-// siteState is what people are told: what the records want, corrected by what was seen.
+// siteState is the state shown to people: the recorded state, corrected by the observed one.
 func siteState(x tenants.Site) views.SiteState {
 	switch x.State {
 	case tenants.StateCreating:
@@ -123,7 +123,7 @@ func took(from, to *time.Time, now time.Time) time.Duration {
 	return max(0, to.Sub(*from))
 }
 
-// logOf tells in words what the rows remember; they keep the last of several tries.
+// logOf renders the step rows as text; they contain the last of several attempts.
 func logOf(op operations.Operation, now time.Time) []views.LogLine {
 	lines := []views.LogLine{{At: op.CreatedAt, Event: views.LogAsked}}
 	if op.StartedAt != nil {

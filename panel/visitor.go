@@ -13,7 +13,7 @@ import (
 	"chatiere/tenants/provision"
 )
 
-// visitor is who makes a request, as far as the door could tell.
+// visitor is the authenticated author of a request.
 type visitor struct {
 	Principal tenants.Principal
 	Session   *auth.Session // nil without one
@@ -42,18 +42,18 @@ func (s *Server) authorize(c *fiber.Ctx, a tenants.Action, slug string) error {
 	return tenants.Authorize(visitorOf(c).Principal, a, slug)
 }
 
-// recognize finds out who asks, by what the route accepts as proof. It refuses nobody who brings no proof: that is
-// authorisation's part.
-func (s *Server) recognize(ctx context.Context, c *fiber.Ctx, d door, p proof) (visitor, error) {
-	if d == local {
+// identify authenticates the visitor in the ways that the route accepts. It does not reject visitors without
+// credentials: authorisation does.
+func (s *Server) identify(ctx context.Context, c *fiber.Ctx, on listener, p authn) (visitor, error) {
+	if on == local {
 		return visitor{Principal: tenants.Local()}, nil
 	}
 	v := visitor{Principal: tenants.Anonymous(), Address: address(c)}
-	if p == nobody {
+	if p == noAuth {
 		return v, nil
 	}
-	if secret, ok := bearer(c); ok && p == cookieOrToken {
-		return s.recognizeToken(ctx, v, secret)
+	if secret, ok := bearer(c); ok && p == sessionOrToken {
+		return s.identifyToken(ctx, v, secret)
 	}
 	cookie := c.Cookies(sessionCookie)
 	if cookie == "" {
@@ -71,12 +71,12 @@ func (s *Server) recognize(ctx context.Context, c *fiber.Ctx, d door, p proof) (
 	return v, nil
 }
 
-// recognizeToken refuses a bad token even where nobody is asked for one: its owner should learn of it.
-func (s *Server) recognizeToken(ctx context.Context, v visitor, secret string) (visitor, error) {
+// identifyToken rejects an invalid token even on routes that require none: its owner should learn of it.
+func (s *Server) identifyToken(ctx context.Context, v visitor, secret string) (visitor, error) {
 	p, err := s.tokens.Resolve(ctx, secret)
 	if errors.Is(err, auth.ErrEnded) {
 		// One that is good always passes, however many bad ones come from the same address.
-		if err := s.gate.Take(ctx, auth.LimitToken, v.Address); err != nil {
+		if err := s.limiter.Take(ctx, auth.LimitToken, v.Address); err != nil {
 			return v, err
 		}
 		return v, tenants.ErrUnauthenticated
@@ -90,7 +90,7 @@ func bearer(c *fiber.Ctx) (string, bool) {
 	return strings.TrimSpace(secret), ok && strings.EqualFold(scheme, "Bearer")
 }
 
-// address is the browser's, as our proxy saw it: nobody else can reach this socket, and it overwrites the header.
+// address returns the browser's address from the proxy, which overwrites the header; nobody else can reach this socket.
 func address(c *fiber.Ctx) string {
 	ip, err := netip.ParseAddr(c.Get("X-Real-IP"))
 	if err != nil {
@@ -99,12 +99,12 @@ func address(c *fiber.Ctx) string {
 	return ip.Unmap().WithZone("").String()
 }
 
-// origin is where a request comes from, for those who open sessions.
+// origin returns where a request comes from, for new sessions.
 func origin(c *fiber.Ctx) auth.Origin {
 	return auth.Origin{Address: address(c), Agent: strings.Clone(c.Get(fiber.HeaderUserAgent))}
 }
 
-// request is who asks, in the use cases' terms.
+// request returns the use cases' form of the visitor.
 func (s *Server) request(c *fiber.Ctx, key string) provision.Request {
 	v := visitorOf(c)
 	return provision.Request{Principal: v.Principal, Address: v.Address, Key: key}

@@ -25,7 +25,7 @@ func body[T any](c *fiber.Ctx) (T, error) {
 	return into, nil
 }
 
-// accepted answers a wish with the operation that carries it out.
+// accepted answers a request with the operation that carries it out.
 func (s *Server) accepted(c *fiber.Ctx, op operations.Operation, err error) error {
 	if err != nil {
 		return err

@@ -2,7 +2,7 @@ package views
 
 import "time"
 
-// SiteEgress tells what a site tried to reach, what it may, and what was asked for. Template egress.
+// SiteEgress shows a site's egress attempts, allowed names and requests. Template egress.
 type SiteEgress struct {
 	Base
 	ID, Name, Host string
@@ -10,12 +10,12 @@ type SiteEgress struct {
 	Days           int  // how many days are told of, today included
 	Refused        []Tried
 	Reached        []Tried // and what could not be reached although it may
-	Listed         []Listed
-	Open           []Wish // wait for a decision
-	Granted        []Wish
-	Closed         []Wish // refused or taken back
-	Ask            bool   // the reader may ask
-	Decide         bool   // the reader may grant, refuse, take back
+	Listed         []AllowedName
+	Open           []Grant // wait for a decision
+	Granted        []Grant
+	Closed         []Grant // refused or taken back
+	Ask            bool    // the reader may ask
+	Decide         bool    // the reader may grant, refuse, take back
 }
 
 func (SiteEgress) template() string { return "egress" }
@@ -40,18 +40,18 @@ type Tried struct {
 	AskPath string // where to ask for it; "" when that would change nothing
 }
 
-// Listed is a name that the site may reach by its template or by the co-op's configuration.
-type Listed struct {
+// AllowedName is a name that the site may reach by its template or by the co-op's configuration.
+type AllowedName struct {
 	Name  string
 	Ports string // "443, 587"
 	Coop  bool
 }
 
-// Wish is a name that somebody asked for.
-type Wish struct {
+// Grant is a request for a name and the decision on it.
+type Grant struct {
 	ID, Name, Ports string
 	Reason          string
-	State           WishState
+	State           GrantState
 	AskedBy         string
 	AskedAt         time.Time
 	DecidedBy       string
@@ -59,15 +59,15 @@ type Wish struct {
 	Answer          string
 }
 
-// WishState is what became of a wish.
-type WishState string
+// GrantState is the state of a request.
+type GrantState string
 
-// The states of a wish.
+// The states of a request.
 const (
-	WishAsked   WishState = "asked"
-	WishGranted WishState = "granted"
-	WishRefused WishState = "refused"
-	WishRevoked WishState = "revoked"
+	GrantAsked   GrantState = "asked"
+	GrantGranted GrantState = "granted"
+	GrantRefused GrantState = "refused"
+	GrantRevoked GrantState = "revoked"
 )
 
 // TryReason is why something was not reached, as people are told it.
@@ -81,7 +81,7 @@ const (
 	TryInside   TryReason = "inside"  // the name leads to a private network
 	TryAddress  TryReason = "address" // an address instead of a name
 	TryLimit    TryReason = "limit"   // too many or too fast
-	TryNaming   TryReason = "tls"     // the greeting was for another server
+	TryNaming   TryReason = "tls"     // the TLS client hello was for another server
 	TryOwnName  TryReason = "own"     // the way to the site's own name, used for another
 	TryAbsent   TryReason = "absent"  // the name does not exist
 	TrySilent   TryReason = "silent"  // the server does not answer

@@ -27,7 +27,7 @@ func functions(lang string, words *Catalogue, f *formats, static *assets.Set) te
 		"nav":      navigation,
 		"notices":  notices,
 		"common":   func(p Page) Base { return p.common() },
-		"pill":     func(family string, state any) (Pill, error) { return newPill(words, family, state) },
+		"badge":    func(family string, state any) (Badge, error) { return newBadge(words, family, state) },
 		"num":      f.Number,
 		"int":      func(n int) int64 { return int64(n) },
 		"size":     f.Size,

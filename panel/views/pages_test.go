@@ -84,7 +84,7 @@ func TestValuesWithoutWordsGetThoseOfTheRest(t *testing.T) {
 
 func TestWhatIsNotedBesideAnActIsToldInWordsWhereThereAreSome(t *testing.T) {
 	journal := func(noted string) string {
-		return render(t, "fr", views.Journal{Base: viewstest.Admin("/journal"), Whole: true, Rows: []views.JournalRow{
+		return render(t, "fr", views.AuditLog{Base: viewstest.Admin("/journal"), Whole: true, Rows: []views.AuditRow{
 			{ID: 1, At: viewstest.Now, Who: "Léa", Kind: views.ActorPerson, Act: views.AuditSessionOpen, Detail: noted},
 		}})
 	}

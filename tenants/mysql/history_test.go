@@ -19,15 +19,15 @@ func TestWhatEndedLongAgoIsPrunedAndWhatLivesStays(t *testing.T) {
 	must(t, s.End(ctx, op.ID, op.Lease.Fence, operations.Done, nil))
 	live := insert(t, ctx, s, "s1")
 	when := time.Now().UTC()
-	access := func(id, name string, state tenants.AccessState) {
+	access := func(id, name string, state tenants.GrantState) {
 		t.Helper()
-		a := tenants.Access{ID: id, SiteID: "s1", Name: name, Ports: []int{443}, State: tenants.AccessAsked, AskedBy: "Léa", AskedAt: when}
-		must(t, panel.CreateAccess(ctx, a))
+		a := tenants.EgressGrant{ID: id, SiteID: "s1", Name: name, Ports: []int{443}, State: tenants.GrantAsked, AskedBy: "Léa", AskedAt: when}
+		must(t, panel.CreateGrant(ctx, a))
 		a.State, a.DecidedBy, a.DecidedAt = state, "Jean", &when
-		must(t, panel.DecideAccess(ctx, a, tenants.AccessAsked))
+		must(t, panel.DecideGrant(ctx, a, tenants.GrantAsked))
 	}
-	access("e000000001", "granted.example", tenants.AccessGranted)
-	access("e000000002", "refused.example", tenants.AccessRefused)
+	access("e000000001", "granted.example", tenants.GrantGranted)
+	access("e000000002", "refused.example", tenants.GrantRefused)
 	must(t, s.Heartbeat(ctx, "w1", "make demo"))
 
 	must(t, s.PruneHistory(ctx, time.Now().Add(-time.Hour)))
@@ -41,7 +41,7 @@ func TestWhatEndedLongAgoIsPrunedAndWhatLivesStays(t *testing.T) {
 	if got := read(t, ctx, s, live.ID); len(got.Steps) != 2 {
 		t.Errorf("a living operation lost its steps: %+v", got)
 	}
-	if got, err := s.SiteAccess(ctx, "s1"); err != nil || len(got) != 1 || got[0].State != tenants.AccessGranted {
+	if got, err := s.SiteGrants(ctx, "s1"); err != nil || len(got) != 1 || got[0].State != tenants.GrantGranted {
 		t.Errorf("accesses %+v, %v; want the granted one", got, err)
 	}
 	if command, err := s.Revival(ctx); err != nil || command != "" {

@@ -34,7 +34,7 @@ func allowedNames(entries []string) ([]templates.Name, error) {
 
 // grants tells what volunteers granted to sites.
 type grants interface {
-	SiteAccess(ctx context.Context, siteID string) ([]tenants.Access, error)
+	SiteGrants(ctx context.Context, siteID string) ([]tenants.EgressGrant, error)
 }
 
 // allowLists gives the gateway's form to what the catalogue allows, and to what was granted to the site.
@@ -48,12 +48,12 @@ func allowLists(c *catalogue.Catalogue, g grants) func(context.Context, tenants.
 		for _, n := range names {
 			out = append(out, egress.AllowedName{Name: n.Name, Ports: n.Ports})
 		}
-		own, err := g.SiteAccess(ctx, s.ID)
+		own, err := g.SiteGrants(ctx, s.ID)
 		if err != nil {
 			return nil, err
 		}
 		for _, a := range slices.Backward(own) { // the newest last: a list grows at its end
-			if a.State == tenants.AccessGranted {
+			if a.State == tenants.GrantGranted {
 				out = append(out, egress.AllowedName{Name: a.Name, Ports: a.Ports})
 			}
 		}

@@ -206,18 +206,18 @@ func (f *foreign) signIn(from auth.RightsFrom, store *authtest.Store, username s
 		Client: &http.Client{Transport: f.socket, Timeout: 30 * time.Second},
 	}, time.Now, log)
 	provider.Run(f.t.Context())
-	seal, err := auth.NewSeal(bytes.Repeat([]byte("k"), 32))
+	seal, err := auth.NewSealer(bytes.Repeat([]byte("k"), 32))
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	sessions := &auth.Sessions{Store: store, People: store, Provider: provider, Seal: seal, Now: time.Now, Log: log}
+	sessions := &auth.Sessions{Store: store, Members: store, Provider: provider, Sealer: seal, Now: time.Now, Log: log}
 	panel := &auth.SignIn{Flows: store, Sessions: sessions, Provider: provider, Audit: store, Now: time.Now, Log: log}
 	leaving, err := panel.Begin(f.t.Context(), auth.Start{})
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	back := f.browse(leaving.URL, username)
-	arrival, err := panel.Finish(f.t.Context(), auth.Answer{
+	arrival, err := panel.Finish(f.t.Context(), auth.Callback{
 		State: back.Get("state"), Code: back.Get("code"), Issuer: back.Get("iss"), Error: back.Get("error"), Binding: leaving.Binding,
 	})
 	return arrival.Session, err
@@ -328,10 +328,10 @@ func TestInAForeignRealmNoNameForgesARight(t *testing.T) {
 		}
 		store.SetRightsAge(0, true)
 		for _, subject := range got { // as the worker's copy would say
-			_ = store.SavePerson(t.Context(), tenants.Member{Subject: subject, CoopAdmin: true})
+			_ = store.SaveMember(t.Context(), tenants.Member{Subject: subject, CoopAdmin: true})
 		}
 		for _, m := range members {
-			_ = store.SavePerson(t.Context(), m)
+			_ = store.SaveMember(t.Context(), m)
 		}
 		f.wants(t, auth.RightsDirectory, store, "lea", true, nothing)
 		f.wants(t, auth.RightsDirectory, store, "gil", false, managing)

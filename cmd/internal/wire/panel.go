@@ -13,7 +13,7 @@ import (
 	panelmysql "chatiere/panel/mysql"
 	"chatiere/panel/views"
 	"chatiere/tenants"
-	"chatiere/tenants/access"
+	"chatiere/tenants/egressgrant"
 	"chatiere/tenants/mysql"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
@@ -71,16 +71,16 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 		Records: store, Queue: store, Registry: (&provision.Plans{}).Registry(), Catalogue: known, Hosts: hosts(c),
 		Now: c.Now, Nudge: w.Nudge,
 	}
-	reachable := tenants.Reachable{Platform: c.PlatformHosts()}
+	reachable := tenants.NamePolicy{Platform: c.PlatformHosts()}
 	return panel.Options{
-		Access:    &access.Desk{Records: store, Reachable: reachable, Now: time.Now, Nudge: w.ListsChanged},
-		Reachable: reachable,
-		PublicURL: c.PanelURL(), SitesDomain: c.Domain, SitesPort: c.PublicPort,
+		Grants:     &egressgrant.Requests{Records: store, Reachable: reachable, Now: time.Now, Nudge: w.ListsChanged},
+		NamePolicy: reachable,
+		PublicURL:  c.PanelURL(), SitesDomain: c.Domain, SitesPort: c.PublicPort,
 		Coop:     panel.Coop{Name: c.Coop.Name, Contact: c.Coop.Contact},
 		Instance: c.Instance, DataRoot: c.Root, MemoryMiB: c.Sites.MemoryMiB, MailHourly: mailHourly(c), PastPivot: pastPivot(desk.Registry),
 		EdgeSocket:  c.Paths().PanelSocket(),
 		LocalSocket: c.Paths().CLISocket(), Identity: identity, AccountURL: c.Identity.Issuer + "/account", SessionKey: []byte(key), Entries: entries, Former: formerIdentities(c),
-		Records: panelRecords{store, c.Now}, People: store, Store: own, Desk: desk, Catalogue: shelf{known}, Doctor: w, Watch: w,
+		Records: panelRecords{store, c.Now}, People: store, Store: own, Provisioner: desk, Catalogue: shelf{known}, Doctor: w, Monitor: w,
 		Identities: identities(c, w), Limits: sessionLimits(c),
 		Views: pages, Assets: static, Log: log, Now: c.Now,
 	}, nil
@@ -155,16 +155,16 @@ func (s shelf) Templates() []panel.Template {
 	return out
 }
 
-// Listed tells what a site may reach without anybody's asking.
-func (s shelf) Listed(x tenants.Site) []panel.Listed {
-	var out []panel.Listed
+// AllowedNames tells what a site may reach without anybody's asking.
+func (s shelf) AllowedNames(x tenants.Site) []panel.AllowedName {
+	var out []panel.AllowedName
 	if m, err := s.Manifest(x.Template); err == nil {
 		for _, n := range m.Egress {
-			out = append(out, panel.Listed{Name: n.Name, Ports: n.Ports})
+			out = append(out, panel.AllowedName{Name: n.Name, Ports: n.Ports})
 		}
 	}
 	for _, n := range s.Everywhere() {
-		out = append(out, panel.Listed{Name: n.Name, Ports: n.Ports, Coop: true})
+		out = append(out, panel.AllowedName{Name: n.Name, Ports: n.Ports, Coop: true})
 	}
 	return out
 }

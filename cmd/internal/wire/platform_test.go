@@ -83,21 +83,23 @@ func TestAnAllowedNameMeansHTTPSUnlessItSaysItsPort(t *testing.T) {
 
 // granted are the wishes of every site.
 type granted struct {
-	list []tenants.Access
+	list []tenants.EgressGrant
 	err  error
 }
 
-func (g *granted) SiteAccess(context.Context, string) ([]tenants.Access, error) { return g.list, g.err }
+func (g *granted) SiteGrants(context.Context, string) ([]tenants.EgressGrant, error) {
+	return g.list, g.err
+}
 
 func TestTheCoopsNamesAndWhatWasGrantedReachTheGatewaysLists(t *testing.T) {
 	known, err := wire.LoadCatalogue(configure(t, "egress: {allow: ['smtp.lilas.example:587']}\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	granted := &granted{list: []tenants.Access{
-		{Name: "newer.example.org", Ports: []int{443}, State: tenants.AccessGranted},
-		{Name: "asked.example.org", Ports: []int{443}, State: tenants.AccessAsked},
-		{Name: "older.example.org", Ports: []int{993}, State: tenants.AccessGranted},
+	granted := &granted{list: []tenants.EgressGrant{
+		{Name: "newer.example.org", Ports: []int{443}, State: tenants.GrantGranted},
+		{Name: "asked.example.org", Ports: []int{443}, State: tenants.GrantAsked},
+		{Name: "older.example.org", Ports: []int{993}, State: tenants.GrantGranted},
 	}}
 	allowed, err := wire.AllowLists(known, granted)(t.Context(), tenants.Site{Template: "wordpress"})
 	if err != nil || len(allowed) < 4 {

@@ -83,8 +83,8 @@ func (w *Worker) tellParts(rw http.ResponseWriter, _ *http.Request) {
 // partsTime bounds the panel's question: a page must not wait for a worker that hangs.
 const partsTime = 2 * time.Second
 
-// Parts asks the worker how the platform's containers are.
-func (w worker) Parts(ctx context.Context) ([]panel.Part, error) {
+// Containers asks the worker how the platform's containers are.
+func (w worker) Containers(ctx context.Context) ([]panel.PlatformContainer, error) {
 	ctx, cancel := context.WithTimeout(ctx, partsTime)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://worker/parts", nil)
@@ -100,9 +100,9 @@ func (w worker) Parts(ctx context.Context) ([]panel.Part, error) {
 	if err := json.NewDecoder(res.Body).Decode(&states); err != nil {
 		return nil, fmt.Errorf("reading the state of the platform's containers: %w", err)
 	}
-	parts := make([]panel.Part, 0, len(states))
+	parts := make([]panel.PlatformContainer, 0, len(states))
 	for _, s := range states {
-		parts = append(parts, panel.Part(s))
+		parts = append(parts, panel.PlatformContainer(s))
 	}
 	return parts, nil
 }

@@ -20,14 +20,14 @@ func wayOut() []Story {
 			{Name: "api.wordpress.org", Port: 443, Count: 88, Bytes: 3_412_000, First: Now.AddDate(0, 0, -6), Last: Now.Add(-time.Hour)},
 			{Name: "downloads.wordpress.org", Port: 443, Failed: true, Reason: views.TrySilent, Count: 2, First: Now, Last: Now},
 		},
-		Listed: []views.Listed{{Name: "*.wordpress.org", Ports: "443"}, {Name: "smtp.lilas.coop", Ports: "465, 587", Coop: true}},
-		Open: []views.Wish{{ID: "e7k2m9qx4p", Name: "api.helloasso.com", Ports: "443", Reason: "Les adhésions passent par HelloAsso", State: views.WishAsked,
+		Listed: []views.AllowedName{{Name: "*.wordpress.org", Ports: "443"}, {Name: "smtp.lilas.coop", Ports: "465, 587", Coop: true}},
+		Open: []views.Grant{{ID: "e7k2m9qx4p", Name: "api.helloasso.com", Ports: "443", Reason: "Les adhésions passent par HelloAsso", State: views.GrantAsked,
 			AskedBy: "Léa Martin", AskedAt: Now.Add(-time.Hour)}},
-		Granted: []views.Wish{{ID: "e7k2m9qx4q", Name: "tile.openstreetmap.org", Ports: "443", Reason: "La carte des points de retrait", State: views.WishGranted,
+		Granted: []views.Grant{{ID: "e7k2m9qx4q", Name: "tile.openstreetmap.org", Ports: "443", Reason: "La carte des points de retrait", State: views.GrantGranted,
 			AskedBy: "Léa Martin", AskedAt: Now.AddDate(0, -1, 0), DecidedBy: "Jean Dupont", DecidedAt: Now.AddDate(0, -1, 1)}},
-		Closed: []views.Wish{
-			{ID: "e7k2m9qx4r", Name: "*.example.net", Ports: "443", State: views.WishRefused, DecidedBy: "Jean Dupont", DecidedAt: Now.AddDate(0, -1, 0), Answer: "Trop large : quel serveur précisément ?"},
-			{ID: "e7k2m9qx4s", Name: "old.example.net", Ports: "8443", State: views.WishRevoked, DecidedBy: views.OnServer, DecidedAt: Now.AddDate(0, -2, 0)},
+		Closed: []views.Grant{
+			{ID: "e7k2m9qx4r", Name: "*.example.net", Ports: "443", State: views.GrantRefused, DecidedBy: "Jean Dupont", DecidedAt: Now.AddDate(0, -1, 0), Answer: "Trop large : quel serveur précisément ?"},
+			{ID: "e7k2m9qx4s", Name: "old.example.net", Ports: "8443", State: views.GrantRevoked, DecidedBy: views.OnServer, DecidedAt: Now.AddDate(0, -2, 0)},
 		},
 	}
 	admin := full

@@ -1,4 +1,4 @@
-package access_test
+package egressgrant_test
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"chatiere/tenants"
-	"chatiere/tenants/access"
-	"chatiere/tenants/access/accesstest"
+	"chatiere/tenants/egressgrant"
+	"chatiere/tenants/egressgrant/egressgranttest"
 	"chatiere/tenants/provision"
 )
 
@@ -17,8 +17,8 @@ var now = time.Date(2026, 11, 22, 6, 20, 0, 0, time.UTC)
 
 // office is a desk over records in memory.
 type office struct {
-	accesstest.Shelf
-	desk   access.Desk
+	egressgranttest.Store
+	desk   egressgrant.Requests
 	audit  []tenants.AuditEntry
 	nudges int
 }
@@ -47,8 +47,8 @@ func (o *office) Audit(_ context.Context, e tenants.AuditEntry) error {
 
 func newOffice() *office {
 	o := &office{}
-	o.desk = access.Desk{
-		Records: o, Reachable: tenants.Reachable{Platform: []string{"panel.lilas.coop"}}, Now: func() time.Time { return now },
+	o.desk = egressgrant.Requests{
+		Records: o, Reachable: tenants.NamePolicy{Platform: []string{"panel.lilas.coop"}}, Now: func() time.Time { return now },
 		Nudge: func() { o.nudges++ },
 	}
 	return o
@@ -63,22 +63,22 @@ var (
 	member  = by(tenants.Principal{Kind: tenants.KindPerson, ID: "ali", Memberships: map[string]tenants.Role{"lilas": tenants.RoleMember}})
 	outside = by(tenants.Principal{Kind: tenants.KindPerson, ID: "eve"})
 	admin   = by(tenants.Principal{Kind: tenants.KindPerson, ID: "ana", Name: "Ana", CoopAdmin: true, SecondFact: true})
-	wish    = access.Wish{Name: "https://API.example.org/v1", Ports: []int{587, 443}, Reason: "la carte"}
+	wish    = egressgrant.Request{Name: "https://API.example.org/v1", Ports: []int{587, 443}, Reason: "la carte"}
 )
 
 func TestAManagerAsksAndAVolunteerDecidesAndBothAreWrittenDown(t *testing.T) {
 	o := newOffice()
 	a, err := o.desk.Ask(t.Context(), manager, "s1", wish)
-	if err != nil || a.Target() != "api.example.org:443,587" || a.State != tenants.AccessAsked || a.AskedBy != "Léa" {
+	if err != nil || a.Target() != "api.example.org:443,587" || a.State != tenants.GrantAsked || a.AskedBy != "Léa" {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	if o.nudges != 0 {
 		t.Error("a wish alone changes no list")
 	}
-	if a, err = o.desk.Grant(t.Context(), admin, "s1", a.ID, " d’accord "); err != nil || a.State != tenants.AccessGranted || a.Answer != "d’accord" || a.DecidedBy != "Ana" {
+	if a, err = o.desk.Grant(t.Context(), admin, "s1", a.ID, " d’accord "); err != nil || a.State != tenants.GrantGranted || a.Answer != "d’accord" || a.DecidedBy != "Ana" {
 		t.Fatalf("%+v, %v", a, err)
 	}
-	if a, err = o.desk.Revoke(t.Context(), admin, "s1", a.ID, ""); err != nil || a.State != tenants.AccessRevoked {
+	if a, err = o.desk.Revoke(t.Context(), admin, "s1", a.ID, ""); err != nil || a.State != tenants.GrantRevoked {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	if o.nudges != 2 {
@@ -126,7 +126,7 @@ func TestOnlyThoseWhoMayAskAndDecide(t *testing.T) {
 	}
 }
 
-func second(_ tenants.Access, err error) error { return err }
+func second(_ tenants.EgressGrant, err error) error { return err }
 
 func TestTheSameWishIsOneAndAWishHasAnEnd(t *testing.T) {
 	o := newOffice()
@@ -156,7 +156,7 @@ func TestTheSameWishIsOneAndAWishHasAnEnd(t *testing.T) {
 func TestEveryFaultOfAWishIsToldAtOnce(t *testing.T) {
 	o := newOffice()
 	var faults tenants.Faults
-	_, err := o.desk.Ask(t.Context(), manager, "s1", access.Wish{Name: "10.0.0.1", Ports: []int{25}})
+	_, err := o.desk.Ask(t.Context(), manager, "s1", egressgrant.Request{Name: "10.0.0.1", Ports: []int{25}})
 	if !errors.As(err, &faults) || fmt.Sprint(faults) != "invalid: name=address ports=mail reason=missing" {
 		t.Errorf("%v", err)
 	}
@@ -164,8 +164,8 @@ func TestEveryFaultOfAWishIsToldAtOnce(t *testing.T) {
 
 func TestASiteHasOnlySoManyWishesAndNames(t *testing.T) {
 	o := newOffice()
-	ask := func(n int) (tenants.Access, error) {
-		return o.desk.Ask(t.Context(), manager, "s1", access.Wish{Name: fmt.Sprintf("n%d.example.org", n), Ports: []int{443}, Reason: "x"})
+	ask := func(n int) (tenants.EgressGrant, error) {
+		return o.desk.Ask(t.Context(), manager, "s1", egressgrant.Request{Name: fmt.Sprintf("n%d.example.org", n), Ports: []int{443}, Reason: "x"})
 	}
 	n := 0
 	for ; n < 20; n++ {
@@ -178,7 +178,7 @@ func TestASiteHasOnlySoManyWishesAndNames(t *testing.T) {
 	}
 	granted := 0
 	for ; granted < 101; granted++ {
-		all, _ := o.AccessIn(t.Context(), tenants.AccessAsked)
+		all, _ := o.GrantsIn(t.Context(), tenants.GrantAsked)
 		if _, err := o.desk.Grant(t.Context(), admin, "s1", all[0].ID, ""); err != nil {
 			if !errors.Is(err, tenants.ErrConflict) {
 				t.Fatal(err)

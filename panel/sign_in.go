@@ -32,12 +32,12 @@ func (s *Server) signInUnavailable(c *fiber.Ctx, back string) error {
 	return s.render(c, fiber.StatusServiceUnavailable, views.SignInUnavailable{Base: s.base(c), Return: back})
 }
 
-func (s *Server) login(c *fiber.Ctx) error  { return s.depart(c, false) }
-func (s *Server) stepUp(c *fiber.Ctx) error { return s.depart(c, true) }
+func (s *Server) login(c *fiber.Ctx) error  { return s.redirectToIssuer(c, false) }
+func (s *Server) stepUp(c *fiber.Ctx) error { return s.redirectToIssuer(c, true) }
 
-// depart sends the browser to the issuer.
-func (s *Server) depart(c *fiber.Ctx, stepUp bool) error {
-	if err := s.gate.Take(c.UserContext(), auth.LimitStart, address(c)); err != nil {
+// redirectToIssuer starts a sign-in.
+func (s *Server) redirectToIssuer(c *fiber.Ctx, stepUp bool) error {
+	if err := s.limiter.Take(c.UserContext(), auth.LimitStart, address(c)); err != nil {
 		return err
 	}
 	back := auth.LocalPath(c.Query("return"))
@@ -57,7 +57,7 @@ func (s *Server) depart(c *fiber.Ctx, stepUp bool) error {
 
 // callback is where the issuer sends the browser back to.
 func (s *Server) callback(c *fiber.Ctx) error {
-	if err := s.gate.Blocked(auth.LimitCallback, address(c)); err != nil {
+	if err := s.limiter.Blocked(auth.LimitCallback, address(c)); err != nil {
 		return err
 	}
 	a, err := s.signIn.Finish(c.UserContext(), auth.Callback{
@@ -69,20 +69,20 @@ func (s *Server) callback(c *fiber.Ctx) error {
 		return s.signInUnavailable(c, "/")
 	}
 	if errors.Is(err, auth.ErrFlow) {
-		return s.unfinished(c, err)
+		return s.callbackFailed(c, err)
 	}
 	if err != nil {
-		return s.admit(c, auth.LimitCallback, err)
+		return s.countFailure(c, auth.LimitCallback, err)
 	}
-	s.gate.Trust(c.UserContext(), address(c))
+	s.limiter.Trust(c.UserContext(), address(c))
 	setCookie(c, sessionCookie, a.Cookie, 0)
 	return seeOther(c, a.ReturnTo)
 }
 
-// unfinished helps those whose answer of the issuer fits no sign-in of theirs: who is inside already went back with the
-// browser's button, and whose sign-in took too long begins again, usually without being asked for anything.
-func (s *Server) unfinished(c *fiber.Ctx, cause error) error {
-	if err := s.admit(c, auth.LimitCallback, cause); errors.Is(err, auth.ErrLimited) {
+// callbackFailed handles a callback that matches no sign-in: a visitor with a session went back with the browser's button
+// and is sent to the home page; a sign-in that took too long begins again, usually without a question.
+func (s *Server) callbackFailed(c *fiber.Ctx, cause error) error {
+	if err := s.countFailure(c, auth.LimitCallback, cause); errors.Is(err, auth.ErrLimited) {
 		return err
 	}
 	if cookie := c.Cookies(sessionCookie); cookie != "" {
@@ -110,7 +110,7 @@ func (s *Server) logout(c *fiber.Ctx) error {
 	if err := s.sessions.Close(c.UserContext(), v.Session.Hash); err != nil {
 		return err
 	}
-	s.note(c, "session.close", "")
+	s.audit(c, "session.close", "")
 	if farewell := s.sessions.LogoutURL(*v.Session); farewell != "" && s.provider.Alive(c.UserContext()) {
 		return seeOther(c, farewell)
 	}
@@ -118,8 +118,8 @@ func (s *Server) logout(c *fiber.Ctx) error {
 	return seeOther(c, views.PathSignIn)
 }
 
-// note appends to the audit trail what no use case does; the act itself is done and stays done.
-func (s *Server) note(c *fiber.Ctx, action, detail string) {
+// audit appends an entry for an action outside the use cases. An error is only logged, since the action is done.
+func (s *Server) audit(c *fiber.Ctx, action, detail string) {
 	v := visitorOf(c)
 	err := s.o.Records.Audit(c.UserContext(), tenants.AuditEntry{
 		At: s.now().UTC(), ActorKind: v.Principal.Kind, ActorID: v.Principal.ID, ActorName: v.Principal.Name, Address: v.Address,
@@ -130,12 +130,12 @@ func (s *Server) note(c *fiber.Ctx, action, detail string) {
 	}
 }
 
-// backchannelLogout is posted by the issuer itself, which proves it by a signed token. Only a token that is none costs a
-// try: whoever shares the issuer's address must not be able to keep its signals away.
+// backchannelLogout is called by the issuer with a signed token. Only invalid tokens are counted: somebody who shares the
+// issuer's address must not be able to block its logouts.
 func (s *Server) backchannelLogout(c *fiber.Ctx) error {
 	n, err := s.back.Logout(c.UserContext(), field(c, "logout_token"))
 	if errors.Is(err, auth.ErrFlow) {
-		if err := s.admit(c, auth.LimitLogout, err); errors.Is(err, auth.ErrLimited) {
+		if err := s.countFailure(c, auth.LimitLogout, err); errors.Is(err, auth.ErrLimited) {
 			return err
 		}
 		s.log.Warn("logout token refused", "request_id", middleware.RequestIDOf(c), "error", err)
@@ -148,17 +148,17 @@ func (s *Server) backchannelLogout(c *fiber.Ctx) error {
 	return c.SendStatus(fiber.StatusOK)
 }
 
-// breakGlassPage only shows a button: a link that a chat program looks at must not be used up by that.
+// breakGlassPage only shows a button: a chat program's link preview must not use up the link.
 func (s *Server) breakGlassPage(c *fiber.Ctx) error {
-	if err := s.gate.Blocked(auth.LimitLink, address(c)); err != nil {
+	if err := s.limiter.Blocked(auth.LimitLink, address(c)); err != nil {
 		return err
 	}
 	key := c.Query("key")
-	until, err := s.glass.Check(c.UserContext(), key)
+	until, err := s.breakGlass.Check(c.UserContext(), key)
 	base := s.base(c)
 	base.Path = "/" // the key stays out of the page's links
 	if errors.Is(err, auth.ErrEnded) {
-		if err := s.admit(c, auth.LimitLink, err); errors.Is(err, auth.ErrLimited) {
+		if err := s.countFailure(c, auth.LimitLink, err); errors.Is(err, auth.ErrLimited) {
 			return err
 		}
 		return s.render(c, fiber.StatusGone, views.BreakGlass{Base: base})
@@ -170,12 +170,12 @@ func (s *Server) breakGlassPage(c *fiber.Ctx) error {
 }
 
 func (s *Server) breakGlassEnter(c *fiber.Ctx) error {
-	if err := s.gate.Blocked(auth.LimitLink, address(c)); err != nil {
+	if err := s.limiter.Blocked(auth.LimitLink, address(c)); err != nil {
 		return err
 	}
-	a, err := s.glass.Enter(c.UserContext(), field(c, "key"), c.Cookies(sessionCookie), origin(c))
+	a, err := s.breakGlass.Enter(c.UserContext(), field(c, "key"), c.Cookies(sessionCookie), origin(c))
 	if errors.Is(err, auth.ErrEnded) {
-		if err := s.admit(c, auth.LimitLink, err); errors.Is(err, auth.ErrLimited) {
+		if err := s.countFailure(c, auth.LimitLink, err); errors.Is(err, auth.ErrLimited) {
 			return err
 		}
 		return s.render(c, fiber.StatusGone, views.BreakGlass{Base: s.base(c)})

@@ -20,8 +20,8 @@ const (
 	mostOfPage  = 1000
 )
 
-// journal is the co-op's whole trail.
-func (s *Server) journal(c *fiber.Ctx) error {
+// auditLog shows the co-op's whole audit log.
+func (s *Server) auditLog(c *fiber.Ctx) error {
 	if err := s.authorize(c, tenants.ActAuditRead, ""); err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (s *Server) journal(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	page := views.Journal{Base: s.base(c), Path: views.PathJournal, Whole: true, Association: c.Query("association")}
+	page := views.AuditLog{Base: s.base(c), Path: views.PathJournal, Whole: true, Association: c.Query("association")}
 	only := ""
 	for _, a := range all {
 		if a.State == tenants.AssociationDeleted {
@@ -43,29 +43,29 @@ func (s *Server) journal(c *fiber.Ctx) error {
 	if only == "" {
 		page.Association = ""
 	}
-	return s.renderJournal(c, page, only, byID(all))
+	return s.renderAuditLog(c, page, only, byID(all))
 }
 
-// associationJournal is what was done to one association, for those who manage it.
-func (s *Server) associationJournal(c *fiber.Ctx) error {
-	a, err := s.findJournal(c, c.Params("slug"))
+// associationAuditLog shows the entries about one association to its managers.
+func (s *Server) associationAuditLog(c *fiber.Ctx) error {
+	a, err := s.findAuditLog(c, c.Params("slug"))
 	if err != nil {
 		return err
 	}
-	page := views.Journal{Base: s.base(c), Path: views.JournalPath(a.Slug), Name: a.Name, Back: views.AssociationPath(a.Slug)}
-	return s.renderJournal(c, page, a.ID, map[string]tenants.Association{a.ID: a})
+	page := views.AuditLog{Base: s.base(c), Path: views.JournalPath(a.Slug), Name: a.Name, Back: views.AssociationPath(a.Slug)}
+	return s.renderAuditLog(c, page, a.ID, map[string]tenants.Association{a.ID: a})
 }
 
-// findJournal reads the association whose journal is asked for and authorises the visitor for it.
-func (s *Server) findJournal(c *fiber.Ctx, slug string) (tenants.Association, error) {
+// findAuditLog reads the association of the request and authorises the visitor for its audit log.
+func (s *Server) findAuditLog(c *fiber.Ctx, slug string) (tenants.Association, error) {
 	if err := s.authorize(c, tenants.ActJournalShow, slug); err != nil {
 		return tenants.Association{}, err
 	}
 	return s.o.Records.AssociationBySlug(c.UserContext(), slug)
 }
 
-// renderJournal draws the page. What somebody outside the co-op gets has neither addresses nor technical details.
-func (s *Server) renderJournal(c *fiber.Ctx, page views.Journal, association string, known map[string]tenants.Association) error {
+// renderAuditLog renders the page. Only volunteers see addresses and technical details.
+func (s *Server) renderAuditLog(c *fiber.Ctx, page views.AuditLog, association string, known map[string]tenants.Association) error {
 	ctx := c.UserContext()
 	page.Person, page.Act, page.From, page.To = c.Query("person"), c.Query("act"), c.Query("from"), c.Query("to")
 	f := s.auditFilter(c, association)
@@ -84,7 +84,7 @@ func (s *Server) renderJournal(c *fiber.Ctx, page views.Journal, association str
 		return err
 	}
 	for _, e := range rows {
-		page.Rows = append(page.Rows, journalRow(e, known[e.AssociationID], hosts[e.SiteID], page.Whole))
+		page.Rows = append(page.Rows, auditRow(e, known[e.AssociationID], hosts[e.SiteID], page.Whole))
 	}
 	if page.People, err = s.o.Records.AuditActors(ctx, association); err != nil {
 		return err
@@ -99,8 +99,8 @@ func (s *Server) renderJournal(c *fiber.Ctx, page views.Journal, association str
 	return s.render(c, fiber.StatusOK, page)
 }
 
-func journalRow(e tenants.AuditEntry, a tenants.Association, host string, whole bool) views.JournalRow {
-	row := views.JournalRow{
+func auditRow(e tenants.AuditEntry, a tenants.Association, host string, whole bool) views.AuditRow {
+	row := views.AuditRow{
 		ID: e.ID, At: e.At, Who: e.ActorName, Kind: views.ActorKind(e.ActorKind), Act: views.AuditAct(e.Action),
 		Association: a.Name, Slug: a.Slug, Site: host, SiteID: e.SiteID,
 	}
@@ -172,7 +172,7 @@ func (s *Server) apiAudit(c *fiber.Ctx) error {
 	whole, association := true, ""
 	known := map[string]tenants.Association{}
 	if slug := c.Query("association"); slug != "" {
-		a, err := s.findJournal(c, slug)
+		a, err := s.findAuditLog(c, slug)
 		if err != nil {
 			return err
 		}

@@ -28,9 +28,9 @@ type accessRecord struct {
 // TableName implements gorm's Tabler.
 func (accessRecord) TableName() string { return "site_access" }
 
-func (r accessRecord) access() (tenants.Access, error) {
-	a := tenants.Access{
-		ID: r.ID, SiteID: r.SiteID, Name: r.Name, Reason: r.Reason, State: tenants.AccessState(r.State), AskedBy: r.AskedBy,
+func (r accessRecord) access() (tenants.EgressGrant, error) {
+	a := tenants.EgressGrant{
+		ID: r.ID, SiteID: r.SiteID, Name: r.Name, Reason: r.Reason, State: tenants.GrantState(r.State), AskedBy: r.AskedBy,
 		AskedAt: r.AskedAt, DecidedBy: r.DecidedBy, DecidedAt: r.DecidedAt, Answer: r.Answer,
 	}
 	for text := range strings.SplitSeq(r.Ports, ",") {
@@ -44,7 +44,7 @@ func (r accessRecord) access() (tenants.Access, error) {
 }
 
 // liveAccess is what may stand once among a site's wishes; null once it is over.
-func liveAccess(a tenants.Access) *string {
+func liveAccess(a tenants.EgressGrant) *string {
 	if !a.State.Live() {
 		return nil
 	}
@@ -52,8 +52,8 @@ func liveAccess(a tenants.Access) *string {
 	return &key
 }
 
-// CreateAccess inserts a wish; ErrConflict when the same is asked for or granted.
-func (s *Store) CreateAccess(ctx context.Context, a tenants.Access) error {
+// CreateGrant inserts a wish; ErrConflict when the same is asked for or granted.
+func (s *Store) CreateGrant(ctx context.Context, a tenants.EgressGrant) error {
 	r := accessRecord{
 		ID: a.ID, SiteID: a.SiteID, Name: a.Name, Ports: tenants.PortsText(a.Ports), LiveKey: liveAccess(a), Reason: a.Reason,
 		State: string(a.State), AskedBy: clip(a.AskedBy, 255), AskedAt: a.AskedAt.UTC(),
@@ -61,8 +61,8 @@ func (s *Store) CreateAccess(ctx context.Context, a tenants.Access) error {
 	return translate("writing a wish for access", s.on(ctx).Create(&r).Error)
 }
 
-// DecideAccess writes a's state and decision if its state is still from; ErrConflict otherwise.
-func (s *Store) DecideAccess(ctx context.Context, a tenants.Access, from tenants.AccessState) error {
+// DecideGrant writes a's state and decision if its state is still from; ErrConflict otherwise.
+func (s *Store) DecideGrant(ctx context.Context, a tenants.EgressGrant, from tenants.GrantState) error {
 	done := s.on(ctx).Model(&accessRecord{}).Where("id = ? AND state = ?", a.ID, string(from)).Updates(map[string]any{
 		"state": string(a.State), "live_key": liveAccess(a), "decided_by": clip(a.DecidedBy, 255), "decided_at": utc(a.DecidedAt),
 		"answer": a.Answer,
@@ -73,31 +73,31 @@ func (s *Store) DecideAccess(ctx context.Context, a tenants.Access, from tenants
 	return translate("deciding on an access", done.Error)
 }
 
-// Access returns one by id.
-func (s *Store) Access(ctx context.Context, id string) (tenants.Access, error) {
+// Grant returns one by id.
+func (s *Store) Grant(ctx context.Context, id string) (tenants.EgressGrant, error) {
 	var r accessRecord
 	if err := s.on(ctx).Take(&r, "id = ?", id).Error; err != nil {
-		return tenants.Access{}, translate("reading an access", err)
+		return tenants.EgressGrant{}, translate("reading an access", err)
 	}
 	return r.access()
 }
 
-// SiteAccess returns a site's, whatever became of them, the newest first.
-func (s *Store) SiteAccess(ctx context.Context, siteID string) ([]tenants.Access, error) {
+// SiteGrants returns a site's, whatever became of them, the newest first.
+func (s *Store) SiteGrants(ctx context.Context, siteID string) ([]tenants.EgressGrant, error) {
 	return s.accesses(ctx, "site_id = ?", siteID)
 }
 
-// AccessIn returns those of all sites in a state, the newest first.
-func (s *Store) AccessIn(ctx context.Context, state tenants.AccessState) ([]tenants.Access, error) {
+// GrantsIn returns those of all sites in a state, the newest first.
+func (s *Store) GrantsIn(ctx context.Context, state tenants.GrantState) ([]tenants.EgressGrant, error) {
 	return s.accesses(ctx, "state = ?", string(state))
 }
 
-func (s *Store) accesses(ctx context.Context, where, value string) ([]tenants.Access, error) {
+func (s *Store) accesses(ctx context.Context, where, value string) ([]tenants.EgressGrant, error) {
 	var rs []accessRecord
 	if err := s.on(ctx).Where(where, value).Order("asked_at DESC, id").Find(&rs).Error; err != nil {
 		return nil, translate("listing accesses", err)
 	}
-	out := make([]tenants.Access, 0, len(rs))
+	out := make([]tenants.EgressGrant, 0, len(rs))
 	for _, r := range rs {
 		a, err := r.access()
 		if err != nil {

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Journal is a part of the audit trail. Template journal. Its form asks for the same page with association, person, act,
+// AuditLog is a page of the audit log. Template journal. Its form requests the same page with association, person, act,
 // from and to.
-type Journal struct {
+type AuditLog struct {
 	Base
 	Path         string // of this page, without what narrows it
 	Name         string // the association's; "" for the co-op's whole journal
 	Back         string // where the association's page is
 	Whole        bool   // the co-op's: with addresses and details
-	Rows         []JournalRow
+	Rows         []AuditRow
 	Associations []Choice // to choose from; the co-op's alone
 	People       []string
 	Acts         []AuditAct
@@ -25,9 +25,9 @@ type Journal struct {
 	Later        bool   // this is not the newest page
 }
 
-func (Journal) template() string { return "journal" }
+func (AuditLog) template() string { return "journal" }
 
-func (p Journal) area() Area {
+func (p AuditLog) area() Area {
 	if sitesArea(p.Base) == AreaMySites {
 		return AreaMySites
 	}
@@ -35,10 +35,10 @@ func (p Journal) area() Area {
 }
 
 // Narrowed tells whether anything was asked for.
-func (p Journal) Narrowed() bool { return p.Association+p.Person+p.Act+p.From+p.To != "" }
+func (p AuditLog) Narrowed() bool { return p.Association+p.Person+p.Act+p.From+p.To != "" }
 
 // Link leads to the same part of the journal before a place in it.
-func (p Journal) Link(before string) string {
+func (p AuditLog) Link(before string) string {
 	q := url.Values{}
 	for name, value := range map[string]string{
 		"association": p.Association, "person": p.Person, "act": p.Act, "from": p.From, "to": p.To, "before": before,
@@ -53,8 +53,8 @@ func (p Journal) Link(before string) string {
 	return p.Path + "?" + q.Encode()
 }
 
-// JournalRow is one act.
-type JournalRow struct {
+// AuditRow is one act.
+type AuditRow struct {
 	ID          int64
 	At          time.Time
 	Who         string

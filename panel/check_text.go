@@ -21,14 +21,14 @@ var (
 	keyed = regexp.MustCompile(patterns[api.HeaderIdempotency].Pattern)
 )
 
-// readable refuses, before anything is looked up, what no record can be about: it could only reach a database as an error,
-// or say something else there than here.
-func (s *Server) readable(r route) fiber.Handler {
+// checkText rejects invalid ids and text before any look-up: in the database they could only cause errors, or mean
+// something else.
+func (s *Server) checkText(r route) fiber.Handler {
 	e, program := r.endpoint()
 	return func(c *fiber.Ctx) error {
 		for name, value := range c.AllParams() {
 			if !named.MatchString(value) && (name != "name" || !asset.MatchString(value)) {
-				return concealed(c, tenants.ErrNotFound)
+				return hideNotFound(c, tenants.ErrNotFound)
 			}
 		}
 		if !validText(c) {
@@ -37,14 +37,14 @@ func (s *Server) readable(r route) fiber.Handler {
 		if !program {
 			return c.Next()
 		}
-		if err := e.accepts(c); err != nil {
+		if err := e.checkParameters(c); err != nil {
 			return err
 		}
 		return c.Next()
 	}
 }
 
-// validText: in addresses and forms alike, signs that are none make names that look like others.
+// validText rejects invalid and invisible characters in addresses and forms, which make names that look like others.
 func validText(c *fiber.Ctx) bool {
 	valid := func(args iter.Seq2[[]byte, []byte]) bool {
 		for key, value := range args {
@@ -57,8 +57,9 @@ func validText(c *fiber.Ctx) bool {
 	return valid(c.Context().QueryArgs().All()) && (c.Method() != fiber.MethodPost || valid(c.Context().PostArgs().All()))
 }
 
-// accepts checks what stands outside the body: parameters, the wish's key, and that a route without a body is sent none.
-func (e endpoint) accepts(c *fiber.Ctx) error {
+// checkParameters checks everything outside the body: parameters, the idempotency key, and that a route without a body
+// gets none.
+func (e endpoint) checkParameters(c *fiber.Ctx) error {
 	var faults tenants.Faults
 	seen := map[string]bool{}
 	for key, value := range c.Context().QueryArgs().All() {
@@ -82,14 +83,14 @@ func (e endpoint) accepts(c *fiber.Ctx) error {
 	if len(faults) > 0 {
 		return faults
 	}
-	if e.takes == nil && c.Method() != fiber.MethodGet && len(c.Body()) > 0 {
+	if e.request == nil && c.Method() != fiber.MethodGet && len(c.Body()) > 0 {
 		_, err := body[struct{}](c)
 		return err
 	}
 	return nil
 }
 
-// valueFault tells what is wrong with a parameter, "" for nothing. An empty one is as good as none.
+// valueFault returns the fault code of a parameter, "" if it is valid or empty.
 func valueFault(s openapi.Schema, value string) string {
 	switch {
 	case value == "":

@@ -2,8 +2,8 @@ package views
 
 import "fmt"
 
-// Pill is a state as people see it: an icon, words and a tone; never a colour alone.
-type Pill struct {
+// Badge is a state as it is shown: an icon, a text and a tone; never a colour alone.
+type Badge struct {
 	Tone, Icon, Text string
 }
 
@@ -43,14 +43,14 @@ var looks = map[string]look{
 	string(OperationStuck):     {"trouble", "bang"},
 }
 
-func newPill(words *Catalogue, family string, state any) (Pill, error) {
+func newBadge(words *Catalogue, family string, state any) (Badge, error) {
 	text, err := words.word(family, state)
 	if err != nil {
-		return Pill{}, err
+		return Badge{}, err
 	}
 	l, ok := looks[fmt.Sprint(state)]
 	if !ok {
 		l = look{"attention", "question"}
 	}
-	return Pill{Tone: l.tone, Icon: l.icon, Text: text}, nil
+	return Badge{Tone: l.tone, Icon: l.icon, Text: text}, nil
 }

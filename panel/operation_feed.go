@@ -11,31 +11,31 @@ import (
 	"chatiere/tenants/recovery"
 )
 
-// watch reads operations that somebody looks at, each once for all who do.
-type watch struct {
-	ctx   context.Context // the server's
-	read  Operations
-	every time.Duration
-	log   *slog.Logger
+// operationFeed polls the operations that have subscribers, each once for all of them.
+type operationFeed struct {
+	ctx      context.Context // the server's
+	read     Operations
+	interval time.Duration
+	log      *slog.Logger
 
-	mu     sync.Mutex
-	topics map[string]*topic
-	owned  sync.WaitGroup
+	mu      sync.Mutex
+	topics  map[string]*topic
+	pollers sync.WaitGroup
 }
 
-// topic is one operation and those who look at it.
+// topic is one operation and its subscribers.
 type topic struct {
 	latest   *operations.Operation
 	channels map[chan operations.Operation]struct{}
 }
 
-func newWatch(ctx context.Context, read Operations, every time.Duration, log *slog.Logger) *watch {
-	return &watch{ctx: ctx, read: read, every: every, log: log, topics: map[string]*topic{}}
+func newOperationFeed(ctx context.Context, read Operations, every time.Duration, log *slog.Logger) *operationFeed {
+	return &operationFeed{ctx: ctx, read: read, interval: every, log: log, topics: map[string]*topic{}}
 }
 
 // subscribe returns a channel of the operation's changes, the latest only; it is closed when the operation is over or
 // the server ends. leave must be called.
-func (w *watch) subscribe(id string) (changes <-chan operations.Operation, leave func()) {
+func (w *operationFeed) subscribe(id string) (changes <-chan operations.Operation, leave func()) {
 	ch := make(chan operations.Operation, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -47,8 +47,8 @@ func (w *watch) subscribe(id string) (changes <-chan operations.Operation, leave
 	if !ok {
 		t = &topic{channels: map[chan operations.Operation]struct{}{}}
 		w.topics[id] = t
-		w.owned.Go(func() {
-			defer w.release(id, t)
+		w.pollers.Go(func() {
+			defer w.abandon(id, t)
 			defer recovery.Log(w.log, "watching operation "+id)
 			w.poll(id, t)
 		})
@@ -64,9 +64,9 @@ func (w *watch) subscribe(id string) (changes <-chan operations.Operation, leave
 	}
 }
 
-// poll lives as long as somebody looks.
-func (w *watch) poll(id string, t *topic) {
-	tick := time.NewTicker(w.every)
+// poll runs while the topic has subscribers.
+func (w *operationFeed) poll(id string, t *topic) {
+	tick := time.NewTicker(w.interval)
 	defer tick.Stop()
 	last := ""
 	for {
@@ -94,8 +94,8 @@ func fingerprint(op operations.Operation) string {
 	return string(b)
 }
 
-// publish replaces what a slow one has not read yet.
-func (w *watch) publish(t *topic, op operations.Operation) {
+// publish sends the operation to all subscribers and replaces what a slow one has not read yet.
+func (w *operationFeed) publish(t *topic, op operations.Operation) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t.latest = &op
@@ -108,7 +108,7 @@ func (w *watch) publish(t *topic, op operations.Operation) {
 	}
 }
 
-func (w *watch) finish(id string, t *topic, over bool) bool {
+func (w *operationFeed) finish(id string, t *topic, over bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !over && len(t.channels) > 0 && w.ctx.Err() == nil {
@@ -118,8 +118,8 @@ func (w *watch) finish(id string, t *topic, over bool) bool {
 	return true
 }
 
-// release lets those who look go when the watching has ended, whatever ended it.
-func (w *watch) release(id string, t *topic) {
+// abandon closes the topic when polling has ended for any reason.
+func (w *operationFeed) abandon(id string, t *topic) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.topics[id] == t {
@@ -128,7 +128,7 @@ func (w *watch) release(id string, t *topic) {
 }
 
 // close ends a topic; w.mu is held.
-func (w *watch) close(id string, t *topic) {
+func (w *operationFeed) close(id string, t *topic) {
 	for ch := range t.channels {
 		close(ch)
 		delete(t.channels, ch)
@@ -136,11 +136,11 @@ func (w *watch) close(id string, t *topic) {
 	delete(w.topics, id)
 }
 
-// until returns the operation when it is over or the time is, as last read.
-func (w *watch) until(ctx context.Context, op operations.Operation, patience time.Duration) operations.Operation {
+// until waits until the operation or the timeout is over and returns the operation as last read.
+func (w *operationFeed) until(ctx context.Context, op operations.Operation, timeout time.Duration) operations.Operation {
 	changes, leave := w.subscribe(op.ID)
 	defer leave()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	for {
 		select {
@@ -157,5 +157,5 @@ func (w *watch) until(ctx context.Context, op operations.Operation, patience tim
 	}
 }
 
-// wait returns when nothing is read any more; call it once the server's context is over.
-func (w *watch) wait() { w.owned.Wait() }
+// wait returns when all polling has ended; call it once the server's context is done.
+func (w *operationFeed) wait() { w.pollers.Wait() }

@@ -12,15 +12,15 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// Access is a name that one site may reach, or would like to, beyond its template's list and the co-op's: somebody in
-// charge of its association asks, a volunteer decides.
-type Access struct {
-	ID     string // see NewAccessID
+// EgressGrant is a request for a name that one site may reach beyond its template's list and the co-op's, and the
+// decision on it: a manager of the association asks, a volunteer decides.
+type EgressGrant struct {
+	ID     string // see NewGrantID
 	SiteID string
 	Name   string // canonical, such as "api.example.org" or "*.example.org"
 	Ports  []int  // in order, each once
 	Reason string // why it is needed, in the asker's words
-	State  AccessState
+	State  GrantState
 
 	AskedBy   string // name, for people; who it was is in the audit trail
 	AskedAt   time.Time
@@ -29,22 +29,22 @@ type Access struct {
 	Answer    string // what the volunteer wrote to it
 }
 
-// AccessState is how far a wish for access has come.
-type AccessState string
+// GrantState is the state of a grant.
+type GrantState string
 
-// The states of an access. From asked it becomes granted or refused, from granted revoked.
+// The states of a grant. From asked it becomes granted or refused, from granted revoked.
 const (
-	AccessAsked   AccessState = "asked"
-	AccessGranted AccessState = "granted"
-	AccessRefused AccessState = "refused"
-	AccessRevoked AccessState = "revoked"
+	GrantAsked   GrantState = "asked"
+	GrantGranted GrantState = "granted"
+	GrantRefused GrantState = "refused"
+	GrantRevoked GrantState = "revoked"
 )
 
-// Live reports whether the same need not be asked for again.
-func (s AccessState) Live() bool { return s == AccessAsked || s == AccessGranted }
+// Live reports whether the grant is open or in force, so that it need not be requested again.
+func (s GrantState) Live() bool { return s == GrantAsked || s == GrantGranted }
 
-// Target names what the access opens, for logs and the audit trail: "api.example.org:443,587".
-func (a Access) Target() string { return a.Name + ":" + PortsText(a.Ports) }
+// Target returns the name and ports, for logs and the audit log: "api.example.org:443,587".
+func (a EgressGrant) Target() string { return a.Name + ":" + PortsText(a.Ports) }
 
 // PortsText writes ports as people type them: "443, 587" without the spaces.
 func PortsText(ports []int) string {
@@ -55,18 +55,18 @@ func PortsText(ports []int) string {
 	return strings.Join(texts, ",")
 }
 
-// NewAccessID makes an id such as "e7k2m9qx4p".
-func NewAccessID() string { return "e" + randomSigns(idLength) }
+// NewGrantID makes an id such as "e7k2m9qx4p".
+func NewGrantID() string { return "e" + randomSigns(idLength) }
 
-// Bounds of what can be asked for.
+// Bounds of a request.
 const (
 	MaxAccessPorts  = 8
 	MaxAccessReason = 500 // characters
 	maxHostName     = 253
 )
 
-// Reachable knows which names can be opened to a site at all.
-type Reachable struct {
+// NamePolicy decides which names can be granted to a site at all.
+type NamePolicy struct {
 	Platform []string // full names the platform itself answers at
 }
 
@@ -80,22 +80,22 @@ var toASCII = idna.New(idna.MapForLookup(), idna.StrictDomainName(true), idna.Bi
 // letters beyond ASCII become punycode, a final dot goes. The fault's code is "missing", "malformed", "address" (of a
 // machine, which no list can have), "local" (a name that leads nowhere outside), "reserved" (the platform's own) or
 // "too_wide" (a wildcard over a whole public suffix).
-func (r Reachable) Normalize(typed string) (string, *Fault) {
+func (r NamePolicy) Normalize(typed string) (string, *Fault) {
 	name := strings.TrimSuffix(strings.ToLower(hostTyped(typed)), ".")
 	if name == "" {
 		return "", &Fault{Field: "name", Code: "missing"}
 	}
 	base, wild := strings.CutPrefix(name, "*.")
-	typedAddress := machine(base)
+	typedAddress := isAddress(base)
 	base, err := toASCII.ToASCII(base)
 	switch {
-	case typedAddress || machine(base): // wide digits become plain ones
+	case typedAddress || isAddress(base): // wide digits become plain ones
 		return "", &Fault{Field: "name", Code: "address"}
 	case err == nil && slices.Contains(nowhere, base[strings.LastIndexByte(base, '.')+1:]):
 		return "", &Fault{Field: "name", Code: "local"}
 	case err != nil || !reachable(base):
 		return "", &Fault{Field: "name", Code: "malformed"}
-	case r.ours(base, wild):
+	case r.isPlatform(base, wild):
 		return "", &Fault{Field: "name", Code: "reserved"}
 	}
 	if !wild {
@@ -107,8 +107,8 @@ func (r Reachable) Normalize(typed string) (string, *Fault) {
 	return "*." + base, nil
 }
 
-// machine tells whether a text is an address in one of the forms that libraries read.
-func machine(text string) bool {
+// isAddress tells whether a text is an address in one of the forms that libraries read.
+func isAddress(text string) bool {
 	if _, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
 		return true
 	}
@@ -121,8 +121,8 @@ func reachable(name string) bool {
 	return len(name) <= maxHostName && strings.Contains(name, ".") && !strings.HasPrefix(name, ".") && !strings.Contains(name, "..")
 }
 
-// ours tells whether a name, or a name below it, is the platform's.
-func (r Reachable) ours(base string, wild bool) bool {
+// isPlatform tells whether a name, or a name below it, is the platform's.
+func (r NamePolicy) isPlatform(base string, wild bool) bool {
 	return slices.ContainsFunc(r.Platform, func(p string) bool {
 		return p == base || wild && strings.HasSuffix(p, "."+base)
 	})

@@ -8,7 +8,7 @@ import (
 	"chatiere/tenants"
 )
 
-var reachable = tenants.Reachable{Platform: []string{"panel.lilas.coop", "id.lilas.coop"}}
+var reachable = tenants.NamePolicy{Platform: []string{"panel.lilas.coop", "id.lilas.coop"}}
 
 func TestNamesPeopleTypeBecomeNamesListsHave(t *testing.T) {
 	for typed, want := range map[string]string{

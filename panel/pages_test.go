@@ -74,7 +74,8 @@ func TestATakenHostIsExplainedAndAFreeOneProposed(t *testing.T) {
 	label := strings.TrimSuffix(taken.Host, ".lilas.example")
 	admin := w.signIn(ana)
 	for typed, words := range map[string][]string{
-		label:           {label + "-2", "Club des Roses"},
+		label: {label + "-2", "prise par Club des Roses"},
+		"https://" + strings.ToUpper(taken.Host) + "./": {label + "-2", "prise par Club des Roses"},
 		"panel":         {"panel-"},
 		"Fête du Lilas": {"fete-du-lilas"},
 		"x.else.where":  {},

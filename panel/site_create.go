@@ -103,7 +103,10 @@ func (s *Server) siteInvalid(c *fiber.Ctx, spec provision.NewSite, faults tenant
 
 // takenBy returns the name of the association that has a host. Only volunteers reach this form.
 func (s *Server) takenBy(ctx context.Context, typed string) string {
-	host := s.label(strings.ToLower(strings.TrimSpace(typed))) + "." + s.o.SitesDomain
+	host, fault := tenants.Hosts{Domain: s.o.SitesDomain}.Normalize(typed)
+	if fault != nil {
+		return ""
+	}
 	found, err := s.o.Records.Sites(ctx, nil, nil, host)
 	if err != nil {
 		return ""

@@ -30,6 +30,3 @@ func DecodeTable(data []byte) (Table, error) { return routes.DecodeTable(data) }
 
 // WriteTable puts a table at path atomically; see routes.WriteTable.
 func WriteTable(path string, t Table) error { return routes.WriteTable(path, t) }
-
-// NormalHost returns the form under which a host is looked up; see routes.NormalHost.
-func NormalHost(authority string) (string, error) { return routes.NormalHost(authority) }

@@ -118,7 +118,7 @@ func isAddress(text string) bool {
 
 // reachable accepts a name of at least two labels. (The mapping has refused everything but letters, digits, hyphens.)
 func reachable(name string) bool {
-	return len(name) <= maxHostName && strings.Contains(name, ".") && !strings.HasPrefix(name, ".") && !strings.Contains(name, "..")
+	return len(name) <= maxHostName && strings.Contains(name, ".") && !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, ".") && !strings.Contains(name, "..")
 }
 
 // isPlatform tells whether a name, or a name below it, is the platform's.

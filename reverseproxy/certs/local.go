@@ -12,10 +12,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"chatiere/reverseproxy/atomicfile"
+	"chatiere/reverseproxy/hostname"
 )
 
 const (
@@ -166,11 +166,11 @@ func (d Dirs) make() error {
 func normalDomains(domains []string) ([]string, error) {
 	out := make([]string, 0, len(domains))
 	for _, domain := range domains {
-		domain = strings.ToLower(strings.TrimSuffix(domain, "."))
-		if !strings.Contains(domain, ".") || strings.ContainsAny(domain, "*:/ ") || net.ParseIP(domain) != nil {
+		name, ok := hostname.Public(domain)
+		if !ok {
 			return nil, fmt.Errorf("%w: %q", ErrDomain, domain)
 		}
-		out = append(out, domain)
+		out = append(out, name)
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%w: none given", ErrDomain)

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"chatiere/reverseproxy/hostname"
 )
 
 const (
@@ -55,11 +57,11 @@ func (l List) Validate() error {
 		return fmt.Errorf("%w: %d senders, at most %d", ErrList, len(l.Senders), maxSenders)
 	}
 	for _, domain := range l.Senders {
-		if name, ok := canonical(domain); !ok || name != domain {
+		if name, ok := hostname.Public(domain); !ok || name != domain {
 			return fmt.Errorf("%w: sender %q, expected a domain in lower case", ErrList, domain)
 		}
 	}
-	if host, ok := canonical(l.Host); !ok || host != l.Host {
+	if host, ok := hostname.Public(l.Host); !ok || host != l.Host {
 		return fmt.Errorf("%w: host %q, expected a name in lower case", ErrList, l.Host)
 	}
 	for _, a := range l.Allow {
@@ -72,7 +74,7 @@ func (l List) Validate() error {
 
 func (a AllowedName) validate() error {
 	base := strings.TrimPrefix(a.Name, wildcard)
-	if name, ok := canonical(base); !ok || name != base {
+	if name, ok := hostname.Public(base); !ok || name != base {
 		return fmt.Errorf("%w: name %q, expected one such as api.wordpress.org or *.wordpress.org", ErrList, a.Name)
 	}
 	if len(a.Ports) == 0 || len(a.Ports) > maxPorts {

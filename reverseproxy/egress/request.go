@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"chatiere/reverseproxy/hostname"
+
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -75,7 +77,7 @@ func parseRequest(head []byte) (request, error) {
 }
 
 func parseName(path string) (request, error) {
-	if name, ok := canonical(strings.TrimPrefix(path, "/")); ok && path[0] == '/' {
+	if name, ok := hostname.Public(strings.TrimPrefix(path, "/")); ok && path[0] == '/' {
 		return request{name: name}, nil
 	}
 	return request{}, fmt.Errorf("%w: name", ErrRequest)
@@ -115,7 +117,7 @@ func parseTarget(target string) (request, error) {
 	if err != nil || port == 0 || digits[0] == '0' {
 		return request{}, fmt.Errorf("%w: port", ErrRequest)
 	}
-	if name, ok := canonical(host); ok {
+	if name, ok := hostname.Public(host); ok {
 		return request{name: name, port: uint16(port)}, nil
 	}
 	if isAddress(host) {

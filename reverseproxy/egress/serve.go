@@ -16,6 +16,7 @@ import (
 	"chatiere/reverseproxy/egress/dialer"
 	"chatiere/reverseproxy/egress/relay"
 	"chatiere/reverseproxy/egress/spool"
+	"chatiere/reverseproxy/hostname"
 	"chatiere/reverseproxy/origin"
 	"chatiere/reverseproxy/recovery"
 )
@@ -194,7 +195,7 @@ func (s *site) recordElsewhere(r request, sought string, fault error) {
 	if !errors.Is(fault, clienthello.ErrForm) {
 		fault = fmt.Errorf("%w: %w", origin.ErrElsewhere, fault)
 	}
-	if name, ok := canonical(sought); ok {
+	if name, ok := hostname.Public(sought); ok {
 		r.name = name
 	}
 	s.record(r, spool.Refused, fault)

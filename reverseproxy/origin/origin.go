@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"chatiere/reverseproxy/hostname"
 )
 
 // ErrLine means that a connection does not begin with an origin line.
@@ -74,27 +77,19 @@ func parse(line string) (Origin, error) {
 }
 
 // Is reports whether a host from a Host header or a TLS server name is the origin's own, on any port.
-func (o Origin) Is(host string) bool { return canonical(host) == o.Host }
+func (o Origin) Is(host string) bool {
+	name, ok := hostname.FromAuthority(host)
+	return ok && name == o.Host
+}
 
 // Name returns the host that was asked for instead, as it can be shown to people; the site's own where that cannot.
 func (o Origin) Name(host string) string {
-	if name := canonical(host); name != "" && len(name) <= 253 && !strings.ContainsFunc(name, forbiddenRune) {
+	if name, ok := hostname.FromAuthority(host); ok {
 		return name
 	}
-	return o.Host
-}
-
-// canonical is a host without port and final dot, in lower case.
-func canonical(host string) string {
-	if !strings.HasSuffix(host, "]") {
-		if i := strings.LastIndexByte(host, ':'); i >= 0 {
-			host = host[:i]
-		}
+	literal, _, _ := strings.Cut(strings.TrimPrefix(host, "["), "]")
+	if address, err := netip.ParseAddr(literal); err == nil {
+		return "[" + address.WithZone("").String() + "]"
 	}
-	return strings.ToLower(strings.TrimSuffix(host, "."))
-}
-
-// forbiddenRune reports whether a character has no place in a name or an address.
-func forbiddenRune(c rune) bool {
-	return (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune(".-[]:", c)
+	return o.Host
 }

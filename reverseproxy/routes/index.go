@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"chatiere/reverseproxy/hostname"
 )
 
 const httpsPort = 443
@@ -68,8 +70,8 @@ func (x *Index) Lookup(authority string) *Entry {
 	if entry, ok := x.hosts[authority]; ok {
 		return entry
 	}
-	host, err := NormalHost(authority)
-	if err != nil {
+	host, ok := hostname.FromAuthority(authority)
+	if !ok {
 		return nil
 	}
 	return x.hosts[host]

@@ -6,6 +6,8 @@ import (
 	"path"
 	"regexp"
 	"strings"
+
+	"chatiere/reverseproxy/hostname"
 )
 
 const (
@@ -64,7 +66,7 @@ func routeFaults(routes []Route) []error {
 
 // validate checks one route. Sites of one template share their patterns, so results are remembered.
 func (r Route) validate(patterns map[string]error) error {
-	if host, err := NormalHost(r.Host); err != nil || host != r.Host {
+	if host, ok := hostname.Canonical(r.Host); !ok || host != r.Host {
 		return fmt.Errorf("%w: expected a lower-case name such as demo.example.org", ErrHost)
 	}
 	if !isToken(r.Site, 64) || r.Site == "" {

@@ -192,24 +192,3 @@ func FuzzDecodeTable(f *testing.F) {
 		}
 	})
 }
-
-func FuzzNormalHost(f *testing.F) {
-	for _, seed := range []string{"demo.lilas.test:8443", "A.B.", "xn--caf-dma.test", "[::1]:80", "a..b", "a:b:c", "é", "a@b", "-a", "a\x00", "demo.lilas.test..", "\u212a.test", "demo.lilas.test:", "demo.lilas.test:+1", "a.b:443:1", strings.Repeat("a.", 127)} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, authority string) {
-		host, err := routes.NormalHost(authority)
-		if err != nil {
-			return
-		}
-		if again, err := routes.NormalHost(host); err != nil || again != host {
-			t.Errorf("%q gives %q, which gives %q, %v", authority, host, again, err)
-		}
-		if name, _, _ := strings.Cut(authority, ":"); !strings.EqualFold(strings.TrimSuffix(name, "."), host) || strings.ContainsFunc(authority, func(r rune) bool { return r >= 0x80 }) {
-			t.Errorf("%q gives %q, which is another name", authority, host)
-		}
-		if strings.ToLower(host) != host || strings.ContainsAny(host, ":/@[]% \x00") || strings.HasSuffix(host, ".") {
-			t.Errorf("%q gives %q", authority, host)
-		}
-	})
-}

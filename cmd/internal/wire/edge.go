@@ -17,6 +17,7 @@ import (
 	"chatiere/reverseproxy/accesslog"
 	"chatiere/reverseproxy/edge"
 	"chatiere/reverseproxy/egress"
+	"chatiere/reverseproxy/hostname"
 	"chatiere/reverseproxy/pages"
 )
 
@@ -64,10 +65,7 @@ func doors(c config.Config) []edge.Socket {
 
 // hostOf is the host that a request will be routed by; empty for one that has no route.
 func hostOf(r *http.Request) string {
-	host, err := reverseproxy.NormalHost(r.Host)
-	if err != nil {
-		return ""
-	}
+	host, _ := hostname.FromAuthority(r.Host)
 	return host
 }
 

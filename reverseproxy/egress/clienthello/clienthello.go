@@ -11,8 +11,9 @@ import (
 	"io"
 	"net"
 	"slices"
-	"strings"
 	"time"
+
+	"chatiere/reverseproxy/hostname"
 )
 
 var (
@@ -72,12 +73,13 @@ var errStop = errors.New("heard enough")
 // Check returns nil if the client hello is for the server of that name, which is in
 // lower case without a final dot.
 func (h Hello) Check(name string) error {
+	asked, _ := hostname.Canonical(h.ServerName)
 	switch {
 	case h.Hidden:
 		return ErrHidden
 	case h.ServerName == "":
 		return ErrNoName
-	case strings.ToLower(strings.TrimSuffix(h.ServerName, ".")) != name:
+	case asked != name:
 		return fmt.Errorf("%w: %q", ErrWrongName, h.ServerName)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatiere/cmd/siteinit/internal/names"
+	"chatiere/reverseproxy/hostname"
 )
 
 type clock struct{ at time.Time }
@@ -97,26 +98,34 @@ func TestAnAddressInUseIsNotGivenToAnotherName(t *testing.T) {
 	}
 }
 
-func TestCanonicalNames(t *testing.T) {
+// siteinit imports no other room, so it has its own copy of what the gateway does.
+func TestCanonicalNamesAreTheGateways(t *testing.T) {
 	for name, want := range map[string]string{
-		"API.WordPress.org.": "api.wordpress.org",
-		"xn--caf-dma.fr":     "xn--caf-dma.fr",
-		"a-b.example":        "a-b.example",
-		"localhost":          "",
-		"127.0.0.1":          "",
-		"10.1":               "",
-		"0x7f.0x1":           "",
-		"-a.example":         "",
-		"a..example":         "",
-		"_dmarc.example.org": "",
-		"café.fr":            "",
-		"a b.example":        "",
-		"":                   "",
-		".":                  "",
+		"API.WordPress.org.":   "api.wordpress.org",
+		"xn--caf-dma.fr":       "xn--caf-dma.fr",
+		"a-b.example":          "a-b.example",
+		"localhost":            "",
+		"127.0.0.1":            "",
+		"10.1":                 "",
+		"0x7f.0x1":             "",
+		"-a.example":           "",
+		"a..example":           "",
+		"_dmarc.example.org":   "",
+		"\u212aiosque.example": "", // the Kelvin sign, whose lower case is an ASCII letter
+		"a.example..":          "",
+		"a.example:443":        "",
+		"amap\u3002example":    "",
+		"café.fr":              "",
+		"a b.example":          "",
+		"":                     "",
+		".":                    "",
 	} {
 		got, ok := names.Canonical(name)
 		if ok != (want != "") || ok && got != want {
 			t.Errorf("Canonical(%q) = %q, %v; want %q", name, got, ok, want)
+		}
+		if theirs, known := hostname.Public(name); ok != known || ok && got != theirs {
+			t.Errorf("%q is %q, %v here and %q, %v to the gateway", name, got, ok, theirs, known)
 		}
 	}
 }

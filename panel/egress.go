@@ -30,8 +30,8 @@ type EgressRecords interface {
 	SiteGrants(ctx context.Context, siteID string) ([]tenants.EgressGrant, error)
 	// GrantsIn returns those of all sites in a state, the newest first.
 	GrantsIn(ctx context.Context, state tenants.GrantState) ([]tenants.EgressGrant, error)
-	// Tries sums what a site tried since the day of that instant, the last first.
-	Tries(ctx context.Context, siteID string, since time.Time) ([]tenants.Try, error)
+	// Attempts sums what a site tried since the day of that instant, the last first.
+	Attempts(ctx context.Context, siteID string, since time.Time) ([]tenants.EgressAttempt, error)
 }
 
 // AllowedName is a name that a site may reach without a grant.
@@ -56,7 +56,7 @@ func (s *Server) siteEgress(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	tried, err := s.o.Records.Tries(c.UserContext(), x.ID, s.now().AddDate(0, 0, 1-attemptDays))
+	tried, err := s.o.Records.Attempts(c.UserContext(), x.ID, s.now().AddDate(0, 0, 1-attemptDays))
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (s *Server) siteEgress(c *fiber.Ctx) error {
 	}
 	for _, t := range tried {
 		row := s.triedRow(t, x, wishes)
-		if t.Decision == tenants.TryRefused {
+		if t.Decision == tenants.EgressRefused {
 			page.Refused = append(page.Refused, row)
 		} else {
 			page.Reached = append(page.Reached, row)
@@ -118,12 +118,12 @@ func displayName(name string) string {
 }
 
 // triedRow renders an attempt, with a link to request the name if that would help and nobody has done so.
-func (s *Server) triedRow(t tenants.Try, x tenants.Site, wishes []tenants.EgressGrant) views.Tried {
+func (s *Server) triedRow(t tenants.EgressAttempt, x tenants.Site, wishes []tenants.EgressGrant) views.Tried {
 	row := views.Tried{
-		Name: t.Name, Port: t.Port, Failed: t.Decision == tenants.TryFailed, Reason: views.TryReasonOf(t.Reason), Count: t.Count,
+		Name: t.Name, Port: t.Port, Failed: t.Decision == tenants.EgressFailed, Reason: views.TryReasonOf(t.Reason), Count: t.Count,
 		Bytes: t.Sent + t.Received, First: t.First, Last: t.Last,
 	}
-	if row.Reason == views.TryReached && t.Decision != tenants.TryAllowed {
+	if row.Reason == views.TryReached && t.Decision != tenants.EgressAllowed {
 		row.Reason = views.TryOther
 	}
 	open := slices.ContainsFunc(wishes, func(a tenants.EgressGrant) bool {

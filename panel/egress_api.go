@@ -41,11 +41,11 @@ func (s *Server) apiTries(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	tried, err := s.o.Records.Tries(c.UserContext(), x.ID, s.now().AddDate(0, 0, 1-c.QueryInt("days", attemptDays)))
+	tried, err := s.o.Records.Attempts(c.UserContext(), x.ID, s.now().AddDate(0, 0, 1-c.QueryInt("days", attemptDays)))
 	if err != nil {
 		return err
 	}
-	return c.JSON(listOf(tried, func(t tenants.Try) api.Try {
+	return c.JSON(listOf(tried, func(t tenants.EgressAttempt) api.Try {
 		return api.Try{
 			Name: t.Name, Port: t.Port, Decision: string(t.Decision), Reason: t.Reason, Count: t.Count, Sent: t.Sent, Received: t.Received,
 			First: t.First, Last: t.Last,

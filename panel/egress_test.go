@@ -10,11 +10,11 @@ import (
 	"chatiere/tenants"
 )
 
-func (w *world) tried(site, name, reason string, decision tenants.TryDecision, count int64) {
+func (w *world) tried(site, name, reason string, decision tenants.EgressDecision, count int64) {
 	w.records.mu.Lock()
 	defer w.records.mu.Unlock()
 	at := w.clock.Now()
-	w.records.tried = append(w.records.tried, tenants.Try{
+	w.records.tried = append(w.records.tried, tenants.EgressAttempt{
 		SiteID: site, Name: name, Port: 443, Decision: decision, Reason: reason, Count: count, Sent: 1000, Received: 2000, First: at.Add(-time.Hour), Last: at,
 	})
 }
@@ -37,9 +37,9 @@ func TestAManagerSeesWhatTheSiteTriedAndAsksForItFromThere(t *testing.T) {
 	w := newWorld(t)
 	w.towns()
 	x, manager, admin := w.site(own, tenants.StateReady), w.signIn(lea), w.signIn(ana)
-	w.tried(x.ID, "tracker.example.org", "name not in list", tenants.TryRefused, 12)
-	w.tried(x.ID, "10.0.0.1", "bare address", tenants.TryRefused, 1)
-	w.tried(x.ID, "api.wordpress.org", "", tenants.TryAllowed, 88)
+	w.tried(x.ID, "tracker.example.org", "name not in list", tenants.EgressRefused, 12)
+	w.tried(x.ID, "10.0.0.1", "bare address", tenants.EgressRefused, 1)
+	w.tried(x.ID, "api.wordpress.org", "", tenants.EgressAllowed, 88)
 	page := "/sites/" + x.ID + "/egress"
 	form := page + "/ask?name=tracker.example.org&amp;port=443"
 	w.contains(w.do(manager, ask{path: page}), []string{"tracker.example.org", "pas dans la liste", form, "api.wordpress.org", "*.wordpress.org", "465, 587", "pour tous les sites"},
@@ -92,7 +92,7 @@ func TestTheAPITellsWhatASiteMayReachAndTried(t *testing.T) {
 	w := newWorld(t)
 	w.towns()
 	x := w.site(own, tenants.StateReady)
-	w.tried(x.ID, "tracker.example.org", "name not in list", tenants.TryRefused, 12)
+	w.tried(x.ID, "tracker.example.org", "name not in list", tenants.EgressRefused, 12)
 	r := w.do(who{local: true}, ask{method: "POST", path: "/api/v1/sites/" + x.ID + "/egress/access", json: `{"name":"*.Example.org","ports":[443],"reason":"la carte"}`})
 	w.contains(r, []string{`"name":"*.example.org"`, `"state":"asked"`}, nil)
 	w.contains(w.do(who{local: true}, ask{path: "/api/v1/egress/access"}), []string{`"site":"` + x.ID}, nil)

@@ -27,7 +27,7 @@ type records struct {
 	workerSeen   time.Time
 	requests     map[string]int64
 	probes       map[string]tenants.Probe
-	tried        []tenants.Try
+	tried        []tenants.EgressAttempt
 	counts       int                       // how often members were counted
 	mails        map[string][]tenants.Mail // by site
 	figures      tenants.MailFigures
@@ -178,8 +178,8 @@ func (r *records) values(associationID string, of func(tenants.AuditEntry) strin
 
 func (r *records) Ping(context.Context) error { return nil }
 
-func (r *records) Tries(_ context.Context, siteID string, since time.Time) ([]tenants.Try, error) {
+func (r *records) Attempts(_ context.Context, siteID string, since time.Time) ([]tenants.EgressAttempt, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(r.tried), func(t tenants.Try) bool { return t.SiteID != siteID || t.Last.Before(since) }), nil
+	return slices.DeleteFunc(slices.Clone(r.tried), func(t tenants.EgressAttempt) bool { return t.SiteID != siteID || t.Last.Before(since) }), nil
 }

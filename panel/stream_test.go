@@ -25,7 +25,7 @@ func (w *world) finish(id string, state operations.State) {
 		case operations.Done:
 			must(w.t, w.records.End(ctx, id, op.Lease.Fence, state, func(context.Context) error { return nil }))
 		default:
-			must(w.t, w.records.Turn(ctx, id, op.Lease.Fence, state, "retries_exhausted", "detail"))
+			must(w.t, w.records.SetState(ctx, id, op.Lease.Fence, state, "retries_exhausted", "detail"))
 		}
 		return
 	}

@@ -91,7 +91,7 @@ func operationState(op operations.Operation) views.OperationState {
 
 var stepStates = map[operations.StepState]views.StepState{
 	operations.StepPending: views.StepPending, operations.StepDoing: views.StepDoing, operations.StepDone: views.StepDone,
-	operations.StepUndoing: views.StepUndoing, operations.StepReverted: views.StepUndone,
+	operations.StepUndoing: views.StepUndoing, operations.StepUndone: views.StepUndone,
 }
 
 func progressOf(op operations.Operation, now time.Time) views.Progress {

@@ -16,9 +16,9 @@ import (
 	"strings"
 	"time"
 
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/demo"
-	"chatiere/cmd/internal/remote"
 	"chatiere/panel/api"
 )
 
@@ -26,7 +26,7 @@ import (
 type sites struct {
 	config  config.Config
 	summary demo.Summary
-	panel   *remote.Client
+	panel   *apiclient.Client
 	web     *http.Client // as a visitor's browser: names to loopback, our authority trusted
 	many    int
 	log     io.Writer
@@ -72,7 +72,7 @@ func openSites(file, summary string) (*sites, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sites{config: c, panel: remote.OverSocket(c.Paths().CLISocket())}
+	s := &sites{config: c, panel: apiclient.OverSocket(c.Paths().CLISocket())}
 	data, err := os.ReadFile(summary)
 	if err != nil {
 		return nil, err

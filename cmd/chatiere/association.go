@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chatiere/cmd/internal/remote"
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/panel/api"
 )
 
@@ -22,7 +22,7 @@ func (p *program) associationCreate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "create", Short: "Create an association and its groups", Args: usage(cobra.NoArgs),
 		Example: "  chatiere association create --name \"Amap du Puy\" --wait",
-		RunE: p.with(func(ctx context.Context, c *remote.Client, _ []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
 			var op api.Operation
 			if err := c.Post(ctx, api.PathAssociations, wish, "", &op); err != nil {
 				return err
@@ -46,7 +46,7 @@ func (p *program) associationCreate() *cobra.Command {
 func (p *program) associationList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List associations", Args: usage(cobra.NoArgs),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, _ []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
 			var l api.List[api.Association]
 			if err := c.Get(ctx, api.PathAssociations, &l); err != nil {
 				return err
@@ -63,13 +63,13 @@ func (p *program) associationList() *cobra.Command {
 func (p *program) associationShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show SLUG", Short: "Show an association", Args: usage(cobra.ExactArgs(1)),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
 			return p.showAssociation(ctx, c, args[0])
 		}),
 	}
 }
 
-func (p *program) showAssociation(ctx context.Context, c *remote.Client, slug string) error {
+func (p *program) showAssociation(ctx context.Context, c *apiclient.Client, slug string) error {
 	var a api.Association
 	if err := c.Get(ctx, api.Item(api.PathAssociations, slug), &a); err != nil {
 		return err

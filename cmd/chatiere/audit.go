@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chatiere/cmd/internal/remote"
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/panel/api"
 	"chatiere/tenants/trail"
 )
@@ -62,7 +62,7 @@ func (p *program) verify(ctx context.Context, heads string) (report trail.Report
 	if err != nil {
 		return report, fmt.Errorf("reading the heads: %w", err)
 	}
-	worker, err := remote.FindWorker(p.place())
+	worker, err := apiclient.FindWorker(p.place())
 	if err != nil {
 		return report, err
 	}
@@ -114,7 +114,7 @@ func (p *program) auditList() *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the audit trail, newest first", Args: usage(cobra.NoArgs),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, _ []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
 			q := url.Values{"limit": {fmt.Sprint(limit)}}
 			for name, value := range map[string]string{
 				"association": f.association, "person": f.person, "act": f.act, "from": f.from, "to": f.to, "before": f.before,

@@ -14,20 +14,20 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chatiere/cmd/internal/remote"
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/panel/api"
 )
 
 // client connects to the panel that the environment, the flags or this machine names.
-func (p *program) client() (*remote.Client, error) { return remote.Connect(p.place()) }
+func (p *program) client() (*apiclient.Client, error) { return apiclient.Connect(p.place()) }
 
 // place says where to look for the instance that is meant.
-func (p *program) place() remote.Place {
+func (p *program) place() apiclient.Target {
 	hint := ""
 	if self, err := os.Executable(); err == nil {
 		hint = filepath.Join(filepath.Dir(filepath.Dir(self)), ".demo", "socket")
 	}
-	return remote.Place{
+	return apiclient.Target{
 		Socket: p.variable("CHATIERE_SOCKET"), URL: p.variable("CHATIERE_URL"), Token: p.variable("CHATIERE_TOKEN"),
 		CA: p.variable("CHATIERE_CA"), Config: cmp.Or(p.configPath, p.variable("CHATIERE_CONFIG")), Env: p.env, Hint: hint,
 	}
@@ -44,7 +44,7 @@ func (p *program) variable(name string) string {
 }
 
 // with runs fn with a client.
-func (p *program) with(fn func(ctx context.Context, c *remote.Client, args []string) error) func(*cobra.Command, []string) error {
+func (p *program) with(fn func(ctx context.Context, c *apiclient.Client, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		c, err := p.client()
 		if err != nil {
@@ -88,7 +88,7 @@ func remoteCode(err error) (int, bool) {
 	if errors.As(err, &told) {
 		return api.Exit(told.Code), true
 	}
-	if errors.Is(err, remote.ErrNoPanel) {
+	if errors.Is(err, apiclient.ErrNoPanel) {
 		return api.ExitUnavailable, true
 	}
 	return 0, false
@@ -121,7 +121,7 @@ func faultWords(f api.Fault) string {
 }
 
 // await polls an operation to its end, telling each step as it is done.
-func (p *program) await(ctx context.Context, c *remote.Client, op api.Operation) (api.Operation, error) {
+func (p *program) await(ctx context.Context, c *apiclient.Client, op api.Operation) (api.Operation, error) {
 	told := 0
 	for {
 		told = p.tell(op, told)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chatiere/cmd/internal/remote"
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/panel/api"
 )
 
@@ -17,7 +17,7 @@ func (p *program) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "Look the platform over; each red line says what to do", Args: usage(cobra.NoArgs),
 		Long: "Looks the platform over. Exit codes: 0 no red line, 1 a red line, 7 the panel does not answer.",
-		RunE: p.with(func(ctx context.Context, c *remote.Client, _ []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
 			var d api.Diagnosis
 			if err := c.Get(ctx, api.PathDoctor, &d); err != nil {
 				return err
@@ -41,7 +41,7 @@ func (p *program) breakGlassCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "break-glass", Short: "Print a one-time link that lets an admin in while Keycloak is away (15 minutes, audited)",
 		Args: usage(cobra.NoArgs),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, _ []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
 			var l api.BreakGlassLink
 			if err := c.Post(ctx, api.PathBreakGlass, nil, "", &l); err != nil {
 				return err

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chatiere/cmd/internal/remote"
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/panel/api"
 )
 
@@ -33,7 +33,7 @@ func portList(ports []int) string {
 func (p *program) egressShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show SITE", Short: "List what a site may reach", Args: usage(cobra.ExactArgs(1)),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
 			var e api.Egress
 			if err := c.Get(ctx, api.Item(api.PathSites, args[0], "egress"), &e); err != nil {
 				return err
@@ -51,7 +51,7 @@ func (p *program) egressTries() *cobra.Command {
 	var days int
 	cmd := &cobra.Command{
 		Use: "tries SITE", Short: "List what a site tried to reach", Args: usage(cobra.ExactArgs(1)),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
 			var l api.List[api.Try]
 			if err := c.Get(ctx, api.Item(api.PathSites, args[0], "egress", "tries")+"?days="+strconv.Itoa(days), &l); err != nil {
 				return err
@@ -79,7 +79,7 @@ func (p *program) egressTries() *cobra.Command {
 func (p *program) egressAsked() *cobra.Command {
 	return &cobra.Command{
 		Use: "asked", Short: "List what waits for a decision", Args: usage(cobra.NoArgs),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, _ []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
 			var l api.List[api.Access]
 			if err := c.Get(ctx, api.PathAccess, &l); err != nil {
 				return err
@@ -98,7 +98,7 @@ func (p *program) egressAsk() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ask SITE NAME", Short: "Ask that a site may reach a name", Args: usage(cobra.ExactArgs(2)),
 		Example: "  chatiere egress ask s7k2m9qx4p api.example.org --ports 443 --reason \"the map on the front page\"",
-		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
 			wish.Name = args[1]
 			var a api.Access
 			if err := c.Post(ctx, api.Item(api.PathSites, args[0], "egress", "access"), wish, "", &a); err != nil {
@@ -116,7 +116,7 @@ func (p *program) egressDecide(act, short string) *cobra.Command {
 	var said api.Verdict
 	cmd := &cobra.Command{
 		Use: act + " SITE ID", Short: short, Args: usage(cobra.ExactArgs(2)),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
 			var a api.Access
 			path := api.Item(api.PathSites, args[0], "egress", "access", url.PathEscape(args[1]), act)
 			if err := c.Post(ctx, path, said, "", &a); err != nil {

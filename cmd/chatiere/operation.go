@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chatiere/cmd/internal/remote"
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/panel/api"
 )
 
@@ -22,7 +22,7 @@ func (p *program) operationCommand() *cobra.Command {
 func (p *program) operationList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List operations, newest first", Args: usage(cobra.NoArgs),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, _ []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
 			var l api.List[api.Operation]
 			if err := c.Get(ctx, api.PathOperations, &l); err != nil {
 				return err
@@ -39,7 +39,7 @@ func (p *program) operationList() *cobra.Command {
 func (p *program) operationShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID", Short: "Show an operation and its steps", Args: usage(cobra.ExactArgs(1)),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
 			var op api.Operation
 			if err := c.Get(ctx, api.Item(api.PathOperations, args[0]), &op); err != nil {
 				return err
@@ -61,7 +61,7 @@ func (p *program) showOperation(op api.Operation) error {
 func (p *program) operationWatch() *cobra.Command {
 	return &cobra.Command{
 		Use: "watch ID", Short: "Follow an operation to its end", Args: usage(cobra.ExactArgs(1)),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
 			var op api.Operation
 			if err := c.Get(ctx, api.Item(api.PathOperations, args[0]), &op); err != nil {
 				return err
@@ -78,7 +78,7 @@ func (p *program) operationWatch() *cobra.Command {
 func (p *program) operationAct(act, short string) *cobra.Command {
 	return &cobra.Command{
 		Use: act + " ID", Short: short, Args: usage(cobra.ExactArgs(1)),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
 			if err := c.Post(ctx, api.Item(api.PathOperations, args[0], act), nil, "", nil); err != nil {
 				return err
 			}

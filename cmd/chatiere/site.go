@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chatiere/cmd/internal/remote"
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/panel/api"
 )
 
@@ -37,7 +37,7 @@ func (p *program) siteCreate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "create", Short: "Create a site", Args: usage(cobra.NoArgs),
 		Example: "  chatiere site create --association amap --template wordpress --name \"Amap du Puy\" --host amap --wait",
-		RunE: p.with(func(ctx context.Context, c *remote.Client, _ []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
 			var op api.Operation
 			if err := c.Post(ctx, api.PathSites, wish, key, &op); err != nil {
 				return err
@@ -60,7 +60,7 @@ func (p *program) siteChange(act, short string) *cobra.Command {
 	var wait bool
 	cmd := &cobra.Command{
 		Use: act + " ID", Short: short, Args: usage(cobra.ExactArgs(1)),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
 			var op api.Operation
 			if err := c.Post(ctx, api.Item(api.PathSites, args[0], act), nil, "", &op); err != nil {
 				return err
@@ -76,7 +76,7 @@ func (p *program) siteChange(act, short string) *cobra.Command {
 const purgeKind = "site.purge"
 
 // follow prints the operation, or waits for it and prints the site as it then is.
-func (p *program) follow(ctx context.Context, c *remote.Client, op api.Operation, wait bool) error {
+func (p *program) follow(ctx context.Context, c *apiclient.Client, op api.Operation, wait bool) error {
 	if !wait {
 		return p.answer(op, fmt.Sprintf("operation %s: %s\n", op.ID, op.State))
 	}
@@ -98,7 +98,7 @@ func (p *program) siteList() *cobra.Command {
 	var association, state, search string
 	cmd := &cobra.Command{
 		Use: "list", Short: "List sites", Args: usage(cobra.NoArgs),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, _ []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
 			q := url.Values{}
 			for name, value := range map[string]string{"association": association, "state": state, "q": search} {
 				if value != "" {
@@ -125,7 +125,7 @@ func (p *program) siteList() *cobra.Command {
 func (p *program) siteShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID", Short: "Show a site", Args: usage(cobra.ExactArgs(1)),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
 			var s api.Site
 			if err := c.Get(ctx, api.Item(api.PathSites, args[0]), &s); err != nil {
 				return err
@@ -160,7 +160,7 @@ func (p *program) siteMail() *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
 		Use: "mail ID", Short: "List what became of a site's mail, the last first", Args: usage(cobra.ExactArgs(1)),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
 			var m api.SiteMail
 			if err := c.Get(ctx, api.Item(api.PathSites, args[0], "mail")+"?limit="+strconv.Itoa(limit), &m); err != nil {
 				return err

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chatiere/cmd/internal/remote"
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/panel/api"
 	"chatiere/templates"
 )
@@ -26,7 +26,7 @@ func (p *program) templateCommand() *cobra.Command {
 	return group
 }
 
-func (p *program) listTemplates(ctx context.Context, c *remote.Client, _ []string) error {
+func (p *program) listTemplates(ctx context.Context, c *apiclient.Client, _ []string) error {
 	var l api.List[api.Template]
 	if err := c.Get(ctx, api.PathTemplates, &l); err != nil {
 		return err

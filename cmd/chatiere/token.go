@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chatiere/cmd/internal/remote"
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/panel/api"
 )
 
@@ -20,7 +20,7 @@ func (p *program) tokenCreate() *cobra.Command {
 	var wish api.NewToken
 	cmd := &cobra.Command{
 		Use: "create", Short: "Create a token; its secret is shown this once", Args: usage(cobra.NoArgs),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, _ []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
 			var t api.CreatedToken
 			if err := c.Post(ctx, api.PathTokens, wish, "", &t); err != nil {
 				return err
@@ -37,7 +37,7 @@ func (p *program) tokenCreate() *cobra.Command {
 func (p *program) tokenList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List tokens", Args: usage(cobra.NoArgs),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, _ []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
 			var l api.List[api.Token]
 			if err := c.Get(ctx, api.PathTokens, &l); err != nil {
 				return err
@@ -58,7 +58,7 @@ func (p *program) tokenList() *cobra.Command {
 func (p *program) tokenRevoke() *cobra.Command {
 	return &cobra.Command{
 		Use: "revoke ID", Short: "Revoke a token", Args: usage(cobra.ExactArgs(1)),
-		RunE: p.with(func(ctx context.Context, c *remote.Client, args []string) error {
+		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
 			if err := c.Delete(ctx, api.Item(api.PathTokens, args[0])); err != nil {
 				return err
 			}

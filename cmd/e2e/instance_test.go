@@ -21,9 +21,9 @@ import (
 	"testing"
 	"time"
 
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/demo"
-	"chatiere/cmd/internal/remote"
 	"chatiere/panel/api"
 )
 
@@ -31,7 +31,7 @@ import (
 type instance struct {
 	config  config.Config
 	summary demo.Summary
-	panel   *remote.Client
+	panel   *apiclient.Client
 	web     *http.Client // as a browser: names to loopback, our authority trusted, redirects not followed
 }
 
@@ -41,7 +41,7 @@ func open(t *testing.T) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := &instance{config: c, panel: remote.OverSocket(c.Paths().CLISocket())}
+	i := &instance{config: c, panel: apiclient.OverSocket(c.Paths().CLISocket())}
 	data, err := os.ReadFile(needed(t, "CHATIERE_TEST_SUMMARY"))
 	if err != nil {
 		t.Fatal(err)

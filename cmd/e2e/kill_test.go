@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"chatiere/cmd/internal/hold"
+	"chatiere/cmd/internal/failpoint"
 	"chatiere/cmd/internal/inventory"
 	"chatiere/cmd/internal/wire"
 	"chatiere/panel/api"
@@ -121,7 +121,7 @@ func (k *killer) forward(plan operations.Plan) {
 	var points []string
 	for _, s := range plan.Steps {
 		for _, p := range []operations.Point{operations.BeforeDo, operations.AfterDo, operations.AfterCommit} {
-			points = append(points, hold.Name(plan.Kind, s.Name, p))
+			points = append(points, failpoint.Name(plan.Kind, s.Name, p))
 		}
 	}
 	for _, p := range points {
@@ -146,10 +146,10 @@ func (k *killer) backward(plan operations.Plan) {
 	var points []string
 	for _, s := range plan.Steps[:last+1] {
 		for _, p := range []operations.Point{operations.BeforeUndo, operations.AfterUndo, operations.AfterUndoCommit} {
-			points = append(points, hold.Name(plan.Kind, s.Name, p))
+			points = append(points, failpoint.Name(plan.Kind, s.Name, p))
 		}
 	}
-	k.arm(hold.Name(plan.Kind, plan.Steps[last].Name, operations.BeforeDo) + ".all")
+	k.arm(failpoint.Name(plan.Kind, plan.Steps[last].Name, operations.BeforeDo) + ".all")
 	ops := k.begin(plan.Kind, len(points))
 	k.awaitHeld(len(points))
 	for _, id := range ops {

@@ -16,9 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/demo"
-	"chatiere/cmd/internal/remote"
 	"chatiere/cmd/internal/wire"
 	"chatiere/panel/api"
 	"chatiere/tenants/keycloak"
@@ -151,7 +151,7 @@ func TestAMemberWhoLeftTheGroupLosesPagesAndKeys(t *testing.T) {
 // Root on the server learns which row was changed, although the panel itself cannot tell.
 func TestAuditVerifyNamesTheRowThatWasChanged(t *testing.T) {
 	i := open(t)
-	worker, err := remote.FindWorker(remote.Place{Socket: i.config.Paths().CLISocket()})
+	worker, err := apiclient.FindWorker(apiclient.Target{Socket: i.config.Paths().CLISocket()})
 	if err != nil {
 		t.Fatal(err)
 	}

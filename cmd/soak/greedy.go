@@ -11,8 +11,8 @@ import (
 
 	"chatiere/panel/api"
 	"chatiere/tenants"
+	"chatiere/tenants/diskguard"
 	"chatiere/tenants/provision"
-	"chatiere/tenants/reserve"
 )
 
 // greed is what hostile code in a site does to the disk that it shares with all others: some 160 MB or 2,000 files a second.
@@ -66,7 +66,7 @@ func (r *rig) greedyOnce(ctx context.Context, kind, script string) error {
 		r.fell("%s: %v", kind, err)
 	}
 	free, all := int64(least.Bavail)*least.Bsize, int64(least.Blocks)*least.Bsize
-	if kept := reserve.Amount(int64(r.config.Disk.ReserveMiB)<<20, all); free < kept {
+	if kept := diskguard.ReserveBytes(int64(r.config.Disk.ReserveMiB)<<20, all); free < kept {
 		r.fell("%s: %d MiB were left, of a reserve of %d", kind, free>>20, kept>>20)
 	}
 	if least.Ffree == 0 {

@@ -18,10 +18,10 @@ import (
 	"syscall"
 	"time"
 
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/demo"
 	"chatiere/cmd/internal/inventory"
-	"chatiere/cmd/internal/remote"
 )
 
 // rig is the instance with all that shakes it and all that was seen.
@@ -30,7 +30,7 @@ type rig struct {
 	machine inventory.Machine
 	config  config.Config
 	summary demo.Summary
-	panel   *remote.Client
+	panel   *apiclient.Client
 	db      *sql.DB // the panel's database, as its root
 	trace   *trace
 	journal journal
@@ -65,7 +65,7 @@ func newRig(o options) (*rig, error) {
 		return nil, err
 	}
 	r := &rig{
-		options: o, machine: inventory.Machine{Config: c}, config: c, panel: remote.OverSocket(c.Paths().CLISocket()), began: time.Now(),
+		options: o, machine: inventory.Machine{Config: c}, config: c, panel: apiclient.OverSocket(c.Paths().CLISocket()), began: time.Now(),
 		random: rand.New(rand.NewPCG(o.seed, 1)), hits: map[string]map[string]int{}, landed: map[string]int{},
 	}
 	data, err := os.ReadFile(o.summary)

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"chatiere/cmd/internal/hold"
+	"chatiere/cmd/internal/failpoint"
 	"chatiere/tenants/operations"
 )
 
@@ -62,11 +62,11 @@ func TestMarksTellThePhaseAndArriveAsTheyAreMade(t *testing.T) {
 	}()
 	for p := (place{}); p.op == ""; { // until the listener stands ready
 		for _, point := range []operations.Point{operations.BeforeDo, operations.BeforeCommit} {
-			fresh := filepath.Join(dir, hold.Trace, ".01A")
-			if err := os.WriteFile(fresh, []byte(hold.Name("site.delete", "stop", point)), 0o600); err != nil {
+			fresh := filepath.Join(dir, failpoint.Trace, ".01A")
+			if err := os.WriteFile(fresh, []byte(failpoint.Name("site.delete", "stop", point)), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.Rename(fresh, filepath.Join(dir, hold.Trace, "01A")); err != nil {
+			if err := os.Rename(fresh, filepath.Join(dir, failpoint.Trace, "01A")); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/inventory"
-	"chatiere/cmd/internal/remote"
 	"chatiere/panel/api"
 )
 
@@ -164,7 +164,7 @@ func (r *rig) refuses(ctx context.Context) error {
 		}
 		var d api.Diagnosis
 		// A start in the wrong records leaves the panel's pages as they were; the doctor is asked over its socket.
-		if err := remote.OverSocket(r.config.Paths().CLISocket()).Get(ctx, api.PathDoctor, &d); err != nil {
+		if err := apiclient.OverSocket(r.config.Paths().CLISocket()).Get(ctx, api.PathDoctor, &d); err != nil {
 			return false, err.Error()
 		}
 		for _, c := range d.Checks {

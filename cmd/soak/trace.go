@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"chatiere/cmd/internal/hold"
+	"chatiere/cmd/internal/failpoint"
 	"chatiere/tenants/operations"
 )
 
@@ -51,7 +51,7 @@ type trace struct {
 }
 
 func newTrace(holdDir string) (*trace, error) {
-	dir := filepath.Join(holdDir, hold.Trace)
+	dir := filepath.Join(holdDir, failpoint.Trace)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}

@@ -114,8 +114,8 @@ func (l Load) excess() (what Excess, times float64) {
 	return "", 0
 }
 
-// Look looks once. With nothing to be done it asks the sites' database one question and the panel's none.
-func (g *Guard) Look(ctx context.Context) error {
+// Check looks once. With nothing to be done it asks the sites' database one question and the panel's none.
+func (g *Guard) Check(ctx context.Context) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err := g.Freezer.Restore(ctx); err != nil {

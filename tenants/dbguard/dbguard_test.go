@@ -112,7 +112,7 @@ func (h *house) look(t *testing.T, times int) string {
 	h.did = nil
 	for range times {
 		h.now = h.now.Add(time.Second)
-		if err := h.guard.Look(t.Context()); err != nil {
+		if err := h.guard.Check(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -236,7 +236,7 @@ func TestWhileNothingHappensThePanelsDatabaseIsNotAsked(t *testing.T) {
 	h.away = tenants.ErrUnavailable
 	h.wants(t, "without a database", 3, "")
 	h.away = errors.New("refused")
-	if err := h.guard.Look(t.Context()); !errors.Is(err, h.away) {
+	if err := h.guard.Check(t.Context()); !errors.Is(err, h.away) {
 		t.Errorf("a guard that may not look says %v", err)
 	}
 }

@@ -40,7 +40,7 @@ func reachable(t *testing.T, dir string) {
 
 func taken(t *testing.T, d *disk.Disk, s tenants.Site) int64 {
 	t.Helper()
-	sum, err := d.Taken(t.Context(), s)
+	sum, err := d.SiteUsage(t.Context(), s)
 	must(t, err)
 	return sum.Bytes
 }

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chatiere/tenants"
-	"chatiere/tenants/reserve"
+	"chatiere/tenants/diskguard"
 )
 
 const mebibyte = 1 << 20
@@ -24,7 +24,7 @@ func (d *Disk) Room(ctx context.Context, need int64) error {
 	if err != nil {
 		return err
 	}
-	if missing := need + reserve.Amount(d.o.Reserve, space.Total) - space.Free; missing > 0 {
+	if missing := need + diskguard.ReserveBytes(d.o.Reserve, space.Total) - space.Free; missing > 0 {
 		return fmt.Errorf("%w: %d MiB are missing on the file system of %s", tenants.ErrDiskFull, (missing+mebibyte-1)/mebibyte, d.o.Root)
 	}
 	if space.Inodes > 0 && space.Files < inodeReserve {
@@ -34,7 +34,7 @@ func (d *Disk) Room(ctx context.Context, need int64) error {
 }
 
 // Space tells how the file system of the data root stands, or that of the sites' files where it is another and fuller.
-func (d *Disk) Space(context.Context) (reserve.Space, error) {
+func (d *Disk) Space(context.Context) (diskguard.Space, error) {
 	space, err := spaceOf(d.o.Root)
 	if err != nil {
 		return space, err
@@ -49,12 +49,12 @@ func (d *Disk) Space(context.Context) (reserve.Space, error) {
 	return space, err
 }
 
-func spaceOf(dir string) (reserve.Space, error) {
+func spaceOf(dir string) (diskguard.Space, error) {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(dir, &stat); err != nil {
-		return reserve.Space{}, fmt.Errorf("asking for the free space of %s: %w", dir, err)
+		return diskguard.Space{}, fmt.Errorf("asking for the free space of %s: %w", dir, err)
 	}
-	return reserve.Space{
+	return diskguard.Space{
 		Free: int64(stat.Bavail) * stat.Bsize, Total: int64(stat.Blocks) * stat.Bsize, //nolint:gosec // blocks times block size fit
 		Files: int64(stat.Ffree), Inodes: int64(stat.Files), //nolint:gosec // inodes fit
 	}, nil

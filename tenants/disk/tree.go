@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"chatiere/tenants/reserve"
+	"chatiere/tenants/diskguard"
 )
 
 const (
@@ -92,8 +92,8 @@ func (m *measure) count(stat unix.Stat_t) {
 }
 
 // sum returns what was counted.
-func (m *measure) sum() reserve.Taken {
-	return reserve.Taken{Bytes: m.bytes + int64(math.Round(m.partBytes)), Files: m.files + int64(math.Round(m.parts))}
+func (m *measure) sum() diskguard.Usage {
+	return diskguard.Usage{Bytes: m.bytes + int64(math.Round(m.partBytes)), Files: m.files + int64(math.Round(m.parts))}
 }
 
 // walk counts everything below dir, on the same file system. What goes away meanwhile is left out.

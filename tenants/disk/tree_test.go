@@ -178,7 +178,7 @@ func TestALongBranchHidesNothing(t *testing.T) {
 	root, data := home(t)
 	deep(t, data, 1000)
 	d := disk.New(disk.Options{Root: root})
-	taken, err := d.Taken(t.Context(), tenants.Site{ID: id})
+	taken, err := d.SiteUsage(t.Context(), tenants.Site{ID: id})
 	if err != nil || taken.Files < 1000 || taken.Bytes < 1000*4096/2 {
 		t.Errorf("a branch of a thousand levels counts as %+v, %v", taken, err)
 	}
@@ -193,7 +193,7 @@ func TestUsageOfATreeTooOddSaysSoBesideWhatItCounted(t *testing.T) {
 		deep(t, branch, 203)
 	}
 	d := disk.New(disk.Options{Root: root})
-	taken, err := d.Taken(t.Context(), tenants.Site{ID: id})
+	taken, err := d.SiteUsage(t.Context(), tenants.Site{ID: id})
 	if err == nil || taken.Files < 10_000 {
 		t.Errorf("many branches too deep count as %+v, %v", taken, err)
 	}

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"chatiere/tenants"
-	"chatiere/tenants/reserve"
+	"chatiere/tenants/diskguard"
 )
 
 // Usage returns the bytes the site's files take on the disk; ErrNotFound when it has none.
@@ -20,10 +20,10 @@ func (d *Disk) Usage(ctx context.Context, id string) (int64, error) {
 	return m.Bytes, err
 }
 
-// Taken measures the site's files, those of its database and what lies where its sockets are, files without a name that
+// SiteUsage measures the site's files, those of its database and what lies where its sockets are, files without a name that
 // its processes hold open included. A site too odd to be measured whole gives what was counted, with an error.
-func (d *Disk) Taken(ctx context.Context, s tenants.Site) (reserve.Taken, error) {
-	var sum reserve.Taken
+func (d *Disk) SiteUsage(ctx context.Context, s tenants.Site) (diskguard.Usage, error) {
+	var sum diskguard.Usage
 	var faults []error
 	for _, below := range []string{path.Join("sites", s.ID), path.Join("mariadb-sites/data", s.Database()), path.Join("run/app", s.ID)} {
 		part, err := d.measure(ctx, s.ID, below)
@@ -41,27 +41,27 @@ func (d *Disk) Taken(ctx context.Context, s tenants.Site) (reserve.Taken, error)
 	return sum, errors.Join(faults...)
 }
 
-func (d *Disk) measure(ctx context.Context, id, below string) (reserve.Taken, error) {
+func (d *Disk) measure(ctx context.Context, id, below string) (diskguard.Usage, error) {
 	doing := fmt.Sprintf("measuring the files of site %q", id)
 	if !siteID.MatchString(id) {
-		return reserve.Taken{}, fmt.Errorf("%s: %w", doing, tenants.ErrInvalid)
+		return diskguard.Usage{}, fmt.Errorf("%s: %w", doing, tenants.ErrInvalid)
 	}
 	root, err := os.OpenRoot(d.o.Root)
 	if err != nil {
-		return reserve.Taken{}, fmt.Errorf("%s: %w", doing, err)
+		return diskguard.Usage{}, fmt.Errorf("%s: %w", doing, err)
 	}
 	defer func() { _ = root.Close() }()
 	home, err := openDir(root, below)
 	if errors.Is(err, fs.ErrNotExist) {
-		return reserve.Taken{}, fmt.Errorf("%s: %w", doing, tenants.ErrNotFound)
+		return diskguard.Usage{}, fmt.Errorf("%s: %w", doing, tenants.ErrNotFound)
 	}
 	if err != nil {
-		return reserve.Taken{}, fmt.Errorf("%s: %w", doing, err)
+		return diskguard.Usage{}, fmt.Errorf("%s: %w", doing, err)
 	}
 	defer func() { _ = home.Close() }()
 	var stat unix.Stat_t
 	if err := unix.Fstat(int(home.Fd()), &stat); err != nil {
-		return reserve.Taken{}, fmt.Errorf("%s: %w", doing, err)
+		return diskguard.Usage{}, fmt.Errorf("%s: %w", doing, err)
 	}
 	m := &measure{dev: stat.Dev}
 	m.count(stat)

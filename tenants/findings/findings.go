@@ -1,7 +1,7 @@
-// Package findings keeps what the platform noticed: whoever looks an area over hands in all that it sees there now, and
-// the book tells what is new, what still holds and what is over. It knows neither who looks nor who reads.
+// Package findings stores what the platform noticed: each checker replaces the complete set of findings of its scope, and
+// the store derives what is new, what continues and what has ended. It knows neither the checkers nor the readers.
 //
-// Start reading at Book.Replace.
+// Start reading at Store.Replace.
 package findings
 
 import (
@@ -18,21 +18,21 @@ type Records interface {
 	// ReplaceFindings makes seen the open findings of a scope, at that instant, and returns those that are new and
 	// those that are over.
 	ReplaceFindings(ctx context.Context, scope tenants.FindingScope, at time.Time, seen []tenants.Finding) (opened, ended []tenants.Finding, err error)
-	// ForgetFindings removes those that ended before that instant.
-	ForgetFindings(ctx context.Context, before time.Time) error
+	// DeleteFindings removes those that ended before that instant.
+	DeleteFindings(ctx context.Context, before time.Time) error
 }
 
-// Book is where findings are written. It is safe for concurrent use.
-type Book struct {
+// Store writes findings. It is safe for concurrent use.
+type Store struct {
 	Records Records
 	Now     func() time.Time
 	Log     *slog.Logger
 }
 
-// Replace makes seen the open findings of a scope: new ones are opened and logged once, those that are no longer seen
-// end. What lies outside the scope stays as it is; a finding of another scope is ErrInvalid. Since, Seen and Ended are
-// the book's to fill in. When it fails nothing is lost: the next look brings the same set.
-func (b *Book) Replace(ctx context.Context, scope tenants.FindingScope, seen []tenants.Finding) error {
+// Replace makes seen the open findings of a scope: new ones are opened and logged once, those that are no longer in the
+// set end. Findings outside the scope do not change; one of another scope in seen is ErrInvalid. The store sets Since,
+// Seen and Ended. When it fails nothing is lost: the next check brings the same set.
+func (b *Store) Replace(ctx context.Context, scope tenants.FindingScope, seen []tenants.Finding) error {
 	for _, f := range seen {
 		if !scope.Holds(f) || f.Code == "" || f.Level == "" {
 			return fmt.Errorf("replacing findings of %s: %s about %q does not belong there: %w", scope.Area, f.Code, f.Subject, tenants.ErrInvalid)
@@ -51,10 +51,10 @@ func (b *Book) Replace(ctx context.Context, scope tenants.FindingScope, seen []t
 	return nil
 }
 
-// Memory is how long a finding that is over can still be read.
-const Memory = 30 * 24 * time.Hour
+// Retention is how long a finding that has ended can still be read.
+const Retention = 30 * 24 * time.Hour
 
-// Forget removes findings that ended long ago.
-func (b *Book) Forget(ctx context.Context) error {
-	return b.Records.ForgetFindings(ctx, b.Now().Add(-Memory))
+// Prune removes findings that ended longer than Retention ago.
+func (b *Store) Prune(ctx context.Context) error {
+	return b.Records.DeleteFindings(ctx, b.Now().Add(-Retention))
 }

@@ -19,7 +19,7 @@ func TestTheFakeKeepsWhatStoresPromise(t *testing.T) {
 
 func TestAFindingIsLoggedOnceAndItsEndToo(t *testing.T) {
 	var log bytes.Buffer
-	b := &findings.Book{Records: &findingstest.Records{}, Now: time.Now, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	b := &findings.Store{Records: &findingstest.Records{}, Now: time.Now, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	scope := tenants.FindingScope{Area: tenants.AreaSite, Subjects: []string{"s1"}}
 	f := tenants.Finding{Area: tenants.AreaSite, Subject: "s1", Code: "gone", Level: tenants.LevelTrouble}
 	for _, seen := range [][]tenants.Finding{{f}, {f}, {f}, nil, nil} {
@@ -36,7 +36,7 @@ func TestAFindingIsLoggedOnceAndItsEndToo(t *testing.T) {
 }
 
 func TestAFindingOutsideTheScopeIsRefused(t *testing.T) {
-	b := &findings.Book{Records: &findingstest.Records{}, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	b := &findings.Store{Records: &findingstest.Records{}, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	scope := tenants.FindingScope{Area: tenants.AreaSite, Subjects: []string{"s1"}}
 	for name, f := range map[string]tenants.Finding{
 		"of another area":    {Area: tenants.AreaMail, Subject: "s1", Code: "x", Level: tenants.LevelNote},

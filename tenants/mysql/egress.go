@@ -13,9 +13,9 @@ import (
 // keptTries is how many rows one site has for one day and one decision, beside the row of the others.
 const keptTries = 200
 
-// AddTries adds a batch of the gateway's spool; fresh is false, and nothing is added, when the batch was added before.
+// AddAttempts adds a batch of the gateway's spool; fresh is false, and nothing is added, when the batch was added before.
 // Of each site's day the names tried most stay apart, and the others are summed under no name.
-func (s *Store) AddTries(ctx context.Context, batchID string, tries []tenants.Try) (fresh bool, err error) {
+func (s *Store) AddAttempts(ctx context.Context, batchID string, tries []tenants.EgressAttempt) (fresh bool, err error) {
 	err = s.Transact(ctx, func(ctx context.Context) error {
 		fresh = false
 		err := s.on(ctx).Exec("INSERT INTO egress_batches (id, ingested_at) VALUES (?, UTC_TIMESTAMP(6))", batchID).Error
@@ -46,10 +46,10 @@ func (s *Store) AddTries(ctx context.Context, batchID string, tries []tenants.Tr
 // heap is what is bounded.
 type heap struct {
 	site, day string
-	decision  tenants.TryDecision
+	decision  tenants.EgressDecision
 }
 
-func (s *Store) addTry(ctx context.Context, t tenants.Try) error {
+func (s *Store) addTry(ctx context.Context, t tenants.EgressAttempt) error {
 	err := s.on(ctx).Exec(`INSERT INTO egress_daily
   (site_id, day, name, port, decision, reason, tries, sent, received, first_at, last_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON DUPLICATE KEY UPDATE reason = IF(VALUES(last_at) >= last_at, VALUES(reason), reason), tries = tries + VALUES(tries),
@@ -61,7 +61,7 @@ func (s *Store) addTry(ctx context.Context, t tenants.Try) error {
 		return translate("adding a try", err)
 	}
 	refused := int64(0)
-	if t.Decision == tenants.TryRefused {
+	if t.Decision == tenants.EgressRefused {
 		refused = t.Count
 	}
 	return translate("adding to an hour's tries", s.on(ctx).Exec(`INSERT INTO egress_hourly (site_id, hour, tries, refused, bytes)
@@ -100,8 +100,8 @@ func (s *Store) fold(ctx context.Context, h heap) error {
 	return nil
 }
 
-// ForgetTries removes what was tried before that instant, and the notes of batches that old.
-func (s *Store) ForgetTries(ctx context.Context, before time.Time) error {
+// DeleteAttempts removes what was tried before that instant, and the notes of batches that old.
+func (s *Store) DeleteAttempts(ctx context.Context, before time.Time) error {
 	for statement, value := range map[string]any{
 		"DELETE FROM egress_daily WHERE day < ?":           s.day(before),
 		"DELETE FROM egress_hourly WHERE hour < ?":         before.UTC(),
@@ -114,8 +114,8 @@ func (s *Store) ForgetTries(ctx context.Context, before time.Time) error {
 	return nil
 }
 
-// Tries sums what a site tried since the day of that instant, the last first.
-func (s *Store) Tries(ctx context.Context, siteID string, since time.Time) ([]tenants.Try, error) {
+// Attempts sums what a site tried since the day of that instant, the last first.
+func (s *Store) Attempts(ctx context.Context, siteID string, since time.Time) ([]tenants.EgressAttempt, error) {
 	var rows []struct {
 		Name, Decision, Reason string
 		Port                   int
@@ -128,18 +128,18 @@ func (s *Store) Tries(ctx context.Context, siteID string, since time.Time) ([]te
   SUBSTRING(MAX(CONCAT(DATE_FORMAT(last_at, '%Y%m%d%H%i%s%f'), reason)), 21) AS reason
   FROM egress_daily WHERE site_id = ? AND day >= ? GROUP BY name, port, decision ORDER BY last DESC, name, port LIMIT 2000`,
 		siteID, s.day(since)).Scan(&rows).Error
-	out := make([]tenants.Try, 0, len(rows))
+	out := make([]tenants.EgressAttempt, 0, len(rows))
 	for _, r := range rows {
-		out = append(out, tenants.Try{
-			SiteID: siteID, Name: r.Name, Port: r.Port, Decision: tenants.TryDecision(r.Decision), Reason: r.Reason, Count: r.Tries,
+		out = append(out, tenants.EgressAttempt{
+			SiteID: siteID, Name: r.Name, Port: r.Port, Decision: tenants.EgressDecision(r.Decision), Reason: r.Reason, Count: r.Tries,
 			Sent: r.Sent, Received: r.Received, First: r.First, Last: r.Last,
 		})
 	}
 	return out, translate("reading tries", err)
 }
 
-// Outflows returns the hours of each site since that instant in which it did anything, oldest first.
-func (s *Store) Outflows(ctx context.Context, since time.Time) (map[string][]tenants.Outflow, error) {
+// HourlyEgress returns the hours of each site since that instant in which it did anything, oldest first.
+func (s *Store) HourlyEgress(ctx context.Context, since time.Time) (map[string][]tenants.HourlyEgress, error) {
 	var rows []struct {
 		SiteID                string
 		Hour                  time.Time
@@ -149,9 +149,9 @@ func (s *Store) Outflows(ctx context.Context, since time.Time) (map[string][]ten
 	if err != nil {
 		return nil, translate("reading the hours of tries", err)
 	}
-	out := map[string][]tenants.Outflow{}
+	out := map[string][]tenants.HourlyEgress{}
 	for _, r := range rows {
-		out[r.SiteID] = append(out[r.SiteID], tenants.Outflow{Hour: r.Hour, Tries: r.Tries, Refused: r.Refused, Bytes: r.Bytes})
+		out[r.SiteID] = append(out[r.SiteID], tenants.HourlyEgress{Hour: r.Hour, Attempts: r.Tries, Refused: r.Refused, Bytes: r.Bytes})
 	}
 	return out, nil
 }

@@ -10,8 +10,8 @@ import (
 	"chatiere/tenants"
 )
 
-func tried(name string, decision tenants.TryDecision, count int64, when time.Time) tenants.Try {
-	return tenants.Try{
+func tried(name string, decision tenants.EgressDecision, count int64, when time.Time) tenants.EgressAttempt {
+	return tenants.EgressAttempt{
 		SiteID: "s000000001", Name: name, Port: 443, Decision: decision, Reason: "name not in list", Count: count, Sent: 10, Received: 20,
 		First: when, Last: when,
 	}
@@ -19,33 +19,33 @@ func tried(name string, decision tenants.TryDecision, count int64, when time.Tim
 
 func TestABatchOfTriesCountsOnceAndDaysAreSummed(t *testing.T) {
 	ctx, s := store(t)
-	first := tried("a.example", tenants.TryRefused, 2, at)
+	first := tried("a.example", tenants.EgressRefused, 2, at)
 	for _, fresh := range []bool{true, false} {
-		if got, err := s.AddTries(ctx, "batch-1", []tenants.Try{first}); err != nil || got != fresh {
+		if got, err := s.AddAttempts(ctx, "batch-1", []tenants.EgressAttempt{first}); err != nil || got != fresh {
 			t.Errorf("fresh %v (%v), want %v", got, err, fresh)
 		}
 	}
-	later := tried("a.example", tenants.TryRefused, 3, at.Add(26*time.Hour))
+	later := tried("a.example", tenants.EgressRefused, 3, at.Add(26*time.Hour))
 	later.Reason = "port not in list"
-	_, err := s.AddTries(ctx, "batch-2", []tenants.Try{later, tried("b.example", tenants.TryAllowed, 1, at)})
+	_, err := s.AddAttempts(ctx, "batch-2", []tenants.EgressAttempt{later, tried("b.example", tenants.EgressAllowed, 1, at)})
 	must(t, err)
-	got, err := s.Tries(ctx, "s000000001", at)
+	got, err := s.Attempts(ctx, "s000000001", at)
 	if err != nil || len(got) != 2 {
 		t.Fatalf("got %+v (%v)", got, err)
 	}
 	if a := got[0]; a.Name != "a.example" || a.Count != 5 || a.Sent != 20 || !a.First.Equal(at) || !a.Last.Equal(later.Last) ||
-		a.Reason != "port not in list" || a.Decision != tenants.TryRefused || a.Port != 443 {
+		a.Reason != "port not in list" || a.Decision != tenants.EgressRefused || a.Port != 443 {
 		t.Errorf("got %+v", a)
 	}
-	if got, err := s.Tries(ctx, "s000000001", at.Add(26*time.Hour)); err != nil || len(got) != 1 || got[0].Count != 3 {
+	if got, err := s.Attempts(ctx, "s000000001", at.Add(26*time.Hour)); err != nil || len(got) != 1 || got[0].Count != 3 {
 		t.Errorf("of the second day: %+v (%v)", got, err)
 	}
-	hours, err := s.Outflows(ctx, at.Add(-time.Hour))
-	if h := hours["s000000001"]; err != nil || len(h) != 2 || h[0].Tries != 3 || h[0].Refused != 2 || h[0].Bytes != 60 {
+	hours, err := s.HourlyEgress(ctx, at.Add(-time.Hour))
+	if h := hours["s000000001"]; err != nil || len(h) != 2 || h[0].Attempts != 3 || h[0].Refused != 2 || h[0].Bytes != 60 {
 		t.Errorf("hours %+v (%v)", hours, err)
 	}
-	must(t, s.ForgetTries(ctx, at.Add(24*time.Hour)))
-	if got, err := s.Tries(ctx, "s000000001", at); err != nil || len(got) != 1 || got[0].Count != 3 {
+	must(t, s.DeleteAttempts(ctx, at.Add(24*time.Hour)))
+	if got, err := s.Attempts(ctx, "s000000001", at); err != nil || len(got) != 1 || got[0].Count != 3 {
 		t.Errorf("after forgetting: %+v (%v)", got, err)
 	}
 }
@@ -55,14 +55,14 @@ func TestASiteThatAsksForVeryManyNamesFillsNothing(t *testing.T) {
 	ctx, s := store(t)
 	const batches, names = 4, 300
 	for b := range batches {
-		tries := []tenants.Try{tried("often.example", tenants.TryRefused, 1, at)}
+		tries := []tenants.EgressAttempt{tried("often.example", tenants.EgressRefused, 1, at)}
 		for n := range names {
-			tries = append(tries, tried(fmt.Sprintf("n%d-%d.example", b, n), tenants.TryRefused, 1, at.Add(-time.Minute)))
+			tries = append(tries, tried(fmt.Sprintf("n%d-%d.example", b, n), tenants.EgressRefused, 1, at.Add(-time.Minute)))
 		}
-		_, err := s.AddTries(ctx, fmt.Sprint("batch-", b), tries)
+		_, err := s.AddAttempts(ctx, fmt.Sprint("batch-", b), tries)
 		must(t, err)
 	}
-	got, err := s.Tries(ctx, "s000000001", at)
+	got, err := s.Attempts(ctx, "s000000001", at)
 	if err != nil || len(got) != 201 {
 		t.Fatalf("%d rows (%v), want 200 and the others", len(got), err)
 	}
@@ -85,13 +85,13 @@ func TestASiteThatAsksForVeryManyNamesFillsNothing(t *testing.T) {
 
 func TestThePanelReadsTriesAndWritesNone(t *testing.T) {
 	ctx, worker, d := storeOn(t)
-	_, err := worker.AddTries(ctx, "batch", []tenants.Try{tried("a.example", tenants.TryRefused, 1, at)})
+	_, err := worker.AddAttempts(ctx, "batch", []tenants.EgressAttempt{tried("a.example", tenants.EgressRefused, 1, at)})
 	must(t, err)
 	panel := as(t, ctx, d.Config(d.Panel))
-	if got, err := panel.Tries(ctx, "s000000001", at); err != nil || len(got) != 1 {
+	if got, err := panel.Attempts(ctx, "s000000001", at); err != nil || len(got) != 1 {
 		t.Errorf("the panel reads %v (%v)", got, err)
 	}
-	if _, err := panel.AddTries(ctx, "other", nil); err == nil {
+	if _, err := panel.AddAttempts(ctx, "other", nil); err == nil {
 		t.Error("the panel added tries")
 	}
 }

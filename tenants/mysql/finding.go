@@ -152,8 +152,8 @@ func (s *Store) endFindings(ctx context.Context, over map[findingKey]tenants.Fin
 	return ended, nil
 }
 
-// ForgetFindings implements findings.Records.
-func (s *Store) ForgetFindings(ctx context.Context, before time.Time) error {
+// DeleteFindings implements findings.Records.
+func (s *Store) DeleteFindings(ctx context.Context, before time.Time) error {
 	return translate("forgetting findings", s.on(ctx).Exec("DELETE FROM findings WHERE ended_at < ?", before.UTC()).Error)
 }
 

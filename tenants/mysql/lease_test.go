@@ -90,8 +90,8 @@ func refused(t *testing.T, ctx context.Context, s *mysql.Store, id string, fence
 		"Renew":    s.Renew(ctx, id, fence, time.Hour),
 		"Advance":  s.Advance(ctx, id, fence, operations.Undoing, step),
 		"Commit":   s.Commit(ctx, id, fence, step),
-		"Postpone": s.Postpone(ctx, id, fence, time.Hour, "x", "x"),
-		"Turn":     s.Turn(ctx, id, fence, operations.Stuck, "x", "x"),
+		"Postpone": s.Requeue(ctx, id, fence, time.Hour, "x", "x"),
+		"Turn":     s.SetState(ctx, id, fence, operations.Stuck, "x", "x"),
 		"End":      s.End(ctx, id, fence, operations.Done, func(context.Context) error { ran = true; return nil }),
 	} {
 		wants(t, name+" with an old fence", err, operations.ErrFenced)
@@ -106,7 +106,7 @@ func TestVoidingTakesEveryLeaseAndItsFence(t *testing.T) {
 	insert(t, ctx, s, "s1")
 	insert(t, ctx, s, "s2")
 	old := claim(t, ctx, s)
-	if n, err := s.Void(ctx); err != nil || n != 1 {
+	if n, err := s.RevokeLeases(ctx); err != nil || n != 1 {
 		t.Errorf("voided %d (%v), want 1", n, err)
 	}
 	refused(t, ctx, s, old.ID, old.Lease.Fence)
@@ -133,8 +133,8 @@ func TestStepsAreWrittenAsTheyGo(t *testing.T) {
 		t.Errorf("after committing: %+v", got.Steps[0])
 	}
 	must(t, s.Advance(ctx, id, fence, operations.Undoing, operations.StepRecord{Seq: 0, State: operations.StepUndoing}))
-	must(t, s.Commit(ctx, id, fence, operations.StepRecord{Seq: 0, State: operations.StepReverted}))
-	if got = read(t, ctx, s, id); got.Steps[0].State != operations.StepReverted || string(got.Steps[0].Result) != `{"id":"é"}` {
+	must(t, s.Commit(ctx, id, fence, operations.StepRecord{Seq: 0, State: operations.StepUndone}))
+	if got = read(t, ctx, s, id); got.Steps[0].State != operations.StepUndone || string(got.Steps[0].Result) != `{"id":"é"}` {
 		t.Errorf("after undoing: %+v", got.Steps[0])
 	}
 	wants(t, "a step that is not there", s.Commit(ctx, id, fence, operations.StepRecord{Seq: 7}), tenants.ErrNotFound)
@@ -144,7 +144,7 @@ func TestAPostponedOperationWaitsAndHasNoHolder(t *testing.T) {
 	ctx, s := store(t)
 	insert(t, ctx, s, "s1")
 	op := claim(t, ctx, s)
-	must(t, s.Postpone(ctx, op.ID, op.Lease.Fence, time.Hour, "engine", "no answer"))
+	must(t, s.Requeue(ctx, op.ID, op.Lease.Fence, time.Hour, "engine", "no answer"))
 	_, err := s.Claim(ctx, "w2", time.Minute)
 	wants(t, "claiming it during the pause", err, operations.ErrNotFound)
 	refused(t, ctx, s, op.ID, op.Lease.Fence)
@@ -164,7 +164,7 @@ func TestAStuckOperationWaitsForAPersonAndGoesOnInItsDirection(t *testing.T) {
 			op := claim(t, ctx, s)
 			state := map[operations.State]operations.StepState{operations.Running: operations.StepDoing, operations.Undoing: operations.StepUndoing}
 			must(t, s.Advance(ctx, op.ID, op.Lease.Fence, direction, operations.StepRecord{Seq: 0, State: state[direction], Attempt: 9}))
-			must(t, s.Turn(ctx, op.ID, op.Lease.Fence, operations.Stuck, "disk_full", "12 MiB are missing"))
+			must(t, s.SetState(ctx, op.ID, op.Lease.Fence, operations.Stuck, "disk_full", "12 MiB are missing"))
 			_, err := s.Claim(ctx, "w2", time.Minute)
 			wants(t, "claiming a stuck one", err, operations.ErrNotFound)
 			refused(t, ctx, s, op.ID, op.Lease.Fence)

@@ -41,8 +41,8 @@ func (s *Store) keepMail(ctx context.Context, m tenants.Mail) error {
 		m.ID, m.SiteID, m.To, string(m.State), m.Cause, m.Code, m.Said, m.Count, m.Accepted.UTC(), m.Changed.UTC(), next).Error)
 }
 
-// ForgetMails removes what last changed before that instant.
-func (s *Store) ForgetMails(ctx context.Context, before time.Time) error {
+// DeleteMails removes what last changed before that instant.
+func (s *Store) DeleteMails(ctx context.Context, before time.Time) error {
 	return translate("forgetting mails", s.on(ctx).Exec("DELETE FROM mails WHERE changed_at < ?", before.UTC()).Error)
 }
 

@@ -30,7 +30,7 @@ func TestTheLaterStateOfAMailCounts(t *testing.T) {
 	if other, err := s.Mails(ctx, "s000000002", 10); err != nil || len(other) != 0 {
 		t.Errorf("another site's: %+v (%v)", other, err)
 	}
-	must(t, s.ForgetMails(ctx, at.Add(time.Minute)))
+	must(t, s.DeleteMails(ctx, at.Add(time.Minute)))
 	if got, err = s.Mails(ctx, "s000000001", 10); err != nil || len(got) != 1 || got[0].ID != "m1.0" {
 		t.Errorf("after forgetting: %+v (%v)", got, err)
 	}

@@ -118,8 +118,8 @@ func (s *Store) writeStep(ctx context.Context, id string, step operations.StepRe
 	return changed(fmt.Sprintf("writing step %d of operation %s", step.Seq, id), done)
 }
 
-// Postpone gives the lease back and makes the operation due after the delay.
-func (s *Store) Postpone(ctx context.Context, id string, fence int64, delay time.Duration, problem, detail string) error {
+// Requeue gives the lease back and makes the operation due after the delay.
+func (s *Store) Requeue(ctx context.Context, id string, fence int64, delay time.Duration, problem, detail string) error {
 	return s.fenced(ctx, "postponing operation "+id, id, fence, map[string]any{
 		"run_after":   gorm.Expr("UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND", delay.Microseconds()),
 		"lease_owner": "", "lease_until": nil,
@@ -127,8 +127,8 @@ func (s *Store) Postpone(ctx context.Context, id string, fence int64, delay time
 	})
 }
 
-// Turn changes the state (to Undoing or Stuck) with the reason; Stuck gives the lease back.
-func (s *Store) Turn(ctx context.Context, id string, fence int64, state operations.State, problem, detail string) error {
+// SetState changes the state (to Undoing or Stuck) with the reason; Stuck gives the lease back.
+func (s *Store) SetState(ctx context.Context, id string, fence int64, state operations.State, problem, detail string) error {
 	set := map[string]any{"state": string(state), "problem": clip(problem, 64), "detail": clip(detail, maxText)}
 	if state != operations.Stuck {
 		return s.fenced(ctx, "turning operation "+id, id, fence, set)
@@ -164,9 +164,9 @@ func (s *Store) End(ctx context.Context, id string, fence int64, state operation
 	})
 }
 
-// Void takes every lease away: a starting worker that holds the file lock knows that their owner is dead. Should the
+// RevokeLeases takes every lease away: a starting worker that holds the file lock knows that their owner is dead. Should the
 // owner live after all, its fence no longer fits.
-func (s *Store) Void(ctx context.Context) (n int64, err error) {
+func (s *Store) RevokeLeases(ctx context.Context) (n int64, err error) {
 	err = s.retry(ctx, func() error {
 		done := s.on(ctx).Exec(`UPDATE operations SET lease_owner = '', lease_until = NULL, fence = fence + 1
   WHERE lease_until IS NOT NULL`)

@@ -128,7 +128,7 @@ func TestASubjectHasOneLiveOperation(t *testing.T) {
 	_, err = s.AssociationBySlug(ctx, "lilas")
 	wants(t, "the business change", err, tenants.ErrNotFound)
 	op := claim(t, ctx, s)
-	must(t, s.Turn(ctx, op.ID, op.Lease.Fence, operations.Stuck, "disk_full", "12 MiB"))
+	must(t, s.SetState(ctx, op.ID, op.Lease.Fence, operations.Stuck, "disk_full", "12 MiB"))
 	_, err = s.Insert(ctx, wish(t, "s1", ""))
 	wants(t, "a second beside a stuck one", err, operations.ErrBusy)
 	must(t, s.Retry(ctx, first.ID))
@@ -176,13 +176,13 @@ func TestCancellingIsAskedUntilItIsTooLate(t *testing.T) {
 	ctx, s := store(t)
 	insert(t, ctx, s, "s1")
 	op := claim(t, ctx, s)
-	must(t, s.Postpone(ctx, op.ID, op.Lease.Fence, time.Hour, "", ""))
+	must(t, s.Requeue(ctx, op.ID, op.Lease.Fence, time.Hour, "", ""))
 	must(t, s.Cancel(ctx, op.ID))
 	if c, err := s.Cancelled(ctx, op.ID); err != nil || !c {
 		t.Errorf("cancelled: %v (%v)", c, err)
 	}
 	op = claim(t, ctx, s) // at once, not in an hour
-	must(t, s.Turn(ctx, op.ID, op.Lease.Fence, operations.Undoing, "cancelled", ""))
+	must(t, s.SetState(ctx, op.ID, op.Lease.Fence, operations.Undoing, "cancelled", ""))
 	wants(t, "cancelling while it is undone", s.Cancel(ctx, op.ID), operations.ErrTooLate)
 	must(t, s.End(ctx, op.ID, op.Lease.Fence, operations.Undone, nil))
 	wants(t, "cancelling what has ended", s.Cancel(ctx, op.ID), operations.ErrTooLate)

@@ -9,7 +9,7 @@ import (
 var (
 	// ErrUnknownPlan: this binary does not know the plan's version; a newer one made the operation.
 	ErrUnknownPlan = errors.New("unknown plan")
-	// ErrFenced: another worker has claimed the operation since; whoever sees this stops at once.
+	// ErrFenced: another worker has claimed the operation since; the caller must stop at once.
 	ErrFenced = errors.New("lease lost")
 	// ErrBusy: the subject has a live operation.
 	ErrBusy = errors.New("subject is busy")
@@ -30,12 +30,12 @@ const (
 	CauseContradiction Cause = "contradiction" // records and reality contradict each other
 	CauseUnknownPlan   Cause = "unknown_plan"
 	CauseExhausted     Cause = "retries_exhausted"
-	CauseTemplate      Cause = "template" // the application's own hook or probe says no
+	CauseTemplate      Cause = "template" // the application's own hook or probe fails
 	CauseNameTaken     Cause = "name_taken"
-	CauseProgram       Cause = "program" // a panic: a fault of ours, which no retry of the same program mends
+	CauseProgram       Cause = "program" // a panic, which no retry of the same program fixes
 )
 
-// classified carries what kind of failure an error is.
+// classified adds the class of failure to an error.
 type classified struct {
 	class class
 	cause Cause
@@ -48,20 +48,20 @@ const (
 	transient class = iota
 	permanent
 	waiting
-	person
+	needsPerson
 )
 
 func (c *classified) Error() string { return c.err.Error() }
 func (c *classified) Unwrap() error { return c.err }
 
-// Permanent marks an error that no retry can mend: before the pivot the operation is undone, after it a person is needed.
+// Permanent marks an error that no retry can fix: before the pivot the operation is undone, after it a person is needed.
 func Permanent(cause Cause, err error) error { return &classified{permanent, cause, err} }
 
-// NeedsPerson marks an error that stops the operation where it is until somebody acts and retries it.
-func NeedsPerson(cause Cause, err error) error { return &classified{person, cause, err} }
+// NeedsPerson marks an error that makes the operation stuck until somebody acts and retries it.
+func NeedsPerson(cause Cause, err error) error { return &classified{needsPerson, cause, err} }
 
-// Waits marks an error that passes when something outside changes (room on the disk): the operation tries again every
-// few seconds, for as long as it takes, and shows the cause meanwhile.
+// Waits marks an error that passes when something outside changes (free disk space): the operation tries again every few
+// seconds without a limit and shows the cause meanwhile.
 func Waits(cause Cause, err error) error { return &classified{waiting, cause, err} }
 
 func classify(err error) (class, Cause) {

@@ -1,7 +1,7 @@
 // Package operations makes long work durable: an operation is a row, inserted in the same transaction as the business
-// change that asks for it, and carried out step by step by a worker that may be killed at any instant.
+// change that requests it, and executed step by step by a worker that may be killed at any instant.
 //
-// The package knows no engine, no database and no site. Start reading at Step, then Runner.
+// The package knows no container engine, no database and no site. Start reading at Step, then Runner.
 package operations
 
 import (
@@ -20,10 +20,10 @@ type Operation struct {
 	Subject       string // what it works on, such as "site:s7k2m9qx4p"; one live operation per subject
 	AssociationID string // whose it is; "" for the co-op's own
 	SiteID        string // "" when it is not about one site
-	Key           string // idempotency key: the same wish sent twice is one operation
+	Key           string // idempotency key: the same request sent twice is one operation
 	Spec          json.RawMessage
 	State         State
-	Cancel        bool   // somebody asked to stop it before the pivot
+	Cancel        bool   // cancellation was requested before the pivot
 	Problem       string // why it failed, waits or needs a person: a code of the plan or of Cause
 	Detail        string // the cause in words for volunteers
 	Attempt       int    // tries of the current step
@@ -36,14 +36,14 @@ type Operation struct {
 	Steps         []StepRecord // ordered by Seq
 }
 
-// Lease says which worker holds an operation, until when by the database's clock, and under which fence.
+// Lease is the right of one worker to execute an operation, until an instant by the database's clock, with a fence.
 type Lease struct {
 	Owner string
 	Until *time.Time
 	Fence int64 // grows with every claim; a write with an old fence is refused
 }
 
-// State is where an operation stands.
+// State is the state of an operation.
 type State string
 
 // The states of an operation.
@@ -56,10 +56,10 @@ const (
 	Stuck   State = "stuck"  // needs a person; Problem says why
 )
 
-// Ended reports whether nothing more will happen by itself. A stuck operation is not ended: it keeps its subject.
+// Ended reports whether the operation is over. A stuck operation is not: it keeps its subject.
 func (s State) Ended() bool { return s == Done || s == Undone }
 
-// StepRecord is what the database remembers of a step.
+// StepRecord is the stored state of a step.
 type StepRecord struct {
 	Seq       int
 	Name      string
@@ -71,16 +71,16 @@ type StepRecord struct {
 	EndedAt   *time.Time
 }
 
-// StepState is where a step stands.
+// StepState is the state of a step.
 type StepState string
 
 // The states of a step.
 const (
-	StepPending  StepState = "pending"
-	StepDoing    StepState = "doing"
-	StepDone     StepState = "done"
-	StepUndoing  StepState = "undoing"
-	StepReverted StepState = "undone"
+	StepPending StepState = "pending"
+	StepDoing   StepState = "doing"
+	StepDone    StepState = "done"
+	StepUndoing StepState = "undoing"
+	StepUndone  StepState = "undone"
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
@@ -93,7 +93,7 @@ func NewID(now time.Time) string {
 	return idEncoding.EncodeToString(b[:])
 }
 
-// Progress returns how many steps are done, and of how many.
+// Progress returns how many steps are done and how many there are.
 func (o Operation) Progress() (done, total int) {
 	for _, s := range o.Steps {
 		if s.State == StepDone {
@@ -103,13 +103,13 @@ func (o Operation) Progress() (done, total int) {
 	return done, len(o.Steps)
 }
 
-// turnedBack reports whether undoing has begun; a stuck operation that is set going again goes on the way it was going.
-func (o Operation) turnedBack() bool {
+// undoStarted reports whether undoing has begun; a stuck operation that is retried continues in its former direction.
+func (o Operation) undoStarted() bool {
 	if o.State == Undoing {
 		return true
 	}
 	for _, s := range o.Steps {
-		if s.State == StepUndoing || s.State == StepReverted {
+		if s.State == StepUndoing || s.State == StepUndone {
 			return true
 		}
 	}

@@ -7,14 +7,14 @@ import (
 	"sort"
 )
 
-// Step is one effect on the outside. Each of its functions is idempotent and may be run again after a kill.
+// Step is one external effect. Each of its functions is idempotent and may run again after a kill.
 //
-// The runner calls Observe first: when the effect is already there (made by a predecessor that died before it could
-// say so), Do is left out. Then Do, then Verify, then the row is committed. Undo takes the effect away again and must
-// succeed when there is nothing to take away. Verify and Undo may be nil; Observe may be nil when Do costs nothing.
+// The runner calls Observe first: when the effect is already there (from a predecessor that was killed before the commit),
+// Do is skipped. Then come Do, Verify and the commit of the row. Undo removes the effect and must succeed when there is
+// nothing to remove. Verify and Undo may be nil; Observe may be nil when Do costs nothing.
 type Step struct {
 	Name    string
-	Pivot   bool // once this step is done, going on is the only way
+	Pivot   bool // once this step is done, the operation can only go forward
 	Observe func(ctx context.Context, r *Run) (there bool, err error)
 	Do      func(ctx context.Context, r *Run) error
 	Verify  func(ctx context.Context, r *Run) error
@@ -98,17 +98,17 @@ func (r *Registry) All() []Plan {
 	return out
 }
 
-// Run is what a step sees of its operation.
+// Run gives a step access to its operation.
 type Run struct {
 	Op      Operation
 	results map[string]json.RawMessage
-	set     json.RawMessage
+	result  json.RawMessage
 }
 
-// Spec decodes the operation's wish.
+// Spec decodes the operation's input.
 func (r *Run) Spec(into any) error {
 	if err := json.Unmarshal(r.Op.Spec, into); err != nil {
-		return Permanent(CauseContradiction, fmt.Errorf("decoding the wish of operation %s: %w", r.Op.ID, err))
+		return Permanent(CauseContradiction, fmt.Errorf("decoding the spec of operation %s: %w", r.Op.ID, err))
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func (r *Run) SetResult(v any) error {
 	if err != nil {
 		return fmt.Errorf("encoding a step's result: %w", err)
 	}
-	r.set = b
+	r.result = b
 	return nil
 }
 
@@ -135,7 +135,7 @@ func (r *Run) Result(step string, into any) (bool, error) {
 	return true, nil
 }
 
-// PastPivot reports whether the operation can only go on.
+// PastPivot reports whether the operation can only go forward.
 func (p Plan) PastPivot(op Operation) bool {
 	i := p.pivot()
 	return i < len(op.Steps) && op.Steps[i].State == StepDone

@@ -11,7 +11,7 @@ import (
 	"chatiere/tenants/recovery"
 )
 
-// Runner carries out operations: a few slots claim due ones and take them step by step to their end.
+// Runner executes operations: a few slots claim due ones and run their steps.
 type Runner struct {
 	Store    Store
 	Registry *Registry
@@ -20,17 +20,17 @@ type Runner struct {
 	Now      func() time.Time
 	Slots    int           // operations at a time; 0: 4
 	Lease    time.Duration // 0: 30 s; renewed three times as often
-	Idle     time.Duration // how long to sleep when nothing is due and nobody nudges; 0: 10 s
-	// At is called at every failure point. Nil in production; tests stop the process there.
-	At func(ctx context.Context, op Operation, step string, p Point)
-	// Ended hears of each operation that left the slot, after the rows are written. May be nil.
+	Idle     time.Duration // poll interval when nobody nudges; 0: 10 s
+	// AtPoint is called at every failure point. Nil in production; tests stop the process there.
+	AtPoint func(ctx context.Context, op Operation, step string, p Point)
+	// Ended is called for each operation that left its slot, after the rows are written. May be nil.
 	Ended func(op Operation)
 
 	once sync.Once
 	wake chan struct{}
 }
 
-// Point is an instant at which a kill must do no harm.
+// Point is a failure point: an instant at which a kill must do no harm.
 type Point string
 
 // The failure points around each effect.
@@ -54,8 +54,8 @@ const (
 	defaultSlots = 4
 	defaultLease = 30 * time.Second
 	defaultIdle  = 10 * time.Second
-	// releaseTime bounds giving a lease back while the process stops.
-	releaseTime = 5 * time.Second
+	// releaseTimeout bounds the release of a lease while the process stops.
+	releaseTimeout = 5 * time.Second
 )
 
 func (r *Runner) prepare() {
@@ -76,7 +76,7 @@ func (r *Runner) prepare() {
 	})
 }
 
-// Nudge tells the runner that something is due. It never blocks.
+// Nudge wakes a slot because something is due. It never blocks.
 func (r *Runner) Nudge() {
 	r.prepare()
 	select {
@@ -85,22 +85,22 @@ func (r *Runner) Nudge() {
 	}
 }
 
-func (r *Runner) nudgeIn(d time.Duration) { time.AfterFunc(d, r.Nudge) }
+func (r *Runner) nudgeAfter(d time.Duration) { time.AfterFunc(d, r.Nudge) }
 
-// Run claims and carries out operations until ctx ends, then gives back what it holds and returns.
+// Run claims and executes operations until ctx ends, then releases its leases and returns.
 func (r *Runner) Run(ctx context.Context) {
 	r.prepare()
 	var slots sync.WaitGroup
 	for range r.Slots {
 		slots.Go(func() { recovery.Keep(ctx, r.Log, "claiming operations", r.slot) })
 	}
-	// One look for all slots: who finds something wakes a neighbour.
-	look := time.NewTicker(r.Idle)
-	defer look.Stop()
+	// One poll for all slots: a slot that finds something wakes the next.
+	poll := time.NewTicker(r.Idle)
+	defer poll.Stop()
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-		case <-look.C:
+		case <-poll.C:
 			r.Nudge()
 		}
 	}
@@ -111,8 +111,8 @@ func (r *Runner) slot(ctx context.Context) {
 	for ctx.Err() == nil {
 		op, err := r.Store.Claim(ctx, r.Owner, r.Lease)
 		if err == nil {
-			r.Nudge() // perhaps more is due: wake a neighbour
-			r.hold(ctx, op)
+			r.Nudge() // more may be due: wake the next slot
+			r.execute(ctx, op)
 			continue
 		}
 		if !errors.Is(err, ErrNotFound) && ctx.Err() == nil {
@@ -125,60 +125,60 @@ func (r *Runner) slot(ctx context.Context) {
 	}
 }
 
-// hold works on an operation. A panic outside of its plan's functions costs the operation its lease's time, and nobody else
-// anything.
-func (r *Runner) hold(ctx context.Context, op Operation) {
-	defer recovery.Log(r.Log, "carrying out operation "+op.ID)
-	r.work(ctx, op)
+// execute runs an operation. A panic outside of its plan's functions delays that operation until its lease expires, and no
+// other.
+func (r *Runner) execute(ctx context.Context, op Operation) {
+	defer recovery.Log(r.Log, "executing operation "+op.ID)
+	r.runLeased(ctx, op)
 }
 
-// work holds the lease of one claimed operation while its steps run.
-func (r *Runner) work(ctx context.Context, op Operation) {
-	held, lose := context.WithCancelCause(ctx)
-	defer lose(nil)
-	var keeper sync.WaitGroup
-	keeper.Go(func() {
+// runLeased renews the lease of a claimed operation while its steps run.
+func (r *Runner) runLeased(ctx context.Context, op Operation) {
+	leased, loseLease := context.WithCancelCause(ctx)
+	defer loseLease(nil)
+	var renewal sync.WaitGroup
+	renewal.Go(func() {
 		defer recovery.Log(r.Log, "renewing the lease of operation "+op.ID)
-		r.keep(held, op, lose)
+		r.renewLease(leased, op, loseLease)
 	})
 	t := &task{Runner: r, op: op, log: r.Log.With("operation", op.ID, "kind", op.Kind, "site", op.SiteID)}
-	err := t.advance(held)
-	lose(nil)
-	keeper.Wait()
+	err := t.advance(leased)
+	loseLease(nil)
+	renewal.Wait()
 	if err == nil {
 		if r.Ended != nil {
 			r.Ended(t.op)
 		}
 		return
 	}
-	if errors.Is(err, ErrFenced) || errors.Is(context.Cause(held), ErrFenced) {
+	if errors.Is(err, ErrFenced) || errors.Is(context.Cause(leased), ErrFenced) {
 		t.log.Warn("lease lost; leaving the operation to its new holder")
 		return
 	}
-	t.giveBack(ctx, err)
+	t.releaseLease(ctx, err)
 }
 
-// keep renews the lease until held ends; when it is lost, it cancels the work.
-func (r *Runner) keep(held context.Context, op Operation, lose context.CancelCauseFunc) {
+// renewLease renews the lease until leased ends; when the lease is lost, it cancels the work.
+func (r *Runner) renewLease(leased context.Context, op Operation, loseLease context.CancelCauseFunc) {
 	tick := time.NewTicker(r.Lease / 3)
 	defer tick.Stop()
 	renewed := r.Now()
 	for {
 		select {
-		case <-held.Done():
+		case <-leased.Done():
 			return
 		case <-tick.C:
 		}
-		err := r.Store.Renew(held, op.ID, op.Lease.Fence, r.Lease)
+		err := r.Store.Renew(leased, op.ID, op.Lease.Fence, r.Lease)
 		switch {
 		case err == nil:
 			renewed = r.Now()
 		case errors.Is(err, ErrFenced):
-			lose(ErrFenced)
+			loseLease(ErrFenced)
 			return
 		case r.Now().Sub(renewed) > r.Lease:
-			// The database has not answered for a whole lease: by its clock somebody else may hold it now.
-			lose(fmt.Errorf("renewing the lease: %w", ErrFenced))
+			// The database has not answered for a whole lease: another worker may hold it now.
+			loseLease(fmt.Errorf("renewing the lease: %w", ErrFenced))
 			return
 		}
 	}

@@ -294,7 +294,7 @@ func TestFencedRunnerStopsWithoutWriting(t *testing.T) {
 	op := f.insert(t)
 	held, release := make(chan struct{}), make(chan struct{})
 	r := f.runner()
-	r.At = func(_ context.Context, _ operations.Operation, step string, p operations.Point) {
+	r.AtPoint = func(_ context.Context, _ operations.Operation, step string, p operations.Point) {
 		if step == "two" && p == operations.AfterDo {
 			close(held)
 			<-release
@@ -302,7 +302,7 @@ func TestFencedRunnerStopsWithoutWriting(t *testing.T) {
 	}
 	stop := start(t, r)
 	<-held
-	if _, err := f.store.Void(t.Context()); err != nil {
+	if _, err := f.store.RevokeLeases(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	next, err := f.store.Claim(t.Context(), "successor", time.Minute)
@@ -322,7 +322,7 @@ func TestStoppingGivesTheLeaseBack(t *testing.T) {
 	op := f.insert(t)
 	r := f.runner()
 	reached := make(chan struct{})
-	r.At = func(ctx context.Context, _ operations.Operation, step string, p operations.Point) {
+	r.AtPoint = func(ctx context.Context, _ operations.Operation, step string, p operations.Point) {
 		if step == "two" && p == operations.BeforeDo {
 			close(reached)
 			<-ctx.Done()
@@ -371,7 +371,7 @@ func killAt(t *testing.T, step string, point operations.Point, cancel bool) {
 	dead, finished := make(chan struct{}), make(chan struct{})
 	victim := f.runner()
 	victim.Slots = 1
-	victim.At = func(_ context.Context, _ operations.Operation, s string, p operations.Point) {
+	victim.AtPoint = func(_ context.Context, _ operations.Operation, s string, p operations.Point) {
 		if s == step && p == point {
 			close(dead)
 			select {} // as dead as a killed process: it never writes again
@@ -383,7 +383,7 @@ func killAt(t *testing.T, step string, point operations.Point, cancel bool) {
 	case <-dead:
 	case <-finished: // this point does not lie on this operation's way
 	}
-	if _, err := f.store.Void(t.Context()); err != nil {
+	if _, err := f.store.RevokeLeases(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	start(t, f.runner())

@@ -6,37 +6,37 @@ import (
 	"time"
 )
 
-// Store is what the runner needs of the database. Every method with a fence answers ErrFenced when the operation has been
-// claimed by somebody else since, and then has changed nothing. Leases and due times are by the database's clock.
+// Store is what the runner needs from the database. Every method with a fence returns ErrFenced and changes nothing when
+// the operation has been claimed by another worker since. Leases and due times are by the database's clock.
 type Store interface {
 	// Claim leases the oldest due operation that is not ended, not stuck and not leased, with its steps; ErrNotFound when none is.
 	Claim(ctx context.Context, owner string, ttl time.Duration) (Operation, error)
 	// Renew extends the lease.
 	Renew(ctx context.Context, id string, fence int64, ttl time.Duration) error
-	// Cancelled reads whether cancelling was asked since the claim.
+	// Cancelled reports whether cancellation was requested.
 	Cancelled(ctx context.Context, id string) (bool, error)
 	// Advance writes the operation's state and one step's state, attempt and error before an effect.
 	Advance(ctx context.Context, id string, fence int64, state State, step StepRecord) error
 	// Commit writes a finished (or undone) step with its result.
 	Commit(ctx context.Context, id string, fence int64, step StepRecord) error
-	// Postpone gives the lease back and makes the operation due after the delay.
-	Postpone(ctx context.Context, id string, fence int64, delay time.Duration, problem, detail string) error
-	// Turn changes the state (to Undoing or Stuck) with the reason; Stuck gives the lease back.
-	Turn(ctx context.Context, id string, fence int64, state State, problem, detail string) error
+	// Requeue releases the lease and makes the operation due after the delay.
+	Requeue(ctx context.Context, id string, fence int64, delay time.Duration, problem, detail string) error
+	// SetState changes the state (to Undoing or Stuck) with the reason; Stuck releases the lease.
+	SetState(ctx context.Context, id string, fence int64, state State, problem, detail string) error
 	// End writes the final state and runs outcome in the same transaction; the subject is free afterwards.
 	End(ctx context.Context, id string, fence int64, state State, outcome func(ctx context.Context) error) error
-	// Void takes every lease away: a starting worker that holds the file lock knows that their owner is dead.
-	Void(ctx context.Context) (int64, error)
+	// RevokeLeases removes every lease: a starting worker that holds the file lock knows that their owner is dead.
+	RevokeLeases(ctx context.Context) (int64, error)
 }
 
-// Queue is how an operation comes into being and how people look at it.
+// Queue inserts operations and reads them for people.
 type Queue interface {
 	// Insert adds an operation and its pending steps; call it inside the transaction of the business change.
 	// ErrBusy when the subject has a live operation. When an operation with the same Key exists, it is returned instead.
 	Insert(ctx context.Context, op Operation) (Operation, error)
 	Operation(ctx context.Context, id string) (Operation, error)
 	Operations(ctx context.Context, f Filter) ([]Operation, error)
-	// Cancel asks; the worker decides. ErrTooLate when the operation has ended or is being undone.
+	// Cancel requests cancellation; the worker decides. ErrTooLate when the operation has ended or is being undone.
 	Cancel(ctx context.Context, id string) error
 	// Retry makes a stuck operation due at once.
 	Retry(ctx context.Context, id string) error

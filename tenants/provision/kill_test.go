@@ -39,7 +39,7 @@ func kill(t *testing.T, kind string, version int, step string, point operations.
 	victim := &operations.Runner{
 		Store: h.records, Registry: h.registry, Owner: "victim", Log: quiet(), Slots: 1, Idle: 5 * time.Millisecond,
 		Ended: func(operations.Operation) { close(over) },
-		At: func(ctx context.Context, op operations.Operation, s string, p operations.Point) {
+		AtPoint: func(ctx context.Context, op operations.Operation, s string, p operations.Point) {
 			if s == step && p == point {
 				close(dead)
 				select {} // as dead as a killed process
@@ -64,7 +64,7 @@ func kill(t *testing.T, kind string, version int, step string, point operations.
 	case <-time.After(30 * time.Second):
 		t.Fatal("neither killed nor ended")
 	}
-	if _, err := h.records.Void(t.Context()); err != nil {
+	if _, err := h.records.RevokeLeases(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	h.run(t, nil)

@@ -56,7 +56,7 @@ func (h *house) run(t *testing.T, at func(context.Context, operations.Operation,
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	r := &operations.Runner{Store: h.records, Registry: h.registry, Owner: "w", Log: quiet(), Idle: 5 * time.Millisecond, At: at}
+	r := &operations.Runner{Store: h.records, Registry: h.registry, Owner: "w", Log: quiet(), Idle: 5 * time.Millisecond, AtPoint: at}
 	go func() { defer close(done); r.Run(ctx) }()
 	stop = func() { cancel(); <-done }
 	t.Cleanup(stop)

@@ -390,7 +390,7 @@ func TestABrokenImageNeverReplacesAWorkingContainer(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			h, r, _ := listening(t)
 			book := &findingstest.Records{}
-			r.Findings = &findings.Book{Records: book, Now: h.plans.Now, Log: slog.New(slog.DiscardHandler)}
+			r.Findings = &findings.Store{Records: book, Now: h.plans.Now, Log: slog.New(slog.DiscardHandler)}
 			s := h.provisioned(t)
 			s.ImageID = "sha256:broken"
 			if err := h.records.UpdateSite(t.Context(), s); err != nil {
@@ -420,7 +420,7 @@ func TestABrokenImageNeverReplacesAWorkingContainer(t *testing.T) {
 func TestAStrangerUnderASitesNameIsToldAndNotTouched(t *testing.T) {
 	h, r, _ := listening(t)
 	book := &findingstest.Records{}
-	r.Findings = &findings.Book{Records: book, Now: h.plans.Now, Log: slog.New(slog.DiscardHandler)}
+	r.Findings = &findings.Store{Records: book, Now: h.plans.Now, Log: slog.New(slog.DiscardHandler)}
 	s := h.provisioned(t)
 	name := provision.ContainerName("test", s.ID)
 	h.world.RemoveContainer(s.ID)
@@ -444,7 +444,7 @@ func TestAStrangerUnderASitesNameIsToldAndNotTouched(t *testing.T) {
 func TestASiteWhoseTemplateIsGoneIsToldAndLeftAlone(t *testing.T) {
 	h, r, _ := listening(t)
 	book := &findingstest.Records{}
-	r.Findings = &findings.Book{Records: book, Now: h.plans.Now, Log: slog.New(slog.DiscardHandler)}
+	r.Findings = &findings.Store{Records: book, Now: h.plans.Now, Log: slog.New(slog.DiscardHandler)}
 	s := h.provisioned(t)
 	h.world.RemoveContainer(s.ID)
 	s.Version = "0.9"

@@ -230,7 +230,7 @@ func TestWhatIsUndoneIsAsItWas(t *testing.T) {
 	}
 	opened := make(chan struct{})
 	victim := &operations.Runner{Store: h.records, Registry: h.registry, Owner: "victim", Log: quiet(), Slots: 1, Idle: 5 * time.Millisecond,
-		At: func(ctx context.Context, o operations.Operation, step string, p operations.Point) {
+		AtPoint: func(ctx context.Context, o operations.Operation, step string, p operations.Point) {
 			if step == "open" && p == operations.AfterDo {
 				_ = h.records.Cancel(ctx, o.ID)
 				close(opened)
@@ -239,7 +239,7 @@ func TestWhatIsUndoneIsAsItWas(t *testing.T) {
 		}}
 	go victim.Run(ctx)
 	<-opened
-	if _, err := h.records.Void(ctx); err != nil {
+	if _, err := h.records.RevokeLeases(ctx); err != nil {
 		t.Fatal(err)
 	}
 	h.run(t, nil)

@@ -78,7 +78,7 @@ func goroutines(file *ast.File) []ast.Node {
 	return out
 }
 
-// recovers reports whether a function calls the recovery room, or something that is named for being guarded by it.
+// recovers reports whether a function calls the recovery room, or a function whose name says that it recovers.
 func recovers(started ast.Node) (yes bool) {
 	ast.Inspect(started, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -87,7 +87,7 @@ func recovers(started ast.Node) (yes bool) {
 				yes = true
 			}
 		case *ast.Ident:
-			yes = yes || n.Name == "guarded"
+			yes = yes || n.Name == "guarded" || n.Name == "callRecovered"
 		}
 		return !yes
 	})

@@ -34,7 +34,7 @@ func (w *Worker) belong(ctx context.Context) error {
 		return err
 	}
 	guard := w.guardOf(store)
-	book := &findings.Book{Records: store, Now: w.now, Log: w.log}
+	book := &findings.Store{Records: store, Now: w.now, Log: w.log}
 	defer w.tell(context.WithoutCancel(ctx), book, nil)
 	for {
 		err := w.judge(ctx, guard)
@@ -91,7 +91,7 @@ var mismatches = map[error]tenants.FindingCode{
 
 // tell writes into the refused records why they are refused: the panel shows it, and where another worker works by them,
 // its people see who wanted to. Records that are too old to take it do without.
-func (w *Worker) tell(ctx context.Context, book *findings.Book, err error) {
+func (w *Worker) tell(ctx context.Context, book *findings.Store, err error) {
 	ctx, cancel := context.WithTimeout(ctx, tellTime)
 	defer cancel()
 	scope := tenants.FindingScope{Area: tenants.AreaRecords, Subjects: []string{w.runner.Owner}}
@@ -181,7 +181,7 @@ func (g guarded) Claim(ctx context.Context, owner string, ttl time.Duration) (op
 		return operations.Operation{}, err
 	}
 	err = fmt.Errorf("marking that work is taken up: %w", err)
-	back := g.Postpone(context.WithoutCancel(ctx), op.ID, op.Lease.Fence, refusalPoll, op.Problem, op.Detail)
+	back := g.Requeue(context.WithoutCancel(ctx), op.ID, op.Lease.Fence, refusalPoll, op.Problem, op.Detail)
 	return operations.Operation{}, errors.Join(err, back)
 }
 

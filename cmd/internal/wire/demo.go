@@ -13,9 +13,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/demo"
-	"chatiere/cmd/internal/remote"
 	"chatiere/tenants"
 	"chatiere/tenants/docker"
 	"chatiere/tenants/keycloak"
@@ -38,7 +38,7 @@ func Demo(ctx context.Context, c config.Config, file string, say func(string)) (
 		return demo.Summary{}, err
 	}
 	d := demo.Demo{
-		Panel: remote.OverSocket(c.Paths().CLISocket()), Directory: accounts{directory}, Applications: applications{engine, c.Instance},
+		Panel: apiclient.OverSocket(c.Paths().CLISocket()), Directory: accounts{directory}, Applications: applications{engine, c.Instance},
 		Domain: c.Domain, File: file, Secret: randomPassword, TOTP: randomTOTP, Say: say,
 	}
 	return d.Run(ctx, demo.Summary{PanelURL: c.PanelURL(), KeycloakURL: c.IdentityURL(), CACert: ca})

@@ -12,7 +12,7 @@ import (
 	"chatiere/reverseproxy/egress/relay"
 	"chatiere/reverseproxy/egress/relay/report"
 	"chatiere/tenants"
-	"chatiere/tenants/mails"
+	"chatiere/tenants/mailcheck"
 	"chatiere/tenants/mysql"
 )
 
@@ -83,8 +83,8 @@ func (w *Worker) ingestMail(ctx context.Context) error {
 }
 
 // mails watches over what became of them.
-func (w *Worker) mails() *mails.Watch {
-	return &mails.Watch{Records: w.store, Book: w.findings, Relay: w.config.Mail.Smarthost != "", Now: w.now}
+func (w *Worker) mails() *mailcheck.Checker {
+	return &mailcheck.Checker{Records: w.store, Findings: w.findings, Relay: w.config.Mail.Smarthost != "", Now: w.now}
 }
 
 // mailHourly is what the pages tell of the sites' quota; nothing where no mail leaves.

@@ -15,11 +15,11 @@ import (
 	"chatiere/cmd/internal/config"
 	"chatiere/panel"
 	"chatiere/tenants"
-	"chatiere/tenants/watch"
+	"chatiere/tenants/platform"
 )
 
-func (w *Worker) newWatch() *watch.Watch {
-	return &watch.Watch{
+func (w *Worker) newWatch() *platform.Monitor {
+	return &platform.Monitor{
 		Instance: w.config.Instance, Roles: platformRoles(w.config), Self: "worker", File: w.config.Paths().Platform(),
 		Engine: w.engine, Findings: whenReady{w}, Now: time.Now, Log: w.log,
 		Sites: func(_ context.Context, ids []string) { w.stirred.add(ids) },
@@ -96,7 +96,7 @@ func (w worker) Containers(ctx context.Context) ([]panel.PlatformContainer, erro
 		return nil, fmt.Errorf("asking the worker for the platform's containers: %w: %w", tenants.ErrUnavailable, err)
 	}
 	defer res.Body.Close()
-	var states []watch.State
+	var states []platform.State
 	if err := json.NewDecoder(res.Body).Decode(&states); err != nil {
 		return nil, fmt.Errorf("reading the state of the platform's containers: %w", err)
 	}

@@ -14,29 +14,29 @@ import (
 
 	"chatiere/cmd/internal/catalogue"
 	"chatiere/cmd/internal/config"
-	"chatiere/cmd/internal/hold"
+	"chatiere/cmd/internal/egresslog"
+	"chatiere/cmd/internal/failpoint"
 	"chatiere/cmd/internal/publish"
 	"chatiere/cmd/internal/records"
 	"chatiere/cmd/internal/schedule"
-	"chatiere/cmd/internal/tries"
 	"chatiere/reverseproxy/upstream/sockets"
 	"chatiere/tenants"
 	"chatiere/tenants/dbguard"
 	"chatiere/tenants/disk"
+	"chatiere/tenants/diskguard"
 	"chatiere/tenants/docker"
 	"chatiere/tenants/entrants"
 	"chatiere/tenants/findings"
 	"chatiere/tenants/freeze"
+	"chatiere/tenants/jobs"
 	"chatiere/tenants/keycloak"
 	"chatiere/tenants/mysql"
 	"chatiere/tenants/operations"
+	"chatiere/tenants/platform"
 	"chatiere/tenants/probe"
 	"chatiere/tenants/provision"
 	"chatiere/tenants/recovery"
-	"chatiere/tenants/reserve"
 	"chatiere/tenants/sitedb"
-	"chatiere/tenants/upkeep"
-	"chatiere/tenants/watch"
 )
 
 // Worker is what carries things out: it alone holds Docker's socket and the data root.
@@ -45,7 +45,7 @@ type Worker struct {
 	log        *slog.Logger
 	store      *mysql.Store
 	recent     *recentSites
-	findings   *findings.Book // where everybody writes what they noticed
+	findings   *findings.Store // where everybody writes what they noticed
 	engine     *docker.Engine
 	databases  *sitedb.Server
 	keycloak   *keycloak.Client // nil: an external realm gave us no account to administer it
@@ -55,17 +55,17 @@ type Worker struct {
 	registry   *operations.Registry
 	runner     *operations.Runner
 	reconciler *provision.Reconciler
-	upkeep     *upkeep.Upkeep
+	upkeep     *jobs.Jobs
 	entrants   *entrants.Keeper
-	watch      *watch.Watch
+	watch      *platform.Monitor
 	stirred    *stirred
-	reserve    *reserve.Watch
+	reserve    *diskguard.Guard
 	database   *dbguard.Guard
 	desk       *provision.Desk
 	vault      *vault
 	lists      *publish.Egress // what sites may reach
 	listsDue   chan struct{}   // holds one entry while lists have to be renewed
-	tries      *tries.Taker
+	tries      *egresslog.Ingester
 	board      schedule.Board
 	guard      *records.Guard
 	now        func() time.Time
@@ -92,7 +92,7 @@ func (w *Worker) openDatabases(ctx context.Context) (err error) {
 		return err
 	}
 	w.recent = &recentSites{Store: w.store}
-	w.findings = &findings.Book{Records: w.store, Now: w.now, Log: w.log}
+	w.findings = &findings.Store{Records: w.store, Now: w.now, Log: w.log}
 	password, err := c.Secret(config.SecretDBSites).Reveal()
 	if err != nil {
 		return err
@@ -148,12 +148,12 @@ func (w *Worker) plan(context.Context) error {
 		owner = "worker"
 	}
 	w.runner = &operations.Runner{Store: w.store, Registry: w.registry, Owner: owner, Log: w.log, Now: w.now}
-	if at, slots := hold.FromEnvironment(os.Getenv, w.log); at != nil {
-		w.runner.At, w.runner.Slots = at, slots
+	if at, slots := failpoint.FromEnvironment(os.Getenv, w.log); at != nil {
+		w.runner.AtPoint, w.runner.Slots = at, slots
 	}
 	w.reconciler = &provision.Reconciler{
 		Plans: w.plans, Queue: w.store, Registry: w.registry, Sight: w.sight(), Nudge: w.runner.Nudge, Findings: w.findings,
-		Silent: func(siteID string) time.Time { return w.upkeep.Silent(siteID) },
+		Silent: func(siteID string) time.Time { return w.upkeep.SilentSince(siteID) },
 	}
 	w.desk = &provision.Desk{
 		Records: w.store, Queue: w.store, Registry: w.registry, Catalogue: w.catalogue, Hosts: hosts(c), Now: w.now,
@@ -169,10 +169,10 @@ func (w *Worker) plan(context.Context) error {
 	return nil
 }
 
-func (w *Worker) newReserve() *reserve.Watch {
+func (w *Worker) newReserve() *diskguard.Guard {
 	f := w.freezer(tenants.AreaDisk, tenants.FindingSiteFrozen)
 	f.Also = []tenants.FindingCode{tenants.FindingReserve}
-	return &reserve.Watch{
+	return &diskguard.Guard{
 		Disk: w.disk, Records: w.store, Freezer: f, Reserve: int64(w.config.Disk.ReserveMiB) << 20, Now: time.Now, Log: w.log,
 	}
 }
@@ -196,7 +196,7 @@ func (w *Worker) wayOut(context.Context) error {
 	w.lists = &publish.Egress{Dir: p.EgressDir(), Allow: allowLists(w.catalogue, w.store), Site: w.store.Site,
 		Senders: sendersOf(w.config.Mail, w.store)}
 	w.listsDue = make(chan struct{}, 1)
-	w.tries = &tries.Taker{Dir: p.GatewaySpool(), ProxyDir: p.ProxySpool(), Records: w.store, Findings: w.findings, Now: w.now, Log: w.log}
+	w.tries = &egresslog.Ingester{Dir: p.GatewaySpool(), ProxyDir: p.ProxySpool(), Records: w.store, Findings: w.findings, Now: w.now, Log: w.log}
 	return nil
 }
 
@@ -216,8 +216,8 @@ func (w *Worker) private() probe.Private {
 	}}
 }
 
-func (w *Worker) newUpkeep() *upkeep.Upkeep {
-	return &upkeep.Upkeep{
+func (w *Worker) newUpkeep() *jobs.Jobs {
+	return &jobs.Jobs{
 		Records: w.recent, Private: w.plans.Private, Files: w.disk, Databases: w.databases, Directory: groups{w.keycloak},
 		Hooks: w.plans, Bin: w.desk, Now: w.now, Log: w.log, Sites: w.private(), Findings: w.findings,
 		Ready: func(s tenants.Site) (tenants.Page, error) {
@@ -317,7 +317,7 @@ func (w *Worker) prepare(ctx context.Context) error {
 	if err := w.introduce(ctx); err != nil {
 		return err
 	}
-	n, err := w.store.Void(ctx)
+	n, err := w.store.RevokeLeases(ctx)
 	if err != nil {
 		return fmt.Errorf("voiding a predecessor's leases: %w", err)
 	}

@@ -13,9 +13,9 @@ import (
 	"chatiere/reverseproxy/certs"
 	"chatiere/reverseproxy/traffic"
 	"chatiere/tenants"
+	"chatiere/tenants/jobs"
 	"chatiere/tenants/keycloak"
 	"chatiere/tenants/mysql"
-	"chatiere/tenants/upkeep"
 )
 
 // repeat runs everything that recurs.
@@ -25,29 +25,29 @@ func (w *Worker) jobs() []schedule.Job {
 	jobs := []schedule.Job{
 		{Name: "heartbeat", Every: 20 * time.Second, Run: w.heartbeat},
 		{Name: "reconcile", Every: time.Minute, Run: w.sure(w.reconcile)},
-		{Name: "reserve", Every: time.Second, Run: w.reserve.Look},
-		{Name: "database", Every: time.Second, Run: w.database.Look},
+		{Name: "reserve", Every: time.Second, Run: w.reserve.Check},
+		{Name: "database", Every: time.Second, Run: w.database.Check},
 		{Name: "database-rights", Every: 10 * time.Minute, Run: w.sure(w.databaseRights)},
 		{Name: "traffic", Every: 3 * time.Second, Run: w.ingest},
 		{Name: "traffic-memory", Every: time.Hour, Run: func(ctx context.Context) error {
 			return w.store.ForgetBatches(ctx, w.now().Add(-batchMemory))
 		}},
-		{Name: "probe", Every: upkeep.ProbeEvery, Run: w.upkeep.Probe},
-		{Name: "pulse", Every: upkeep.PulseEvery, Run: w.upkeep.Pulse},
+		{Name: "probe", Every: jobs.ProbeInterval, Run: w.upkeep.Probe},
+		{Name: "pulse", Every: jobs.PulseInterval, Run: w.upkeep.Pulse},
 		{Name: "cron", Every: time.Minute, Run: w.upkeep.CronFaults},
 		{Name: "access-rules", Every: time.Minute, Run: w.upkeep.AccessRules},
-		{Name: "measure", Every: 10 * time.Minute, Run: w.upkeep.Measure},
+		{Name: "measure", Every: 10 * time.Minute, Run: w.upkeep.MeasureDisk},
 		{Name: "bin", Every: time.Hour, Run: w.upkeep.EmptyBin},
-		{Name: "tries", Every: 5 * time.Second, Run: w.tries.Take},
-		{Name: "outflow", Every: time.Minute, Run: w.tries.Watch},
-		{Name: "old-tries", Every: time.Hour, Run: w.tries.Forget},
-		{Name: "findings", Every: time.Hour, Run: w.findings.Forget},
+		{Name: "tries", Every: 5 * time.Second, Run: w.tries.Ingest},
+		{Name: "outflow", Every: time.Minute, Run: w.tries.CheckVolume},
+		{Name: "old-tries", Every: time.Hour, Run: w.tries.Prune},
+		{Name: "findings", Every: time.Hour, Run: w.findings.Prune},
 		// After the directory's answer (members, below) nobody keeps a session inside a site longer than this.
 		{Name: "entrants", Every: 10 * time.Second, Run: w.sure(w.entrants.Publish)},
 		{Name: "site-accounts", Every: 30 * time.Second, Limit: 10 * time.Minute, Run: w.sure(w.entrants.Survey)},
 		{Name: "mail", Every: 2 * time.Second, Run: w.ingestMail},
-		{Name: "mail-watch", Every: time.Minute, Run: w.mails().Look},
-		{Name: "mail-memory", Every: time.Hour, Run: w.mails().Forget},
+		{Name: "mail-watch", Every: time.Minute, Run: w.mails().Check},
+		{Name: "mail-memory", Every: time.Hour, Run: w.mails().Prune},
 		{Name: "history", Every: time.Hour, Run: w.prune},
 		{Name: "spools", Every: time.Minute, Run: w.spools},
 		{Name: "certificate", Every: time.Hour, Run: w.certificate},
@@ -86,7 +86,7 @@ func (w *Worker) tellJobs(rw http.ResponseWriter, _ *http.Request) {
 }
 
 func (w *Worker) heartbeat(ctx context.Context) error {
-	return w.store.Heartbeat(ctx, w.runner.Owner, revival(w.config, w.watch.Record("worker")))
+	return w.store.Heartbeat(ctx, w.runner.Owner, revival(w.config, w.watch.RecordLabels("worker")))
 }
 
 // realm brings later changes of ours into a realm that was imported before, and our part into somebody else's.
@@ -130,7 +130,7 @@ func (w *Worker) tryEscaping(ctx context.Context) error {
 
 // mirror copies everybody's rights and records when all of it succeeded: whoever acts by the copy needs to know its age.
 func (w *Worker) mirror(ctx context.Context) error {
-	if err := w.upkeep.Mirror(ctx); err != nil {
+	if err := w.upkeep.MirrorMembers(ctx); err != nil {
 		return err
 	}
 	return w.store.NoteRights(ctx, w.runner.Owner)

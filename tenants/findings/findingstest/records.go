@@ -54,8 +54,8 @@ func (r *Records) ReplaceFindings(_ context.Context, scope tenants.FindingScope,
 	return opened, ended, nil
 }
 
-// ForgetFindings implements findings.Records.
-func (r *Records) ForgetFindings(_ context.Context, before time.Time) error {
+// DeleteFindings implements findings.Records.
+func (r *Records) DeleteFindings(_ context.Context, before time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.held = slices.DeleteFunc(r.held, func(f tenants.Finding) bool { return f.Ended != nil && f.Ended.Before(before) })

@@ -127,7 +127,7 @@ func forget(t *testing.T, s Store) {
 	scope := tenants.FindingScope{Area: tenants.AreaDisk}
 	replace(t, s, scope, at, finding(tenants.AreaDisk, "old", "full", nil), finding(tenants.AreaDisk, "open", "full", nil))
 	replace(t, s, scope, at.Add(time.Hour), finding(tenants.AreaDisk, "open", "full", nil))
-	if err := s.ForgetFindings(t.Context(), at.Add(2*time.Hour)); err != nil {
+	if err := s.DeleteFindings(t.Context(), at.Add(2*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	wantKeys(t, "kept", keys(list(t, s, tenants.FindingFilter{EndedAfter: at.Add(-time.Hour)})), "disk open full")

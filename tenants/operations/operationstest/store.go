@@ -164,16 +164,16 @@ func (s *Store) Commit(_ context.Context, id string, fence int64, step operation
 	})
 }
 
-// Postpone implements operations.Store.
-func (s *Store) Postpone(_ context.Context, id string, fence int64, d time.Duration, problem, detail string) error {
+// Requeue implements operations.Store.
+func (s *Store) Requeue(_ context.Context, id string, fence int64, d time.Duration, problem, detail string) error {
 	return s.change(id, fence, func(o *operations.Operation) error {
 		o.RunAfter, o.Problem, o.Detail, o.Lease.Until = s.Now().Add(d), problem, detail, nil
 		return nil
 	})
 }
 
-// Turn implements operations.Store.
-func (s *Store) Turn(_ context.Context, id string, fence int64, state operations.State, problem, detail string) error {
+// SetState implements operations.Store.
+func (s *Store) SetState(_ context.Context, id string, fence int64, state operations.State, problem, detail string) error {
 	return s.change(id, fence, func(o *operations.Operation) error {
 		o.State, o.Problem, o.Detail = state, problem, detail
 		if state == operations.Stuck {
@@ -195,8 +195,8 @@ func (s *Store) End(ctx context.Context, id string, fence int64, state operation
 	})
 }
 
-// Void implements operations.Store.
-func (s *Store) Void(context.Context) (int64, error) {
+// RevokeLeases implements operations.Store.
+func (s *Store) RevokeLeases(context.Context) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := int64(0)

@@ -6,7 +6,9 @@ import (
 	"time"
 )
 
-// AddressLimiter limits attempts per address in memory: burst at once, then one more per interval.
+// AddressLimiter limits attempts per address in memory: burst at once, then one more per interval. It is not made of
+// rate.Limiter, which takes three times the memory of an instant per address and cannot tell which ones are full again
+// and can be forgotten.
 type AddressLimiter struct {
 	burst    int
 	interval time.Duration

@@ -23,7 +23,8 @@ const (
 	LimitLogout   LimitKind = "signal" // an invalid logout token posted to the back channel
 )
 
-// rate is a bucket: so many at once, then one more per interval.
+// rate is a bucket: so many at once, then one more per interval. Its state is in the database, which
+// golang.org/x/time/rate knows nothing of: a restart gives nobody new attempts.
 type rate struct {
 	burst    int
 	interval time.Duration

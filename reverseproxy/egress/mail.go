@@ -17,7 +17,7 @@ func (s *site) serveMail(ctx context.Context, listener net.Listener) {
 		ID:      s.id,
 		Host:    func() string { return s.list.Load().Host },
 		Senders: func() []string { return s.list.Load().Senders },
-		Allow:   s.attempts.take,
+		Allow:   func() bool { return s.attempts.AllowN(s.Now(), 1) },
 		Record:  func(cause error) { s.record(request{name: "mail", port: mailPort}, spool.Refused, cause) },
 	})
 }

@@ -88,9 +88,9 @@ func (s *site) serve(ctx context.Context, conn net.Conn) {
 // opens tunnels.
 func (s *site) withinLimit(r request, fault error) bool {
 	if fault == nil && r.isQuery() {
-		return s.queries.take()
+		return s.queries.AllowN(s.Now(), 1)
 	}
-	return s.attempts.take()
+	return s.attempts.AllowN(s.Now(), 1)
 }
 
 func (s *site) connect(ctx context.Context, conn net.Conn, reader *bufio.Reader, list *List, r request) {

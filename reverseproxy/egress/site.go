@@ -30,10 +30,10 @@ type site struct {
 	log       *slog.Logger
 	list      atomic.Pointer[List]
 	tunnels   chan struct{}
-	attempts  *tokenBucket
+	attempts  *rate.Limiter
 	bandwidth *rate.Limiter // bytes
 	// queries limits the requests of the site's resolver; logLimiter, log lines about limits.
-	queries, logLimiter *tokenBucket
+	queries, logLimiter *rate.Limiter
 
 	ctx     context.Context
 	stop    context.CancelFunc
@@ -53,8 +53,8 @@ func newSite(ctx context.Context, g *gateway, list List) *site {
 	s := &site{
 		gateway: g, id: list.Site, log: g.log.With("site", list.Site),
 		tunnels:  make(chan struct{}, g.MaxTunnels),
-		attempts: newBucket(g.Rate, g.Burst, g.Now), queries: newBucket(4*g.Rate, 4*g.Burst, g.Now),
-		logLimiter: newBucket(0.1, 1, g.Now), bandwidth: g.bandwidth(),
+		attempts: rate.NewLimiter(rate.Limit(g.Rate), g.Burst), queries: rate.NewLimiter(rate.Limit(4*g.Rate), 4*g.Burst),
+		logLimiter: rate.NewLimiter(0.1, 1), bandwidth: g.bandwidth(),
 	}
 	s.list.Store(&list)
 	s.ctx, s.stop = context.WithCancel(ctx)
@@ -112,7 +112,7 @@ func (s *site) record(r request, decision spool.Decision, cause error) {
 	reason := ""
 	if cause != nil {
 		reason = reasonOf(cause)
-		if !isLimit(cause) || s.logLimiter.take() {
+		if !isLimit(cause) || s.logLimiter.AllowN(s.Now(), 1) {
 			s.log.Warn("egress "+string(decision), "name", r.name, "port", r.port, "reason", reason, "error", cause)
 		}
 	}

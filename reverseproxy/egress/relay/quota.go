@@ -9,8 +9,8 @@ import (
 )
 
 // quota counts what each site sends in an hour of the clock. Its files survive
-// a kill of the process, and need not survive a power cut: a site would then
-// send one hour's worth twice.
+// a kill of the process (which a rate.Limiter would not), and need not survive a
+// power cut: a site would then send one hour's worth twice.
 type quota struct {
 	dir    string
 	hourly int

@@ -31,6 +31,7 @@ var grants = map[string]rights{
 	"association_members": {"SIUD", "SIUD"},
 	"uid_sequence":        {"SIU", "SIU"},
 	"sites":               {"SIU", "SIU"},
+	"releases":            {"S", "SID"},
 	"operations":          {"SIU", "SIUD"},
 	"operation_steps":     {"SIU", "SIUD"},
 	"audit":               {"SI", "SI"},

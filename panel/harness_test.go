@@ -232,7 +232,7 @@ func (w *world) site(slug string, state tenants.SiteState) tenants.Site {
 	must(w.t, err)
 	id := tenants.NewSiteID()
 	x := tenants.Site{
-		ID: id, AssociationID: a.ID, Template: "wordpress", Version: "1", Name: "Site de " + a.Name, Host: id + ".lilas.example",
+		ID: id, AssociationID: a.ID, Template: "wordpress", Name: "Site de " + a.Name, Host: id + ".lilas.example",
 		State: state, CreatedAt: w.clock.Now(), DiskBytes: 1 << 20,
 	}
 	if state == tenants.StateBinned {
@@ -240,7 +240,22 @@ func (w *world) site(slug string, state tenants.SiteState) tenants.Site {
 		x.BinnedAt, x.BinnedFrom, x.BinnedBy = &at, tenants.StateReady, tenants.SideAssociation
 	}
 	must(w.t, w.records.CreateSite(w.t.Context(), &x))
+	x.Release = tenants.Release{
+		ID: tenants.NewReleaseID(), SiteID: x.ID, Number: 1, Template: "wordpress", Version: "1", Generation: 1, Sockets: "r1",
+		Containers: []tenants.ReleaseContainer{{Name: "app", Container: "chatiere-test-" + x.ID + "-1-app", ImageID: provisiontest.FirstImage, Front: true}},
+		CreatedAt:  w.clock.Now(),
+	}
+	must(w.t, w.records.CreateRelease(w.t.Context(), &x.Release, tenants.Definition{}))
+	must(w.t, w.records.SetRelease(w.t.Context(), x.Release))
 	return x
+}
+
+// outdate makes a site's template give something newer.
+func (w *world) outdate(id string) {
+	w.t.Helper()
+	x, err := w.records.Site(w.t.Context(), id)
+	must(w.t, err)
+	must(w.t, w.records.SaveUpdateAvailable(w.t.Context(), id, x.Release.ID, true))
 }
 
 // operation puts one on a fresh site into the records.

@@ -100,7 +100,7 @@ func (s *Server) technical(c *fiber.Ctx, x tenants.Site) *views.Technical {
 		return nil
 	}
 	return &views.Technical{
-		Version: x.Version, UID: x.UID, Container: provision.ContainerName(s.o.Instance, x.ID), Database: x.Database(),
+		Version: x.Release.Version, UID: x.UID, Container: x.Release.Front().Container, Database: x.Database(),
 		DataPath: s.o.DataRoot + "/sites/" + x.ID, MemoryMiB: s.o.MemoryMiB,
 	}
 }

@@ -57,9 +57,25 @@ func associationOut(a tenants.Association) api.Association {
 	return api.Association{ID: a.ID, Slug: a.Slug, Name: a.Name, State: string(a.State), CreatedAt: a.CreatedAt}
 }
 
+func releaseOut(r tenants.Release) *api.Release {
+	if r.ID == "" {
+		return nil
+	}
+	out := &api.Release{
+		Number: r.Number, Version: r.Version, Containers: []string{r.Front().Container}, Sockets: r.Sockets,
+		Generation: r.Generation, CreatedAt: r.CreatedAt,
+	}
+	for _, c := range r.Containers {
+		if !c.Front {
+			out.Containers = append(out.Containers, c.Container)
+		}
+	}
+	return out
+}
+
 func (s *Server) apiSiteOf(x tenants.Site, a tenants.Association, requests map[string]int64, admin bool) api.Site {
 	out := api.Site{
-		ID: x.ID, Association: a.Slug, Name: x.Name, Host: x.Host, URL: s.siteURL(x.Host), Template: x.Template, Version: x.Version,
+		ID: x.ID, Association: a.Slug, Name: x.Name, Host: x.Host, URL: s.siteURL(x.Host), Template: x.Template, Version: x.Release.Version,
 		State: string(x.State), Health: string(x.Probe.Health), CreatedAt: x.CreatedAt, BinnedAt: x.BinnedAt, DiskBytes: x.DiskBytes,
 	}
 	if !x.Probe.At.IsZero() {
@@ -71,6 +87,7 @@ func (s *Server) apiSiteOf(x tenants.Site, a tenants.Association, requests map[s
 	}
 	if admin {
 		out.UpdateAvailable = &x.UpdateAvailable
+		out.Release = releaseOut(x.Release)
 	}
 	if until, ok := x.PurgeableAt(); ok {
 		out.PurgeAt = &until

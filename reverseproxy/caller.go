@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"chatiere/reverseproxy/edge"
@@ -12,11 +13,17 @@ import (
 	"chatiere/reverseproxy/pages"
 )
 
+// tableHeader tells our own roles by which version of the route table they are served, so that the worker can wait for one.
+const tableHeader = "X-Chatiere-Table"
+
 // checkCaller refuses requests that a caller on a socket may not send. An attempt of a site is recorded with the host it
 // asked for.
-func checkCaller(p *pages.Pages, attempts *attemptLog, next http.Handler) http.Handler {
+func checkCaller(p *pages.Pages, table indexer, attempts *attemptLog, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller := edge.CallerOf(r)
+		if caller != nil && caller.Origin == nil {
+			w.Header().Set(tableHeader, strconv.FormatInt(table.Index().Version(), 10))
+		}
 		if caller == nil || caller.Allows(r) {
 			next.ServeHTTP(w, r)
 			return

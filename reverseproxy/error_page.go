@@ -34,6 +34,7 @@ var errorPages = map[int]pages.Kind{
 func errorPageStatus(resp *http.Response) int {
 	mark := resp.Header.Get(errorPageHeader)
 	delete(resp.Header, errorPageHeader)
+	delete(resp.Header, tableHeader) // only the proxy sets it
 	if status, err := strconv.Atoi(mark); err == nil && errorPages[status] != 0 {
 		return status
 	}

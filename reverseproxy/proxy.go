@@ -35,7 +35,7 @@ func (p components) handlers() (secure, plain http.Handler) {
 	f := &failureLog{log: p.log, clock: p.clock, lastLogged: make(map[string]time.Time)}
 	outer := func(h http.Handler) http.Handler {
 		h = route(p.table, p.pages, h)
-		h = checkCaller(p.pages, p.attempts, h)
+		h = checkCaller(p.pages, p.table, p.attempts, h)
 		h = validate(p.pages, h)
 		h = f.middleware(h)
 		h = accessLog(p.access, p.clock, h)

@@ -20,6 +20,8 @@ type Engine interface {
 	// Rename gives it another name; ErrConflict when that is taken.
 	Rename(ctx context.Context, name, to string) error
 	Inspect(ctx context.Context, name string) (Container, error)
+	// Specification returns how a container was made, as Create would take it: one made of it would be the same.
+	Specification(ctx context.Context, name string) (ContainerSpec, error)
 	// Differences names, in the engine's own words, what of a container is not as the specification asks; none for one
 	// that Create would make just so. Labels are not compared.
 	Differences(ctx context.Context, name string, spec ContainerSpec) ([]string, error)
@@ -38,31 +40,33 @@ type Engine interface {
 	Info(ctx context.Context) (EngineInfo, error)
 }
 
-// ContainerSpec says how a container is made.
+// ContainerSpec says how a container is made. It is stored with releases: fields are only ever added, and a new one's zero
+// value means what was done before it.
 type ContainerSpec struct {
-	Name          string
-	Image         string // content id or reference
-	Entrypoint    []string
-	Command       []string
-	User          string // "uid:gid"
-	Env           []string
-	Labels        map[string]string
-	Mounts        []Mount
-	Tmpfs         map[string]string // path → options
-	Network       string            // "none", or a network's name
-	Sysctls       map[string]string
-	ReadOnlyRoot  bool
-	MemoryBytes   int64
-	PidsLimit     int64
-	NanoCPUs      int64
-	RestartPolicy string // "no", "unless-stopped"
-	StopSignal    string
+	Name          string            `json:"name"`
+	Image         string            `json:"image"` // content id or reference
+	Entrypoint    []string          `json:"entrypoint,omitempty"`
+	Command       []string          `json:"command,omitempty"`
+	User          string            `json:"user,omitempty"` // "uid:gid"
+	Env           []string          `json:"env,omitempty"`
+	Labels        map[string]string `json:"labels,omitempty"`
+	Mounts        []Mount           `json:"mounts,omitempty"`
+	Tmpfs         map[string]string `json:"tmpfs,omitempty"` // path → options
+	Network       string            `json:"network"`         // "none", or a network's name
+	Sysctls       map[string]string `json:"sysctls,omitempty"`
+	ReadOnlyRoot  bool              `json:"read_only_root,omitempty"`
+	MemoryBytes   int64             `json:"memory_bytes,omitempty"`
+	PidsLimit     int64             `json:"pids_limit,omitempty"`
+	NanoCPUs      int64             `json:"nano_cpus,omitempty"`
+	RestartPolicy string            `json:"restart_policy,omitempty"` // "no", "unless-stopped"
+	StopSignal    string            `json:"stop_signal,omitempty"`
 }
 
 // Mount binds a path of the host into a container.
 type Mount struct {
-	Source, Target string
-	ReadOnly       bool
+	Source   string `json:"source"`
+	Target   string `json:"target"`
+	ReadOnly bool   `json:"read_only,omitempty"`
 }
 
 // Container is what the engine says of one.
@@ -137,5 +141,6 @@ const (
 	LabelSite        = "chatiere.site"
 	LabelAssociation = "chatiere.association"
 	LabelTemplate    = "chatiere.template"
+	LabelRelease     = "chatiere.release" // its number
 	LabelOperation   = "chatiere.operation"
 )

@@ -1,14 +1,16 @@
 package tenants
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Site is one application of one association at one host name.
 type Site struct {
 	ID            string // see NewSiteID
 	AssociationID string
 	Template      string // name in the catalogue, such as "wordpress"
-	Version       string // version in the template
-	ImageID       string // the release's image, by content ("sha256:…"); empty until resolved
 	Name          string // the title visitors see; chosen by the association
 	Host          string // canonical host name, lower-case, ASCII
 	UID           int    // user and group id of its processes; never reused
@@ -20,7 +22,9 @@ type Site struct {
 	BinnedBy      Side       // who put it there; "" outside the bin
 	Probe         Probe
 	DiskBytes     int64 // files and database, as last measured
-	// UpdateAvailable: its template gives another image now than the one it is made of, as last looked.
+	// Release is what visitors reach; without id until the site has been made.
+	Release Release
+	// UpdateAvailable: a release made now from the same template would differ from the site's, as last compared.
 	UpdateAvailable bool
 }
 
@@ -70,9 +74,9 @@ type Probe struct {
 
 // Page is what a probe asks a site for, and what the answer must be.
 type Page struct {
-	Path     string // begins with a slash
-	Status   int
-	Contains string // text in the answer's first MiB, in whatever case; "": any
+	Path     string `json:"path"` // begins with a slash
+	Status   int    `json:"status"`
+	Contains string `json:"contains,omitempty"` // text in the answer's first MiB, in whatever case; "": any
 }
 
 // Health is what a probe saw.
@@ -87,7 +91,35 @@ const (
 )
 
 // Database returns the name of the site's database and of its database user, which are the same.
-func (s Site) Database() string { return DatabaseName(s.ID) }
+func (s Site) Database() string { return DatabaseName(s.ID, s.Release.Generation) }
 
-// DatabaseName returns the database (and database user) of a site id.
-func DatabaseName(siteID string) string { return "site_" + siteID }
+// DatabaseName returns the database (and database user) of a generation of a site's data. The first one bears the site's
+// name alone; 0 is the first, too.
+func DatabaseName(siteID string, generation int) string {
+	name := databasePrefix + siteID
+	if generation > 1 {
+		name += "_" + strconv.Itoa(generation)
+	}
+	return name
+}
+
+const databasePrefix = "site_"
+
+// DatabaseSite returns the site that a database or database user is named after, and "" for one that is not named like a
+// site's.
+func DatabaseSite(name string) string {
+	id, ok := strings.CutPrefix(name, databasePrefix)
+	if !ok {
+		return ""
+	}
+	id, _, _ = strings.Cut(id, "_")
+	return id
+}
+
+// DataDirectory returns the directory of a generation of a site's data, below the directory of the site.
+func DataDirectory(generation int) string {
+	if generation > 1 {
+		return "data-" + strconv.Itoa(generation)
+	}
+	return "data"
+}

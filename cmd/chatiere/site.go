@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -136,6 +138,9 @@ func (p *program) siteShow() *cobra.Command {
 			}
 			if s.RequestsToday != nil {
 				rows = append(rows, []string{"requests today", strconv.FormatInt(*s.RequestsToday, 10)})
+			}
+			if r := s.Release; r != nil {
+				rows = append(rows, []string{"release", fmt.Sprintf("%d of %s: %s", r.Number, r.CreatedAt.Format(time.DateOnly), strings.Join(r.Containers, ", "))})
 			}
 			if s.UpdateAvailable != nil {
 				rows = append(rows, []string{"update", updateOf(s)})

@@ -252,7 +252,7 @@ func (i *instance) greed(t *testing.T, good, url string, bad api.Site) {
 
 // astray puts links to the neighbour's socket in place of the site's own: proxy and probes must not follow them.
 func (i *instance) astray(t *testing.T, good string, bad api.Site) {
-	for _, target := range []string{i.config.Paths().AppSocket(good), i.config.Paths().SitesMariaDBSocket(), filepath.Join(i.config.Root, "run/worker/worker.sock")} {
+	for _, target := range []string{i.config.Paths().AppSocket(good, i.site(t, good).Release.Sockets), i.config.Paths().SitesMariaDBSocket(), filepath.Join(i.config.Root, "run/worker/worker.sock")} {
 		run(t, "docker", "exec", i.container(bad.ID), "sh", "-c", "ln -s '"+target+"' /run/chatiere/http/next && mv -T /run/chatiere/http/next /run/chatiere/http/http.sock || ln -sf '"+target+"' /run/chatiere/http/http.sock")
 		// Connections that were open before lead to the site itself, and go on for a while: nginx closes them when told to.
 		run(t, "docker", "exec", i.container(bad.ID), "sh", "-c", "kill -HUP $(cat /run/nginx.pid)")

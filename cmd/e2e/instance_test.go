@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ import (
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/demo"
 	"chatiere/panel/api"
+	"chatiere/tenants"
 )
 
 // instance is the running platform under test.
@@ -146,7 +148,22 @@ func tryRun(name string, args ...string) (string, error) {
 }
 
 // container names a container of the platform or of a site.
-func (i *instance) container(role string) string { return "chatiere-" + i.config.Instance + "-" + role }
+// container returns the name of a role's container, or of the one of a site's release.
+func (i *instance) container(of string) string {
+	if !siteID.MatchString(of) {
+		return "chatiere-" + i.config.Instance + "-" + of
+	}
+	names, err := tryRun("docker", "ps", "-a", "--format", "{{.Names}}", "--filter", "label="+tenants.LabelSite+"="+of,
+		"--filter", "label="+tenants.LabelInstance+"="+i.config.Instance)
+	for name := range strings.FieldsSeq(names) { // the newest first
+		if err == nil && !strings.HasSuffix(name, tenants.OldSuffix) {
+			return name
+		}
+	}
+	return "no container of site " + of
+}
+
+var siteID = regexp.MustCompile("^s[a-z0-9]{9}$")
 
 // kill ends a container as a power cut would.
 func (i *instance) kill(t *testing.T, role string) {

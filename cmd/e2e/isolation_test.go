@@ -179,13 +179,13 @@ func TestASiteSeesNothingOfItsNeighbours(t *testing.T) {
 		}
 		foreach ($db->query("SHOW DATABASES") as $row) { echo "database ", $row["Database"], "\n"; }
 		echo file_get_contents("/proc/net/dev");`,
-		i.config.Root, i.config.Root, other.ID, tenants.DatabaseName(other.ID)))
-	for _, bad := range []string{" exists", "sees ", "database " + tenants.DatabaseName(other.ID), "eth0"} {
+		i.config.Root, i.config.Root, other.ID, tenants.DatabaseName(other.ID, 1)))
+	for _, bad := range []string{" exists", "sees ", "database " + tenants.DatabaseName(other.ID, 1), "eth0"} {
 		if strings.Contains(out, bad) {
 			t.Errorf("from inside a site: %q in\n%s", bad, out)
 		}
 	}
-	for _, want := range []string{"own database open", "closed " + tenants.DatabaseName(other.ID), "closed mysql", "lo:"} {
+	for _, want := range []string{"own database open", "closed " + tenants.DatabaseName(other.ID, 1), "closed mysql", "lo:"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("from inside a site: no %q in\n%s", want, out)
 		}

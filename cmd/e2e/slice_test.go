@@ -117,7 +117,7 @@ func (i *instance) unlike(t *testing.T, a, b api.Site) {
 	hashes := map[string]bool{}
 	for _, s := range []api.Site{a, b} {
 		var hash string
-		if err := db.QueryRowContext(t.Context(), "SELECT user_pass FROM `"+tenants.DatabaseName(s.ID)+"`.wp_users LIMIT 1").Scan(&hash); err != nil {
+		if err := db.QueryRowContext(t.Context(), "SELECT user_pass FROM `"+tenants.DatabaseName(s.ID, 1)+"`.wp_users LIMIT 1").Scan(&hash); err != nil {
 			t.Fatal(err)
 		}
 		hashes[hash] = true

@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"chatiere/cmd/internal/config"
 	"chatiere/panel/api"
+	"chatiere/tenants"
 	"chatiere/tenants/mysql"
 )
 
@@ -247,8 +249,7 @@ func TestASiteChangedByHandIsPutBackAndABrokenImageReplacesNothing(t *testing.T)
 	})
 	t.Run("a broken image", func(t *testing.T) {
 		before := inspect("{{.Id}}")
-		i.pinImage(t, s.ID, run(t, "docker", "image", "inspect", "-f", "{{.Id}}", needed(t, "CHATIERE_BASE_IMAGE")))
-		defer i.pinImage(t, s.ID, image)
+		defer i.pinImage(t, s.ID, run(t, "docker", "image", "inspect", "-f", "{{.Id}}", needed(t, "CHATIERE_BASE_IMAGE")))()
 		run(t, "docker", "update", "--restart", "unless-stopped", name) // changes nothing, and draws the worker's look
 		eventually(t, 90*time.Second, "the failed replacement to be told", func() (bool, string) {
 			told := i.found(t, "?site="+s.ID)
@@ -261,30 +262,50 @@ func TestASiteChangedByHandIsPutBackAndABrokenImageReplacesNothing(t *testing.T)
 	})
 }
 
-// pinImage changes the image that a site's record asks for, as a wrong update would.
-func (i *instance) pinImage(t *testing.T, site, image string) {
+// pinImage gives a site's record a release like the one it has, but of another image, as a wrong update would. It returns how
+// to take that back.
+func (i *instance) pinImage(t *testing.T, site, image string) (undo func()) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
+	store := i.records(t)
+	s, err := store.Site(ctx, site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := store.Definition(ctx, s.Release.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := s.Release
+	wrong.ID, wrong.Number, wrong.OperationID = tenants.NewReleaseID(), 1000, ""
+	wrong.Containers = slices.Clone(wrong.Containers)
+	wrong.Containers[0].ImageID, d.Containers[0].Image = image, image
+	if err := errors.Join(store.CreateRelease(ctx, &wrong, d), store.SetRelease(ctx, wrong)); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := store.SetRelease(ctx, s.Release); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// records opens the panel's database as the worker does.
+func (i *instance) records(t *testing.T) *mysql.Store {
+	t.Helper()
 	password, err := i.config.Secret(config.SecretDBWorker).Reveal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := mysql.Open(ctx, mysql.Config{
+	store, err := mysql.Open(t.Context(), mysql.Config{
 		Socket: i.config.Database.Socket, Database: i.config.Database.Name, User: i.config.Database.WorkerUser, Password: password,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close()
-	s, err := store.Site(ctx, site)
-	if err == nil {
-		s.ImageID = image
-		err = store.UpdateSite(ctx, s)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(func() { _ = store.Close() })
+	return store
 }
 
 func TestWithoutTheWorkerSitesGoOnAndDoctorSaysWhatToType(t *testing.T) {

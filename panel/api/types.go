@@ -40,8 +40,20 @@ type Site struct {
 	PurgeAt       *time.Time `json:"purge_at,omitempty"` // when the bin may be emptied of it by itself
 	DiskBytes     int64      `json:"disk_bytes"`
 	RequestsToday *int64     `json:"requests_today,omitempty"` // absent: not known now
-	// UpdateAvailable is told to co-op admins alone: the site's template has changed since the site was made or updated.
+	// UpdateAvailable is told to co-op admins alone: a release made now would differ from the site's.
 	UpdateAvailable *bool `json:"update_available,omitempty"`
+	// Release is told to co-op admins alone; absent: none has been made yet.
+	Release *Release `json:"release,omitempty"`
+}
+
+// Release is what of a site runs.
+type Release struct {
+	Number     int       `json:"number"` // counts the site's releases from 1
+	Version    string    `json:"version"`
+	Containers []string  `json:"containers"` // names in the engine; the one that answers HTTP first
+	Sockets    string    `json:"sockets"`    // directory of its sockets below the site's; empty: the site's own
+	Generation int       `json:"generation"` // of the site's data
+	CreatedAt  time.Time `json:"created_at"`
 }
 
 // Probe is the last look at a site.

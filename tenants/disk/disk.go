@@ -73,21 +73,32 @@ func (d *Disk) places(s tenants.Site) []place {
 	home := path.Join("sites", s.ID)
 	return append([]place{
 		{home, 0, 0, 0o755},
-		{dataOf(s.ID), s.UID, s.UID, 0o750},
+		{dataOf(s), s.UID, s.UID, 0o750},
 		{path.Join(home, "secrets"), s.UID, s.UID, 0o500},
 	}, d.sockets(s)...)
 }
 
-// sockets are the places of a site that may lie in memory: nothing in them outlives a reboot.
+// sockets are the places of a site's release that may lie in memory: nothing in them outlives a reboot.
 func (d *Disk) sockets(s tenants.Site) []place {
 	run := path.Join("run/app", s.ID)
-	return []place{
-		{run, 0, 0, 0o755},
-		{path.Join(run, "http"), s.UID, d.o.ProxyGID, 0o750 | fs.ModeSetgid},
-		{path.Join(run, "gate"), d.o.GatewayUID, s.UID, 0o750 | fs.ModeSetgid},
-		d.database(s),
+	places := []place{{run, 0, 0, 0o755}}
+	if s.Release.Sockets != "" {
+		places = append(places, place{path.Join(run, s.Release.Sockets), 0, 0, 0o755})
 	}
+	return append(places,
+		place{httpOf(s), s.UID, d.o.ProxyGID, 0o750 | fs.ModeSetgid},
+		place{path.Join(run, gateDir), d.o.GatewayUID, s.UID, 0o750 | fs.ModeSetgid},
+		d.database(s),
+	)
 }
+
+const (
+	httpDir = "http"
+	gateDir = "gate"
+)
+
+// httpOf is where the web server of a site's release makes its socket.
+func httpOf(s tenants.Site) string { return path.Join("run/app", s.ID, s.Release.Sockets, httpDir) }
 
 // database is where the site's own socket of the sites' database lies; the forwarder beside that database makes it.
 func (d *Disk) database(s tenants.Site) place {

@@ -13,7 +13,7 @@ import (
 	"chatiere/tenants"
 )
 
-// EnsureSockets makes the directories of the site's sockets again, and nothing of its data.
+// EnsureSockets makes the directories of the sockets of the site's release, and nothing of its data.
 func (d *Disk) EnsureSockets(ctx context.Context, s tenants.Site) error {
 	root, err := d.open(s)
 	if err != nil {
@@ -21,6 +21,34 @@ func (d *Disk) EnsureSockets(ctx context.Context, s tenants.Site) error {
 	}
 	defer func() { _ = root.Close() }()
 	return ensure(ctx, root, d.sockets(s))
+}
+
+// RetireSockets removes the directories of the sockets of all other releases of the site. The way out is not any
+// release's, and stays.
+func (d *Disk) RetireSockets(ctx context.Context, s tenants.Site) error {
+	root, err := d.open(s)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	dir, err := openDir(root, path.Join("run/app", s.ID))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("removing old sockets of site %s: %w", s.ID, err)
+	}
+	defer func() { _ = dir.Close() }()
+	keep := s.Release.Sockets
+	if keep == "" {
+		keep = httpDir
+	}
+	return eachName(ctx, dir, func(name string) error {
+		if name == keep || name == gateDir {
+			return nil
+		}
+		return removeTree(ctx, dir, name)
+	})
 }
 
 // EnsureDatabaseSocket makes the directory of the site's socket of the database alone. A running container does not mind:
@@ -45,7 +73,7 @@ func (d *Disk) Clean(ctx context.Context, s tenants.Site) error {
 		return full("opening the data root", err)
 	}
 	defer func() { _ = root.Close() }()
-	dir, err := openDir(root, path.Join("run/app", s.ID, "http"))
+	dir, err := openDir(root, httpOf(s))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -72,7 +100,7 @@ func (d *Disk) Has(_ context.Context, s tenants.Site) (data, sockets bool, err e
 		return false, false, full("opening the data root", err)
 	}
 	defer func() { _ = root.Close() }()
-	info, err := root.Lstat(dataOf(s.ID))
+	info, err := root.Lstat(dataOf(s))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, false, fmt.Errorf("looking at the data of site %s: %w", s.ID, err)
 	}
@@ -99,7 +127,7 @@ func (d *Disk) HighestUID(ctx context.Context, last int) (int, error) {
 	defer func() { _ = root.Close() }()
 	highest := 0
 	for _, id := range ids {
-		info, err := root.Lstat(dataOf(id))
+		info, err := root.Lstat(dataOf(tenants.Site{ID: id}))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -113,4 +141,7 @@ func (d *Disk) HighestUID(ctx context.Context, last int) (int, error) {
 	return highest, nil
 }
 
-func dataOf(id string) string { return path.Join("sites", id, "data") }
+// dataOf is where the data of a site lie, in the generation of its release.
+func dataOf(s tenants.Site) string {
+	return path.Join("sites", s.ID, tenants.DataDirectory(s.Release.Generation))
+}

@@ -93,7 +93,7 @@ func (s *server) start(id string, uid int, script string) {
 	if image == "" {
 		image = "chatiere/base:trixie"
 	}
-	name := provision.ContainerName(s.instance, id)
+	name := provision.FirstContainerName(s.instance, id)
 	must(s.t, s.engine.Create(ctx, tenants.ContainerSpec{
 		Name: name, Image: image, Entrypoint: []string{"sh", "-c", script}, User: fmt.Sprintf("%d:%d", uid, uid), Network: "none", RestartPolicy: "unless-stopped",
 		Labels: map[string]string{tenants.LabelInstance: s.instance, tenants.LabelSite: id}, ReadOnlyRoot: true, MemoryBytes: 128 * mib, PidsLimit: 64,
@@ -163,7 +163,7 @@ func (s *server) watch(limit time.Duration) {
 	w := &diskguard.Guard{Disk: s, Records: s, Reserve: 64 * mib, Now: time.Now, Log: log, Freezer: &freeze.Freezer{
 		Records: s, Requests: s, Findings: s, Area: tenants.AreaDisk, Code: tenants.FindingSiteFrozen, Now: time.Now, Log: log,
 		Stop: func(ctx context.Context, x tenants.Site) error {
-			return s.engine.Stop(ctx, provision.ContainerName(s.instance, x.ID), 0)
+			return s.engine.Stop(ctx, provision.FirstContainerName(s.instance, x.ID), 0)
 		}}}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -177,7 +177,7 @@ func (s *server) watch(limit time.Duration) {
 }
 
 func (s *server) running(id string) bool {
-	c, err := s.engine.Inspect(s.t.Context(), provision.ContainerName(s.instance, id))
+	c, err := s.engine.Inspect(s.t.Context(), provision.FirstContainerName(s.instance, id))
 	must(s.t, err)
 	return c.Running()
 }

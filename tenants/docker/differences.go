@@ -25,24 +25,20 @@ func (e *Engine) Differences(ctx context.Context, name string, spec tenants.Cont
 	if have.Image != id {
 		return []string{"Image"}, nil // the rest follows from it
 	}
-	image, err := e.api.ImageInspect(ctx, id)
+	image, err := e.imageConfig(ctx, id)
 	if err != nil {
-		return nil, translate("inspecting image "+id, err)
+		return nil, err
 	}
 	config, host := settings(spec)
-	var env, entrypoint, command []string
-	if image.Config != nil {
-		env, entrypoint, command = image.Config.Env, image.Config.Entrypoint, image.Config.Cmd
-	}
 	if len(config.Entrypoint) > 0 || len(config.Cmd) > 0 {
-		entrypoint, command = config.Entrypoint, config.Cmd
+		image.entrypoint, image.command = config.Entrypoint, config.Cmd
 	}
 	var out []string
 	for what, same := range map[string]bool{
 		"User":       have.Config.User == config.User,
-		"Env":        sameSet(have.Config.Env, merged(env, config.Env)),
-		"Entrypoint": slices.Equal(have.Config.Entrypoint, entrypoint),
-		"Cmd":        slices.Equal(have.Config.Cmd, command),
+		"Env":        sameSet(have.Config.Env, merged(image.env, config.Env)),
+		"Entrypoint": slices.Equal(have.Config.Entrypoint, image.entrypoint),
+		"Cmd":        slices.Equal(have.Config.Cmd, image.command),
 	} {
 		if !same {
 			out = append(out, what)

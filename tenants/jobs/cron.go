@@ -82,17 +82,23 @@ func (u *Jobs) dueTasks(ctx context.Context) ([]tenants.Site, error) {
 		return nil, fmt.Errorf("listing live sites: %w", err)
 	}
 	sites = filter(sites, func(s tenants.Site) bool { return s.State == tenants.StateReady })
+	every := map[string]time.Duration{}
+	for _, s := range sites {
+		d, err := u.Definition(ctx, s)
+		if err == nil && d.CronEvery > 0 { // one without a release is told elsewhere
+			every[s.ID] = d.CronEvery
+		}
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	known, now := u.tasks, u.Now()
 	u.tasks = make(map[string]*task, len(sites))
 	var due []tenants.Site
 	for _, s := range sites {
-		every, err := u.CronEvery(s)
-		if err != nil || every <= 0 {
-			continue // a missing template is reported elsewhere
+		if every[s.ID] == 0 {
+			continue
 		}
-		t, at := known[s.ID], period(now, s.ID, every)
+		t, at := known[s.ID], period(now, s.ID, every[s.ID])
 		if t == nil {
 			t = &task{period: at}
 		}

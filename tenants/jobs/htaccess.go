@@ -68,12 +68,12 @@ func (u *Jobs) AccessRules(ctx context.Context) error {
 // htaccessReport is the last report of a site.
 type htaccessReport struct {
 	files         string
-	unsupportedBy string // the image that does not support accessPath, so that a request would reach the application
+	unsupportedBy string // the release that does not support accessPath, so that a request would reach the application
 }
 
 // readAccessRules returns the site's present report, or the last one if it does not answer.
 func (u *Jobs) readAccessRules(ctx context.Context, s tenants.Site, last htaccessReport) htaccessReport {
-	if last.unsupportedBy != "" && last.unsupportedBy == s.ImageID {
+	if last.unsupportedBy != "" && last.unsupportedBy == s.Release.ID {
 		return last
 	}
 	ctx, cancel := context.WithTimeout(ctx, pulseTimeout)
@@ -83,7 +83,7 @@ func (u *Jobs) readAccessRules(ctx context.Context, s tenants.Site, last htacces
 	case err != nil:
 		return last
 	case status == http.StatusNotFound:
-		return htaccessReport{unsupportedBy: s.ImageID}
+		return htaccessReport{unsupportedBy: s.Release.ID}
 	case status != http.StatusOK:
 		return last
 	}

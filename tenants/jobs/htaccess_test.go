@@ -75,7 +75,7 @@ func TestAccessRulesThatCannotBeFollowedAreFound(t *testing.T) {
 
 // Where the image does not know the question, its application answers it, which costs as much as a page.
 func TestAnImageThatDoesNotKnowTheQuestionIsAskedOnce(t *testing.T) {
-	fakes, u := setUp(time.Now(), tenants.Site{ID: "s1", State: tenants.StateReady, ImageID: "sha256:old"})
+	fakes, u := setUp(time.Now(), tenants.Site{ID: "s1", State: tenants.StateReady, Release: tenants.Release{ID: "r1"}})
 	f := &told{status: 404}
 	u.Sites, u.Findings = f, f
 	for range 3 {
@@ -86,7 +86,7 @@ func TestAnImageThatDoesNotKnowTheQuestionIsAskedOnce(t *testing.T) {
 	if f.asked != 1 {
 		t.Errorf("asked %d times", f.asked)
 	}
-	fakes.sites[0].ImageID, f.status, f.body = "sha256:new", 200, map[string]string{"s1": `{"x/.htaccess":"if"}`}
+	fakes.sites[0].Release.ID, f.status, f.body = "r2", 200, map[string]string{"s1": `{"x/.htaccess":"if"}`}
 	if err := u.AccessRules(t.Context()); err != nil || f.seen["s1"] != "x/.htaccess (if)" {
 		t.Errorf("another image: found %q, %v", f.seen, err)
 	}

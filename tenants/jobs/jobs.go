@@ -65,12 +65,11 @@ type Jobs struct {
 	Bin       Bin
 	Sites     Reader
 	Findings  Findings
-	// Ready returns the page that a probe checks.
-	Ready func(s tenants.Site) (tenants.Page, error)
-	// CronEvery is how often the site's template wants its scheduled tasks run; 0: it has none.
-	CronEvery func(s tenants.Site) (time.Duration, error)
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Definition returns what the site's release fixes: the page by which a probe knows that it works, how often its
+	// scheduled tasks want to run.
+	Definition func(ctx context.Context, s tenants.Site) (tenants.Definition, error)
+	Now        func() time.Time
+	Log        *slog.Logger
 
 	mu       sync.Mutex
 	suspects map[string]bool           // by site
@@ -184,9 +183,9 @@ func (u *Jobs) runProbe(ctx context.Context, s tenants.Site) tenants.Probe {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	p := tenants.Probe{At: u.Now().UTC(), Health: tenants.HealthUp}
-	want, err := u.Ready(s)
+	d, err := u.Definition(ctx, s)
 	if err == nil {
-		err = u.Private.Check(ctx, s, want)
+		err = u.Private.Check(ctx, s, d.Ready)
 	}
 	if err != nil {
 		p.Health, p.Detail = tenants.HealthDown, err.Error()

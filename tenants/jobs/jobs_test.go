@@ -124,9 +124,10 @@ func setUp(now time.Time, sites ...tenants.Site) (*fakes, *jobs.Jobs) {
 	}
 	return f, &jobs.Jobs{
 		Records: f, Private: f, Files: f, Databases: f, Directory: f, Hooks: f, Findings: f, Bin: f,
-		Ready:     func(tenants.Site) (tenants.Page, error) { return tenants.Page{Path: "/ready", Status: 200}, nil },
-		CronEvery: func(tenants.Site) (time.Duration, error) { return 5 * time.Minute, nil },
-		Now:       func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Definition: func(context.Context, tenants.Site) (tenants.Definition, error) {
+			return tenants.Definition{Ready: tenants.Page{Path: "/ready", Status: 200}, CronEvery: 5 * time.Minute}, nil
+		},
+		Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 }
 

@@ -90,7 +90,7 @@ func site(t *testing.T, ctx context.Context, s *mysql.Store, a tenants.Associati
 
 func newSite(a tenants.Association, host string) tenants.Site {
 	return tenants.Site{
-		ID: tenants.NewSiteID(), AssociationID: a.ID, Template: "wordpress", Version: "6.8-1", Name: "Site " + host,
+		ID: tenants.NewSiteID(), AssociationID: a.ID, Template: "wordpress", Name: "Site " + host,
 		Host: host, State: tenants.StateCreating, AdminEmail: "a@lilas.example", CreatedAt: at,
 	}
 }

@@ -72,20 +72,23 @@ func TestSitesComeBackAsTheyWentIn(t *testing.T) {
 	ctx, s := store(t)
 	x := site(t, ctx, s, association(t, ctx, s, "lilas"), "blog.lilas.example")
 	binned := at.Add(time.Hour)
-	x.State, x.BinnedAt, x.ImageID, x.Version, x.Name = tenants.StateBinned, &binned, "sha256:00", "6.9-1", "Été"
+	x.State, x.BinnedAt, x.Name = tenants.StateBinned, &binned, "Été"
 	must(t, s.UpdateSite(ctx, x))
 	x.Probe = tenants.Probe{At: at, Health: tenants.HealthDown, Detail: "refused"}
 	x.DiskBytes = 1 << 40
 	must(t, s.SaveProbe(ctx, x.ID, x.Probe))
 	must(t, s.SaveDiskUsage(ctx, x.ID, x.DiskBytes))
-	must(t, s.SaveNewestImage(ctx, x.ID, "sha256:00"))
+	x.Release = release(x, 1, "01opaaaaaaaaaaaaaaaaaaaaaa")
+	must(t, s.CreateRelease(ctx, &x.Release, tenants.Definition{}))
+	must(t, s.SetRelease(ctx, x.Release))
+	must(t, s.SaveUpdateAvailable(ctx, x.ID, "r00000000", true)) // another release by now
 	if got, err := s.Site(ctx, x.ID); err != nil || got.UpdateAvailable {
-		t.Errorf("a site of its template's newest image: outdated %v, %v", got.UpdateAvailable, err)
+		t.Errorf("what was compared with another release counts: %v, %v", got.UpdateAvailable, err)
 	}
 	x.UpdateAvailable = true
-	must(t, s.SaveNewestImage(ctx, x.ID, "sha256:01"))
+	must(t, s.SaveUpdateAvailable(ctx, x.ID, x.Release.ID, true))
 	stale := x
-	stale.Probe, stale.DiskBytes = tenants.Probe{}, 0
+	stale.Probe, stale.DiskBytes, stale.Release = tenants.Probe{}, 0, tenants.Release{}
 	must(t, s.UpdateSite(ctx, stale)) // must not undo what was measured
 	got, err := s.Site(ctx, x.ID)
 	if err != nil || !reflect.DeepEqual(got, x) {
@@ -98,7 +101,6 @@ func TestSitesComeBackAsTheyWentIn(t *testing.T) {
 	}
 	wants(t, "updating one that is not there", s.UpdateSite(ctx, tenants.Site{ID: "s000000000"}), tenants.ErrNotFound)
 	wants(t, "its probe", s.SaveProbe(ctx, "s000000000", x.Probe), tenants.ErrNotFound)
-	wants(t, "its newest image", s.SaveNewestImage(ctx, "s000000000", "sha256:00"), tenants.ErrNotFound)
 	wants(t, "its usage", s.SaveDiskUsage(ctx, "s000000000", 1), tenants.ErrNotFound)
 }
 

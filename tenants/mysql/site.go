@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"gorm.io/gorm"
-
 	"chatiere/tenants"
 )
 
@@ -53,11 +51,11 @@ func (s *Store) RaiseUIDs(ctx context.Context, seen int) error {
   ON DUPLICATE KEY UPDATE next_uid = GREATEST(next_uid, ?)`, max(seen+1, s.firstUID), seen+1).Error)
 }
 
-// UpdateSite writes what a use case may change. User id, association and birth never change; what was measured
-// (probe, disk) has its own methods, so that a use case's older copy does not overwrite it.
+// UpdateSite writes what a use case may change. User id, association and birth never change; the release and what was
+// measured (probe, disk) have their own methods, so that a use case's older copy does not overwrite them.
 func (s *Store) UpdateSite(ctx context.Context, site tenants.Site) error {
 	return changed("updating site "+site.ID, s.on(ctx).Model(&siteRecord{}).Where("id = ?", site.ID).Updates(map[string]any{
-		"version": site.Version, "image_id": site.ImageID, "name": site.Name, "host": site.Host, "live_host": liveHost(site),
+		"name": site.Name, "host": site.Host, "live_host": liveHost(site),
 		"state": string(site.State), "admin_email": site.AdminEmail, "binned_at": utc(site.BinnedAt),
 		"binned_from": string(site.BinnedFrom), "binned_by": string(site.BinnedBy),
 	}))
@@ -65,9 +63,11 @@ func (s *Store) UpdateSite(ctx context.Context, site tenants.Site) error {
 
 // Site returns one by id, whatever its state.
 func (s *Store) Site(ctx context.Context, id string) (tenants.Site, error) {
-	var r siteRecord
-	err := s.on(ctx).Take(&r, "id = ?", id).Error
-	return r.site(), translate("reading a site", err)
+	var r releasedSite
+	if err := withRelease(s.on(ctx)).Where("sites.id = ?", id).Take(&r).Error; err != nil {
+		return tenants.Site{}, translate("reading a site", err)
+	}
+	return r.site()
 }
 
 // LiveSites returns every site whose state is live.
@@ -94,7 +94,7 @@ func (s *Store) Sites(ctx context.Context, f SiteFilter) ([]tenants.Site, error)
 	if f.AssociationIDs != nil && len(f.AssociationIDs) == 0 {
 		return nil, nil
 	}
-	q := s.on(ctx).Order("name, id")
+	q := withRelease(s.on(ctx)).Order("name, sites.id")
 	if f.AssociationIDs != nil {
 		q = q.Where("association_id IN ?", f.AssociationIDs)
 	}
@@ -107,9 +107,11 @@ func (s *Store) Sites(ctx context.Context, f SiteFilter) ([]tenants.Site, error)
   OR CONVERT(host USING utf8mb4) COLLATE utf8mb4_unicode_ci LIKE ? ESCAPE '!'
   OR association_id IN (SELECT id FROM associations WHERE name LIKE ? ESCAPE '!'))`, like, like, like)
 	}
-	var rs []siteRecord
-	err := q.Find(&rs).Error
-	return sites(rs), translate("listing the sites", err)
+	var rs []releasedSite
+	if err := q.Find(&rs).Error; err != nil {
+		return nil, translate("listing the sites", err)
+	}
+	return sites(rs)
 }
 
 // containing builds a pattern for LIKE … ESCAPE '!' in which what a person typed stands for itself.
@@ -128,11 +130,4 @@ func (s *Store) SaveProbe(ctx context.Context, siteID string, p tenants.Probe) e
 func (s *Store) SaveDiskUsage(ctx context.Context, siteID string, bytes int64) error {
 	return changed("saving the disk usage of site "+siteID,
 		s.on(ctx).Model(&siteRecord{}).Where("id = ?", siteID).Update("disk_bytes", bytes))
-}
-
-// SaveNewestImage notes whether the site's image differs from the one that its template gives now. The record is
-// compared as it is at this instant: an update may have ended since the caller read it.
-func (s *Store) SaveNewestImage(ctx context.Context, siteID, imageID string) error {
-	return changed("noting the newest image of site "+siteID, s.on(ctx).Model(&siteRecord{}).Where("id = ?", siteID).
-		Update("update_available", gorm.Expr("image_id <> ?", imageID)))
 }

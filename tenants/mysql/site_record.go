@@ -10,7 +10,7 @@ type siteRecord struct {
 	ID            string `gorm:"primaryKey"`
 	AssociationID string
 	Template      string
-	Version       string
+	Version       string // of the release, see SetRelease
 	ImageID       string
 	Name          string
 	Host          string
@@ -28,6 +28,7 @@ type siteRecord struct {
 	DiskBytes     int64
 
 	UpdateAvailable bool
+	ReleaseID       *string
 }
 
 // TableName implements gorm's Tabler.
@@ -35,7 +36,7 @@ func (siteRecord) TableName() string { return "sites" }
 
 func (r siteRecord) site() tenants.Site {
 	s := tenants.Site{
-		ID: r.ID, AssociationID: r.AssociationID, Template: r.Template, Version: r.Version, ImageID: r.ImageID,
+		ID: r.ID, AssociationID: r.AssociationID, Template: r.Template,
 		Name: r.Name, Host: r.Host, UID: r.UID, State: tenants.SiteState(r.State), AdminEmail: r.AdminEmail,
 		CreatedAt: r.CreatedAt, BinnedAt: r.BinnedAt, DiskBytes: r.DiskBytes,
 		BinnedFrom: tenants.SiteState(r.BinnedFrom), BinnedBy: tenants.Side(r.BinnedBy),
@@ -50,7 +51,7 @@ func (r siteRecord) site() tenants.Site {
 
 func siteRecordOf(s tenants.Site) siteRecord {
 	return siteRecord{
-		ID: s.ID, AssociationID: s.AssociationID, Template: s.Template, Version: s.Version, ImageID: s.ImageID,
+		ID: s.ID, AssociationID: s.AssociationID, Template: s.Template,
 		Name: s.Name, Host: s.Host, LiveHost: liveHost(s), UID: s.UID, State: string(s.State), AdminEmail: s.AdminEmail,
 		CreatedAt: s.CreatedAt.UTC(), BinnedAt: utc(s.BinnedAt),
 		BinnedFrom: string(s.BinnedFrom), BinnedBy: string(s.BinnedBy),
@@ -72,10 +73,14 @@ func utc(t *time.Time) *time.Time {
 	return &u
 }
 
-func sites(rs []siteRecord) []tenants.Site {
+func sites(rs []releasedSite) ([]tenants.Site, error) {
 	out := make([]tenants.Site, 0, len(rs))
 	for _, r := range rs {
-		out = append(out, r.site())
+		site, err := r.site()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, site)
 	}
-	return out
+	return out, nil
 }

@@ -419,6 +419,7 @@ func TestANudgedRunnerAsksAtOnce(t *testing.T) {
 		done := make(chan struct{})
 		go func() { defer close(done); r.Run(ctx) }()
 		time.Sleep(3 * time.Second)
+		synctest.Wait() // for the race detector as well: sleeping orders nothing
 		before := c.claims
 		r.Nudge()
 		synctest.Wait()

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"chatiere/tenants"
@@ -26,8 +27,9 @@ const (
 
 // Private asks over the site's own socket, with the headers that our proxy would send.
 type Private struct {
-	// Dial connects to the site's HTTP socket. The socket lies where the site may write: Dial must follow no link.
-	Dial func(ctx context.Context, siteID string) (net.Conn, error)
+	// Dial connects to the HTTP socket of the site's release. The socket lies where the site may write: Dial must follow no
+	// link.
+	Dial func(ctx context.Context, s tenants.Site) (net.Conn, error)
 	Port int // public HTTPS port, part of the Host header unless 443
 }
 
@@ -44,7 +46,7 @@ func (p Private) Check(ctx context.Context, s tenants.Site, want tenants.Page) e
 func (p Private) Read(ctx context.Context, s tenants.Site, path string) (int, []byte, error) {
 	client := newClient(&http.Transport{
 		DisableKeepAlives: true,
-		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return p.Dial(ctx, s.ID) },
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return p.Dial(ctx, s) },
 	})
 	req, err := request(ctx, "http://"+authority(s.Host, p.Port)+path)
 	if err != nil {
@@ -62,29 +64,55 @@ type Public struct {
 	Edge  string                // path of the proxy's socket
 	Port  int                   // public HTTPS port
 	Roots func() *x509.CertPool // who may have signed the certificate; nil: the system's
+	// Name is a host that the certificate covers and no route leads to, for Table.
+	Name string
+}
+
+// tableHeader is how the proxy tells our own roles by which version of the route table it serves them.
+const tableHeader = "X-Chatiere-Table"
+
+// Table asks the proxy which version of the route table it serves by.
+func (p Public) Table(ctx context.Context) (int64, error) {
+	req, err := request(ctx, "https://"+authority(p.Name, p.Port)+"/")
+	if err != nil {
+		return 0, err
+	}
+	res, err := p.client().Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("asking the proxy for its table: %w", err)
+	}
+	defer res.Body.Close()
+	version, err := strconv.ParseInt(res.Header.Get(tableHeader), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("asking the proxy for its table: %w: it does not tell", ErrAnswer)
+	}
+	return version, nil
 }
 
 // Check asks for a page as a visitor does.
 func (p Public) Check(ctx context.Context, s tenants.Site, want tenants.Page) error {
+	req, err := request(ctx, "https://"+authority(s.Host, p.Port)+want.Path)
+	if err != nil {
+		return err
+	}
+	status, body, err := answer(p.client(), req)
+	if err != nil {
+		return err
+	}
+	return compare(status, body, want)
+}
+
+func (p Public) client() *http.Client {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if p.Roots != nil {
 		config.RootCAs = p.Roots()
 	}
-	client := newClient(&http.Transport{
+	return newClient(&http.Transport{
 		DisableKeepAlives: true, TLSClientConfig: config,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", p.Edge)
 		},
 	})
-	req, err := request(ctx, "https://"+authority(s.Host, p.Port)+want.Path)
-	if err != nil {
-		return err
-	}
-	status, body, err := answer(client, req)
-	if err != nil {
-		return err
-	}
-	return compare(status, body, want)
 }
 
 func newClient(t *http.Transport) *http.Client {

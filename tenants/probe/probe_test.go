@@ -29,7 +29,7 @@ func TestPrivateAsksAsTheProxyWould(t *testing.T) {
 	})}
 	go srv.Serve(ln)
 	t.Cleanup(func() { srv.Close() })
-	p := probe.Private{Port: 8443, Dial: func(ctx context.Context, _ string) (net.Conn, error) {
+	p := probe.Private{Port: 8443, Dial: func(ctx context.Context, _ tenants.Site) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}
 	site := tenants.Site{ID: "s1", Host: "amap.lilas.coop"}

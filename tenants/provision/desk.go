@@ -181,14 +181,13 @@ func (d *Desk) newSite(ctx context.Context, r Request, a tenants.Association, wi
 		Name: strings.Join(strings.Fields(wish.Name), " "), AdminEmail: wish.AdminEmail, CreatedAt: d.Now().UTC(),
 	}
 	faults := checkName(s.Name)
-	version, err := d.Catalogue.Latest(wish.Template)
+	_, err := d.Catalogue.Latest(wish.Template)
 	switch {
 	case errors.Is(err, tenants.ErrNotFound):
 		faults = append(faults, tenants.Fault{Field: "template", Code: "unknown"})
 	case err != nil:
 		return s, nil, err
 	}
-	s.Version = version
 	if s.AdminEmail == "" {
 		s.AdminEmail = r.Principal.Email
 	}

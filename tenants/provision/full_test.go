@@ -114,7 +114,7 @@ func TestAContainerWhoseStartWasCutOffIsMadeAnew(t *testing.T) {
 	h.run(t, nil)
 	op, err := h.desk.SuspendSite(t.Context(), h.admin, s.ID)
 	h.want(t, operations.Done, op, err)
-	h.world.HalfStarted[provision.ContainerName("test", s.ID)] = true
+	h.world.HalfStarted[h.world.Front(s.ID)] = true
 	op, err = h.desk.ResumeSite(t.Context(), h.admin, s.ID)
 	if got := h.want(t, operations.Done, op, err); got.Problem != "" {
 		t.Errorf("it ended with %q", got.Problem)

@@ -10,6 +10,7 @@ import (
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
+	"chatiere/tenants/provision/provisiontest"
 )
 
 // TestEveryPlanSurvivesAKillAtEveryPoint enumerates every step of every registered plan and every failure point, going
@@ -55,7 +56,7 @@ func kill(t *testing.T, kind string, version int, step string, point operations.
 		_ = h.records.Cancel(t.Context(), op.ID)
 	}
 	if cancel && kind == provision.KindSiteUpdate { // its last step lies behind the pivot: it fails before that
-		h.world.HalfStarted[provision.ContainerName("test", op.SiteID)] = true
+		h.world.DeafTo["sha256:wordpress2"] = true
 	}
 	go victim.Run(t.Context())
 	select {
@@ -124,12 +125,12 @@ func (h *house) begin(t *testing.T, kind string, version int) (start func() (ope
 		through(h.desk.DeleteSite)
 		return ask(h.desk.PurgeSite), fixed(nil), binned
 	case provision.KindSiteUpdate:
-		before, old := h.site(t, s.ID), *h.world.Container(provision.ContainerName("test", s.ID))
+		before, old := h.site(t, s.ID), *h.world.Container(h.world.Front(s.ID))
 		h.world.Newest.Change("sha256:wordpress2")
 		through := func(image string) func() []string {
 			return func() []string { h.madeOf(t, before, image, old); return ready() }
 		}
-		return ask(h.desk.UpdateSite), through("sha256:wordpress2"), through(before.ImageID)
+		return ask(h.desk.UpdateSite), through("sha256:wordpress2"), through(old.ImageID)
 	case provision.KindSiteRepair, provision.KindSiteRest:
 		return h.byReconciler(t, kind, version, s, through), func() []string {
 			if kind == provision.KindSiteRest {
@@ -155,7 +156,7 @@ func (h *house) byReconciler(t *testing.T, kind string, version int, s tenants.S
 			return operations.Operation{}, err
 		}
 		if latest, err := h.registry.Latest(kind); err != nil || latest.Version == version {
-			h.world.Drop("sockets:" + s.ID) // which older plans cannot mend
+			h.world.Drop(provisiontest.Sockets(s)) // which older plans cannot mend
 		}
 		r := h.reconciler()
 		r.Registry = operations.NewRegistry(plan) // as a binary of then would ask
@@ -180,13 +181,13 @@ func (h *house) expect(t *testing.T, container, route string) []string {
 	s := sites[0]
 	var out []string
 	if container != "" {
-		out = append(out, "container:"+provision.ContainerName("test", s.ID)+":"+container)
+		out = append(out, "container:"+h.world.Front(s.ID)+":"+container)
 	}
 	out = append(out, "database:"+s.Database())
 	if container != "" {
 		out = append(out, "egress:"+s.ID)
 	}
-	return append(out, "files:"+s.ID, "route:"+s.Host+":"+route, "sockets:"+s.ID, "user:"+s.Database())
+	return append(out, "files:"+s.ID, "route:"+s.Host+":"+route, provisiontest.Sockets(s), "user:"+s.Database())
 }
 
 func fixed(list []string) func() []string { return func() []string { return list } }

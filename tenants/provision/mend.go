@@ -10,7 +10,7 @@ import (
 
 // mend asks for a repair of a ready site where its container, its sockets or its way out are not as they must be.
 func (r *Reconciler) mend(ctx context.Context, s tenants.Site, t *trace, runs, deep bool) error {
-	if !runs || t.container.Name != r.containerName(s.ID) {
+	if !runs {
 		return r.ask(ctx, s, Wish{}, KindSiteRepair, repairPause)
 	}
 	out, err := r.Egress.Published(ctx, s.ID)
@@ -30,28 +30,35 @@ func (r *Reconciler) mend(ctx context.Context, s tenants.Site, t *trace, runs, d
 	return r.heal(ctx, s)
 }
 
-// fit reports whether a running container is as it must be. One whose replacement failed lately is compared in
+// fit reports whether running containers are as their release says. A site whose replacement failed lately is compared in
 // every round, so that what was said about it stays said.
 func (r *Reconciler) fit(ctx context.Context, s tenants.Site, t *trace, deep bool) (bool, error) {
-	if t.waiting {
-		return false, nil // a replacement was cut short
+	if t.others(s.Release) {
+		return false, nil // a replacement or an update was cut short
 	}
-	if t.container.ImageID != s.ImageID {
-		return false, nil
+	for _, c := range s.Release.Containers {
+		if t.named(c.Container).ImageID != c.ImageID {
+			return false, nil
+		}
 	}
 	if !deep && !r.refused[s.ID] {
 		return true, nil
 	}
 	delete(r.refused, s.ID)
-	spec, err := r.specOf(s, "")
+	specs, err := r.specs(ctx, s)
 	if err != nil {
 		return false, err
 	}
-	what, err := r.unlike(ctx, spec.Name, spec)
-	if errors.Is(err, tenants.ErrNotFound) {
-		return true, nil // gone just now, or its image is: either is seen elsewhere
+	for _, spec := range specs {
+		what, err := r.unlike(ctx, spec.Name, spec)
+		if errors.Is(err, tenants.ErrNotFound) {
+			continue // gone just now, or its image is: either is seen elsewhere
+		}
+		if err != nil || len(what) > 0 {
+			return false, err
+		}
 	}
-	return len(what) == 0, err
+	return true, nil
 }
 
 // heal asks for a restart, once, of a container that has not answered for a while.
@@ -74,20 +81,25 @@ func (r *Reconciler) heal(ctx context.Context, s tenants.Site) error {
 	return r.ask(ctx, s, Wish{Restart: true}, KindSiteRepair, repairPause)
 }
 
-// nameTaken reports whether something that is none of ours bears the name of a site's container. No repair could help
+// nameTaken reports whether something that is none of ours bears the name of a container of the site. No repair could help
 // then, and it is not ours to remove.
 func (r *Reconciler) nameTaken(ctx context.Context, s tenants.Site, t *trace) (bool, error) {
-	if t.container != nil && t.container.Name == r.containerName(s.ID) {
-		return false, nil
+	for _, c := range s.Release.Containers {
+		if t.named(c.Container).Name != "" {
+			continue
+		}
+		have, err := r.Engine.Inspect(ctx, c.Container)
+		if errors.Is(err, tenants.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if have.Labels[tenants.LabelInstance] == r.Instance && have.Labels[tenants.LabelSite] == s.ID {
+			continue // it has just come
+		}
+		r.find(s.ID, tenants.FindingSiteNameTaken, tenants.LevelTrouble, "container", c.Container)
+		return true, nil
 	}
-	name := r.containerName(s.ID)
-	c, err := r.Engine.Inspect(ctx, name)
-	if errors.Is(err, tenants.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil || c.Labels[tenants.LabelInstance] == r.Instance && c.Labels[tenants.LabelSite] == s.ID {
-		return false, err // it has just come
-	}
-	r.find(s.ID, tenants.FindingSiteNameTaken, tenants.LevelTrouble, "container", name)
-	return true, nil
+	return false, nil
 }

@@ -36,11 +36,11 @@ func (r *Reconciler) lacks(s tenants.Site, data bool, there *sighting) string {
 	if !data {
 		parts = append(parts, "data directory")
 	}
-	if d := there.of(s.ID).database; there.databases {
-		if d == nil || !d.Database {
+	if d := there.of(s.ID).database(s.Database()); there.databases {
+		if !d.Database {
 			parts = append(parts, "database "+s.Database())
 		}
-		if d == nil || !d.User {
+		if !d.User {
 			parts = append(parts, "database user "+s.Database())
 		}
 	}

@@ -40,7 +40,8 @@ type Plans struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 
-	quirks quirks
+	quirks      quirks
+	definitions definitions
 }
 
 // Wish is the stored form of what an operation is about. Old rows are read by new binaries: fields are only ever added.
@@ -183,16 +184,18 @@ func (p *Plans) siteRepair() operations.Plan {
 	}}
 }
 
-// siteUpdate makes a site anew from its template as it is now: the image first, while nothing is touched, then the
-// container beside the old one, which makes room only when that is made. Until the new one has answered, undoing brings back
-// the record and the container as they were.
+// siteUpdate gives a site the release that its template makes now. Its containers come up beside the old ones, on sockets
+// of their own, and visitors go on being served by those until the new ones have answered. Until the switch, undoing removes
+// what was made; the old release was not touched.
 func (p *Plans) siteUpdate() operations.Plan {
-	ready := p.stepProve()
-	ready.Pivot = true // what follows takes the way back away
-
+	switched := p.stepSwitch()
+	switched.Pivot = true // what follows takes the way back away
 	return operations.Plan{
-		Kind: KindSiteUpdate, Version: 1,
-		Steps:  []operations.Step{p.stepNewest(), p.stepPin(), p.stepReplace(), p.stepTurn(), ready, p.stepRetire()},
+		Kind: KindSiteUpdate, Version: 2,
+		Steps: []operations.Step{
+			p.stepNewImages(), p.stepNewRelease(), p.stepNewSockets(), p.stepNewContainers(), p.stepNewStart(), p.stepNewReady(),
+			switched, p.stepRetire(),
+		},
 		Finish: p.upToDate,
 	}
 }
@@ -203,9 +206,3 @@ func (p *Plans) siteRest() operations.Plan {
 	stop.Undo = nil
 	return operations.Plan{Kind: KindSiteRest, Version: 1, Steps: []operations.Step{stop, p.stepSockets()}}
 }
-
-// containerName is deterministic, so that a step finds its own work again.
-func (p *Plans) containerName(siteID string) string { return ContainerName(p.Instance, siteID) }
-
-// ContainerName returns the name of a site's container.
-func ContainerName(instance, siteID string) string { return "chatiere-" + instance + "-" + siteID }

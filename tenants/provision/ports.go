@@ -5,7 +5,6 @@ package provision
 import (
 	"context"
 	"io"
-	"time"
 
 	"chatiere/tenants"
 )
@@ -22,9 +21,19 @@ type Records interface {
 	// CreateSite inserts it and sets its UID from the sequence that never goes back; ErrConflict when a live site has the host.
 	CreateSite(ctx context.Context, s *tenants.Site) error
 	UpdateSite(ctx context.Context, s tenants.Site) error
-	// SaveNewestImage notes whether the site's image differs from the one that its template gives now; "" is one that
-	// has not been built yet.
-	SaveNewestImage(ctx context.Context, siteID, imageID string) error
+	// NextRelease returns the number that the site's next release gets.
+	NextRelease(ctx context.Context, siteID string) (int, error)
+	// CreateRelease inserts a release; one that the same operation made already takes its place in r.
+	CreateRelease(ctx context.Context, r *tenants.Release, d tenants.Definition) error
+	Release(ctx context.Context, id string) (tenants.Release, error)
+	Definition(ctx context.Context, releaseID string) (tenants.Definition, error)
+	// SetRelease makes a release the one that visitors of its site reach.
+	SetRelease(ctx context.Context, r tenants.Release) error
+	// DeleteRelease forgets the release of a site that an operation made and gave up; absent is success, and the one that
+	// the site has is never deleted.
+	DeleteRelease(ctx context.Context, siteID, operationID string) error
+	// SaveUpdateAvailable notes whether a release made now would differ from the site's, unless that is another by now.
+	SaveUpdateAvailable(ctx context.Context, siteID, releaseID string, available bool) error
 	Site(ctx context.Context, id string) (tenants.Site, error)
 	// Associations returns all that are not deleted.
 	Associations(ctx context.Context) ([]tenants.Association, error)
@@ -54,8 +63,10 @@ type Databases interface {
 type Disk interface {
 	// Ensure makes the site's directories with their owners, and the secrets that do not exist yet.
 	Ensure(ctx context.Context, s tenants.Site) error
-	// EnsureSockets makes the directories of the site's sockets again, and nothing of its data.
+	// EnsureSockets makes the directories of the sockets of the site's release, and nothing of its data.
 	EnsureSockets(ctx context.Context, s tenants.Site) error
+	// RetireSockets removes the directories of the sockets of all other releases of the site.
+	RetireSockets(ctx context.Context, s tenants.Site) error
 	// Has reports whether the site's data are there, and whether the directories of its sockets are as Ensure makes them.
 	Has(ctx context.Context, s tenants.Site) (data, sockets bool, err error)
 	// Ready reports whether everything Ensure makes is there.
@@ -86,6 +97,8 @@ type Routes interface {
 	Publish(ctx context.Context) error
 	// Published returns the state of a host's route, "" when it has none.
 	Published(ctx context.Context, host string) (state string, err error)
+	// Await waits until the proxy serves by the table in force.
+	Await(ctx context.Context) error
 }
 
 // Egress publishes what a site may reach.
@@ -95,36 +108,19 @@ type Egress interface {
 	Published(ctx context.Context, siteID string) (bool, error)
 }
 
-// Template is what the use cases need to know of one version of a template.
-type Template interface {
-	// Container returns how the site's container is made.
-	Container(s tenants.Site) (tenants.ContainerSpec, error)
-	// Hook returns a hook's command for this site; false when the template has none of that name.
-	Hook(s tenants.Site, name string) (Hook, bool, error)
-	// Ready is the page by which a probe knows that the site works.
-	Ready() tenants.Page
-	// CronEvery is how often the hook "cron" wants to run; 0: never.
-	CronEvery() time.Duration
-	// DiskNeed is how many bytes a fresh site takes, at most.
-	DiskNeed() int64
-}
-
-// Hook is one command of a template.
-type Hook struct {
-	Command []string
-	Env     []string
-	Timeout time.Duration
-}
-
 // Templates resolves a template's name and version.
 type Templates interface {
 	// Latest returns the version a new site gets; tenants.ErrNotFound when there is no such template.
 	Latest(name string) (version string, err error)
-	Template(name, version string) (Template, error)
-	// Image returns the content id of the version's image, building it when it is not there.
-	Image(ctx context.Context, name, version string, progress io.Writer) (id string, err error)
-	// Built returns the content id that Image would return at once, "" when it would have to build first.
-	Built(ctx context.Context, name, version string) (id string, err error)
+	// Has reports whether there is such a version.
+	Has(name, version string) bool
+	// Images returns the content ids of the version's images by container, building those that are not there.
+	Images(ctx context.Context, name, version string, progress io.Writer) (map[string]string, error)
+	// Built returns what Images would return at once, nil when it would have to build first.
+	Built(ctx context.Context, name, version string) (map[string]string, error)
+	// Define returns how a release of the site is made by its template as that is now. Of r it reads version, generation
+	// and sockets; the engine's names, and labels, are left to the caller. The image under "" serves every container.
+	Define(s tenants.Site, r tenants.Release, images map[string]string) ([]tenants.ReleaseContainer, tenants.Definition, error)
 }
 
 // Prober asks a site for a page.

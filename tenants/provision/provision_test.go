@@ -120,7 +120,7 @@ func TestSiteLivesFromWishToPurge(t *testing.T) {
 	h := newHouse(t)
 	before := h.world.Inventory()
 	s := h.provisioned(t)
-	if s.State != tenants.StateReady || s.Host != "amap.lilas.coop" || s.ImageID == "" {
+	if s.State != tenants.StateReady || s.Host != "amap.lilas.coop" || s.Release.Front().ImageID == "" || s.Release.Number != 1 {
 		t.Fatalf("provisioned site is %+v", s)
 	}
 	h.run(t, nil)
@@ -351,9 +351,9 @@ func TestReconcilerRepairsByOperationsAndLeavesStrangersAlone(t *testing.T) {
 		h.want(t, operations.Done, ops[0], nil)
 	}
 	want := []string{
-		"container:" + provision.ContainerName("test", s.ID) + ":running", "container:someone-elses:running",
+		"container:" + h.world.Front(s.ID) + ":running", "container:someone-elses:running",
 		"egress:" + s.ID, "files:" + s.ID, "database:" + s.Database(), "route:" + s.Host + ":serving",
-		"sockets:" + s.ID, "user:" + s.Database(),
+		provisiontest.Sockets(s), "user:" + s.Database(),
 	}
 	if got := h.world.Inventory(); len(got) != len(want) {
 		t.Errorf("there is %v, want %v", got, want)

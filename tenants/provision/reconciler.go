@@ -79,7 +79,7 @@ func (r *Reconciler) Reconcile(ctx context.Context) error {
 		faults = append(faults, r.guarded(func() error { return r.settle(ctx, s, there, (i+r.rounds)%deepRounds == 0) }))
 		delete(there.traces, s.ID)
 	}
-	faults = append(faults, r.newest(ctx, sites))
+	faults = append(faults, r.updates(ctx, sites))
 	for _, id := range there.ids() {
 		faults = append(faults, r.guarded(func() error { return r.stray(ctx, id, there.traces[id]) }))
 	}
@@ -125,7 +125,7 @@ func (r *Reconciler) lookAt(ctx context.Context, s tenants.Site) error {
 	if err != nil {
 		return err
 	}
-	there.containers(found, r.containerName)
+	there.containers(found)
 	return r.settle(ctx, s, there, true)
 }
 
@@ -154,9 +154,12 @@ func (r *Reconciler) settle(ctx context.Context, s tenants.Site, there *sighting
 	if s.State == tenants.StateCreating {
 		return nil // its operation is at work on it
 	}
-	if _, err := r.Templates.Template(s.Template, s.Version); errors.Is(err, tenants.ErrNotFound) {
-		r.find(s.ID, tenants.FindingSiteTemplate, tenants.LevelTrouble, "template", s.Template, "version", s.Version)
-		return nil // no repair could make its container
+	if s.Release.ID == "" {
+		r.find(s.ID, tenants.FindingSiteTemplate, tenants.LevelTrouble, "template", s.Template)
+		return nil // it could not be recorded, and nothing says how its containers are made
+	}
+	if !r.Templates.Has(s.Release.Template, s.Release.Version) { // it lives on, but no update will come
+		r.find(s.ID, tenants.FindingSiteTemplate, tenants.LevelAttention, "template", s.Release.Template, "version", s.Release.Version)
 	}
 	data, sockets, err := r.Disk.Has(ctx, s)
 	if err != nil {
@@ -167,14 +170,13 @@ func (r *Reconciler) settle(ctx context.Context, s tenants.Site, there *sighting
 		return err // a container cannot run without data, and must not run on empty ones
 	}
 	t := there.of(s.ID)
-	running := t.container != nil && t.container.Running()
 	switch {
 	case s.State == tenants.StateReady:
 		if taken, err := r.nameTaken(ctx, s, t); err != nil || taken {
 			return err
 		}
-		return r.mend(ctx, s, t, running && sockets, deep)
-	case running || !sockets:
+		return r.mend(ctx, s, t, t.runs(s.Release) && sockets, deep)
+	case t.anyRuns() || !sockets:
 		return r.ask(ctx, s, Wish{}, KindSiteRest, repairPause)
 	}
 	return nil

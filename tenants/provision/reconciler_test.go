@@ -54,11 +54,28 @@ func told(t *testing.T, said *bytes.Buffer, level, word string, times int) {
 	}
 }
 
+// release gives a site a release of one container, as the fake templates make it.
+func (h *house) release(t *testing.T, s *tenants.Site, r tenants.Release) {
+	t.Helper()
+	r.SiteID, r.Number, r.Template, r.Sockets = s.ID, 1, s.Template, "r1"
+	containers, d, err := (provisiontest.Templates{}).Define(*s, tenants.Release{Version: "1"}, map[string]string{"": provisiontest.FirstImage})
+	if err != nil {
+		t.Fatal(err)
+	}
+	containers[0].Container = "chatiere-test-" + s.ID + "-1-web"
+	d.Containers[0].Name, d.Containers[0].Image = containers[0].Container, provisiontest.FirstImage
+	r.Containers = containers
+	if err := errors.Join(h.records.CreateRelease(t.Context(), &r, d), h.records.SetRelease(t.Context(), r)); err != nil {
+		t.Fatal(err)
+	}
+	s.Release = r
+}
+
 // left puts everything a site may leave behind into the world.
 func (h *house) left(id, instance, operation string) []string {
-	name := tenants.DatabaseName(id)
-	h.world.StrayContainer(provision.ContainerName("test", id), id)
-	for _, thing := range []string{"files:" + id, "sockets:" + id, "egress:" + id, "user:" + name} {
+	name := tenants.DatabaseName(id, 1)
+	h.world.StrayContainer("chatiere-test-"+id+"-1-web", id)
+	for _, thing := range []string{"files:" + id, "sockets:" + id + "/r1", "egress:" + id, "user:" + name} {
 		h.world.Put(thing, "", "")
 	}
 	h.world.Put("database:"+name, instance, operation)
@@ -112,7 +129,7 @@ func TestAGivenUpSitesDatabaseNeedsTheMarkOfOurOwnOperation(t *testing.T) {
 		if c.instance == "other" {
 			c.operation = op.ID
 		}
-		name := tenants.DatabaseName(op.SiteID)
+		name := tenants.DatabaseName(op.SiteID, 1)
 		h.world.Put("database:"+name, c.instance, c.operation)
 		want := h.world.Inventory()
 		rounds(t, r)
@@ -198,7 +215,7 @@ func TestLostSocketsAreMadeAgain(t *testing.T) {
 			h, r, _ := listening(t)
 			s := h.provisioned(t)
 			want := h.world.Inventory()
-			h.world.Drop("sockets:" + s.ID)
+			h.world.Drop(provisiontest.Sockets(s))
 			harm(h, s.ID)
 			h.run(t, nil)
 			if err := r.Reconcile(t.Context()); err != nil {
@@ -222,7 +239,7 @@ func TestASuspendedSiteCanBeResumedAfterItsSocketsWereLost(t *testing.T) {
 	h.run(t, nil)
 	op, err := h.desk.SuspendSite(t.Context(), h.admin, s.ID)
 	h.want(t, operations.Done, op, err)
-	h.world.Drop("sockets:" + s.ID)
+	h.world.Drop(provisiontest.Sockets(s))
 	if err := r.Reconcile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -255,12 +272,13 @@ func TestARoundOverFiveHundredWholeSitesAsksForNoneByItself(t *testing.T) {
 	h, r, said := listening(t)
 	for i := range 500 {
 		s := tenants.Site{
-			ID: tenants.NewSiteID(), AssociationID: "a00000001", Template: "wordpress", Version: "1", ImageID: "sha256:wordpress1",
+			ID: tenants.NewSiteID(), AssociationID: "a00000001", Template: "wordpress",
 			Host: fmt.Sprintf("s%d.lilas.coop", i), State: tenants.StateReady,
 		}
 		if err := h.records.CreateSite(t.Context(), &s); err != nil {
 			t.Fatal(err)
 		}
+		h.release(t, &s, tenants.Release{ID: fmt.Sprintf("r%d", i), Version: "1"})
 		h.left(s.ID, "test", "01op")
 	}
 	c := &counted{Records: h.records}
@@ -330,7 +348,7 @@ func (h *house) repaired(t *testing.T, r *provision.Reconciler, s tenants.Site) 
 func TestAContainerChangedByHandIsReplacedByOneAsItMustBe(t *testing.T) {
 	h, r, _ := listening(t)
 	s := h.provisioned(t)
-	name := provision.ContainerName("test", s.ID)
+	name := h.world.Front(s.ID)
 	if op := h.repaired(t, r, s); op.ID != "" {
 		t.Fatalf("a whole site was repaired by %+v", op)
 	}
@@ -392,16 +410,13 @@ func TestABrokenImageNeverReplacesAWorkingContainer(t *testing.T) {
 			book := &findingstest.Records{}
 			r.Findings = &findings.Store{Records: book, Now: h.plans.Now, Log: slog.New(slog.DiscardHandler)}
 			s := h.provisioned(t)
-			s.ImageID = "sha256:broken"
-			if err := h.records.UpdateSite(t.Context(), s); err != nil {
-				t.Fatal(err)
-			}
-			spoil(h.world, s.ImageID)
+			h.world.ExchangeImage(s.ID, "sha256:by-hand")
+			spoil(h.world, s.Release.Front().ImageID)
 			if op := h.repaired(t, r, s); op.State != operations.Undone {
 				t.Errorf("one %s: the repair is %+v", name, op)
 			}
-			c := h.world.Container(provision.ContainerName("test", s.ID))
-			if c == nil || !c.Running() || c.ImageID != "sha256:wordpress1" {
+			c := h.world.Container(h.world.Front(s.ID))
+			if c == nil || !c.Running() || c.ImageID != "sha256:by-hand" {
 				t.Errorf("one %s: the container is %+v", name, c)
 			}
 			for range 2 {
@@ -422,7 +437,7 @@ func TestAStrangerUnderASitesNameIsToldAndNotTouched(t *testing.T) {
 	book := &findingstest.Records{}
 	r.Findings = &findings.Store{Records: book, Now: h.plans.Now, Log: slog.New(slog.DiscardHandler)}
 	s := h.provisioned(t)
-	name := provision.ContainerName("test", s.ID)
+	name := h.world.Front(s.ID)
 	h.world.RemoveContainer(s.ID)
 	h.world.StrayContainer(name, "")
 	if op := h.repaired(t, r, s); op.ID != "" {
@@ -441,18 +456,19 @@ func TestAStrangerUnderASitesNameIsToldAndNotTouched(t *testing.T) {
 	}
 }
 
-func TestASiteWhoseTemplateIsGoneIsToldAndLeftAlone(t *testing.T) {
+func TestASiteWhoseTemplateIsGoneIsToldAndStillRepaired(t *testing.T) {
 	h, r, _ := listening(t)
 	book := &findingstest.Records{}
 	r.Findings = &findings.Store{Records: book, Now: h.plans.Now, Log: slog.New(slog.DiscardHandler)}
 	s := h.provisioned(t)
-	h.world.RemoveContainer(s.ID)
-	s.Version = "0.9"
-	if err := h.records.UpdateSite(t.Context(), s); err != nil {
+	old := s.Release
+	old.Version = "0.9"
+	if err := h.records.SetRelease(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Reconcile(t.Context()); err != nil {
-		t.Fatal(err)
+	h.world.RemoveContainer(s.ID)
+	if op := h.repaired(t, r, s); op.State != operations.Done {
+		t.Errorf("the repair is %+v", op)
 	}
 	open, _ := book.Findings(t.Context(), tenants.FindingFilter{Subject: s.ID})
 	if len(open) != 1 || open[0].Code != tenants.FindingSiteTemplate || open[0].Args["version"] != "0.9" {

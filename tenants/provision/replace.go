@@ -30,49 +30,36 @@ func (q *quirks) without(names []string) []string {
 	return slices.DeleteFunc(names, func(n string) bool { return slices.Contains(q.seen, n) })
 }
 
-// oldName is the name of a site's container that waits for its successor to prove itself.
-func (p *Plans) oldName(siteID string) string { return p.containerName(siteID) + tenants.OldSuffix }
+// oldName is the name of a container that waits for its successor to prove itself.
+func oldName(container string) string { return container + tenants.OldSuffix }
 
-// specOf returns how the site's container must be made, by its template and its record as they are now.
-func (p *Plans) specOf(s tenants.Site, opID string) (tenants.ContainerSpec, error) {
-	t, err := p.template(s)
-	if err != nil {
-		return tenants.ContainerSpec{}, err
-	}
-	spec, err := t.Container(s)
-	if err != nil {
-		return spec, operations.Permanent(operations.CauseTemplate, err)
-	}
-	spec.Name, spec.Image = p.containerName(s.ID), s.ImageID
-	spec.Labels = map[string]string{
-		tenants.LabelInstance: p.Instance, tenants.LabelSite: s.ID, tenants.LabelAssociation: s.AssociationID,
-		tenants.LabelTemplate: s.Template, tenants.LabelOperation: opID,
-	}
-	return spec, nil
-}
-
-// unlike names what of a site's container is not as it must be, by hand or because its template has changed since.
+// unlike names what of a container is not as its release says.
 func (p *Plans) unlike(ctx context.Context, name string, spec tenants.ContainerSpec) ([]string, error) {
 	what, err := p.Engine.Differences(ctx, name, spec)
 	return p.quirks.without(what), err
 }
 
-// stepReplace makes the container as it must be. One that is there and is not so keeps its place until its successor has
-// been made, and waits beside it until that has proved itself: undoing gives it back its place.
+// stepReplace makes the containers of the site's release as they must be. One that is there and is not so keeps its place
+// until its successor has been made, and waits beside it until that has proved itself: undoing gives it back its place.
 func (p *Plans) stepReplace() operations.Step {
 	return operations.Step{
 		Name: "container",
-		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
-			spec, err := p.specOf(s, r.Op.ID)
+		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			specs, err := p.specs(ctx, s)
 			if err != nil {
 				return err
 			}
-			if err := p.makeRoom(ctx, s, spec); err != nil {
-				return err
+			for _, spec := range specs {
+				if err := p.makeRoom(ctx, s, spec); err != nil {
+					return err
+				}
+				if err := p.create(ctx, spec); err != nil {
+					return p.rather(ctx, s, err)
+				}
 			}
-			return p.rather(ctx, s, p.create(ctx, spec))
+			return nil
 		}),
-		Undo: p.on(p.restoreContainer),
+		Undo: p.on(p.restoreContainers),
 	}
 }
 
@@ -96,10 +83,10 @@ func (p *Plans) makeRoom(ctx context.Context, s tenants.Site, spec tenants.Conta
 		return err
 	}
 	p.Log.Info("a site's container is not as it must be; replacing it", "site", s.ID, "what", what)
-	if _, err := p.Engine.Inspect(ctx, p.oldName(s.ID)); err == nil {
+	if _, err := p.Engine.Inspect(ctx, oldName(spec.Name)); err == nil {
 		return p.Engine.Remove(ctx, spec.Name) // a try that was cut short: the older one is the one that worked
 	}
-	return p.Engine.Rename(ctx, spec.Name, p.oldName(s.ID))
+	return p.Engine.Rename(ctx, spec.Name, oldName(spec.Name))
 }
 
 // create makes a container, and learns what the engine makes otherwise than asked. One that is there already is success.
@@ -122,33 +109,49 @@ func (p *Plans) create(ctx context.Context, spec tenants.ContainerSpec) error {
 	return err
 }
 
-// restoreContainer gives a container that had made room its place again.
-func (p *Plans) restoreContainer(ctx context.Context, _ *operations.Run, s tenants.Site) error {
-	_, err := p.Engine.Inspect(ctx, p.oldName(s.ID))
+// restoreContainers gives containers that had made room their place again.
+func (p *Plans) restoreContainers(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+	for _, c := range s.Release.Containers {
+		if err := p.restoreContainer(ctx, c.Container); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Plans) restoreContainer(ctx context.Context, name string) error {
+	_, err := p.Engine.Inspect(ctx, oldName(name))
 	if errors.Is(err, tenants.ErrNotFound) {
-		return nil // none had to: what was made is there by right
+		return nil // it had not to: what was made is there by right
 	}
 	if err != nil {
 		return err
 	}
-	if err := p.Engine.Remove(ctx, p.containerName(s.ID)); err != nil {
+	if err := p.Engine.Remove(ctx, name); err != nil {
 		return err
 	}
-	if err := p.Engine.Rename(ctx, p.oldName(s.ID), p.containerName(s.ID)); err != nil {
+	if err := p.Engine.Rename(ctx, oldName(name), name); err != nil {
 		return err
 	}
-	return p.Engine.Start(ctx, p.containerName(s.ID))
+	return p.Engine.Start(ctx, name)
 }
 
-// stepTurn ends the one that waits, since both use the same sockets, and starts its successor.
+// stepTurn ends those that wait, since they use the same sockets as their successors, and starts these.
 func (p *Plans) stepTurn() operations.Step {
 	return operations.Step{
 		Name: "start",
 		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
-			if err := p.Engine.Stop(ctx, p.oldName(s.ID), stopGrace); err != nil {
-				return err
+			for _, c := range slices.Backward(s.Release.Containers) {
+				if err := p.Engine.Stop(ctx, oldName(c.Container), stopGrace); err != nil {
+					return err
+				}
 			}
-			return p.rather(ctx, s, p.Engine.Start(ctx, p.containerName(s.ID)))
+			for _, c := range s.Release.Containers {
+				if err := p.Engine.Start(ctx, c.Container); err != nil {
+					return p.rather(ctx, s, err)
+				}
+			}
+			return nil
 		}),
 	}
 }
@@ -159,10 +162,12 @@ func (p *Plans) rather(ctx context.Context, s tenants.Site, err error) error {
 	if err == nil || ctx.Err() != nil || errors.Is(err, tenants.ErrUnavailable) {
 		return err
 	}
-	if _, there := p.Engine.Inspect(ctx, p.oldName(s.ID)); there != nil {
-		return err
+	for _, c := range s.Release.Containers {
+		if _, there := p.Engine.Inspect(ctx, oldName(c.Container)); there == nil {
+			return operations.Permanent(operations.CauseTemplate, err)
+		}
 	}
-	return operations.Permanent(operations.CauseTemplate, err)
+	return err
 }
 
 // stepProve waits until the site answers. When an older container waits beside it, one failure is enough: visitors are
@@ -181,20 +186,16 @@ func (p *Plans) stepProve() operations.Step {
 	}
 }
 
-// stepRetire removes the older container, which nothing needs any more.
-func (p *Plans) stepRetire() operations.Step {
-	return operations.Step{
-		Name: "retire",
-		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
-			return p.Engine.Remove(ctx, p.oldName(s.ID))
-		}),
-	}
-}
-
-// removeContainers removes a site's container and one that waits beside it.
+// removeContainers removes all containers of a site, of whatever release.
 func (p *Plans) removeContainers(ctx context.Context, siteID string) error {
-	if err := p.Engine.Remove(ctx, p.oldName(siteID)); err != nil {
+	found, err := p.containersOf(ctx, siteID)
+	if err != nil {
 		return err
 	}
-	return p.Engine.Remove(ctx, p.containerName(siteID))
+	for _, c := range found {
+		if err := p.Engine.Remove(ctx, c.Name); err != nil {
+			return err
+		}
+	}
+	return nil
 }

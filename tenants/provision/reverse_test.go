@@ -156,7 +156,7 @@ func TestAManagerDoesNotLiftASuspension(t *testing.T) {
 	if got.State != tenants.StateSuspended || got.BinnedAt != nil || got.BinnedFrom != "" || got.BinnedBy != "" {
 		t.Errorf("restored, the site is %s (%+v), want suspended", got.State, got)
 	}
-	if there := h.world.Inventory(); slices.Contains(there, "container:"+provision.ContainerName("test", s.ID)+":running") ||
+	if there := h.world.Inventory(); slices.Contains(there, "container:"+h.world.Front(s.ID)+":running") ||
 		slices.Contains(there, "route:"+s.Host+":serving") {
 		t.Errorf("the suspended site is served again: %v", there)
 	}

@@ -12,27 +12,72 @@ import (
 
 // trace is what lies there for one site id.
 type trace struct {
-	container *tenants.Glimpse
-	waiting   bool // an older container waits beside it
-	database  *FoundDatabase
-	egress    bool
-	files     bool
+	containers []tenants.Glimpse // of whatever release
+	databases  []FoundDatabase   // of whatever generation
+	egress     bool
+	files      bool
+}
+
+// named returns the container of that name, the zero value when there is none.
+func (t trace) named(name string) tenants.Glimpse {
+	for _, c := range t.containers {
+		if c.Name == name {
+			return c
+		}
+	}
+	return tenants.Glimpse{}
+}
+
+// database returns what is there under a database's name.
+func (t trace) database(name string) FoundDatabase {
+	for _, d := range t.databases {
+		if d.Name == name {
+			return d
+		}
+	}
+	return FoundDatabase{}
+}
+
+// runs reports whether all containers of a release run.
+func (t trace) runs(r tenants.Release) bool {
+	for _, c := range r.Containers {
+		if !t.named(c.Container).Running() {
+			return false
+		}
+	}
+	return len(r.Containers) > 0
+}
+
+// anyRuns reports whether any container runs.
+func (t trace) anyRuns() bool { return slices.ContainsFunc(t.containers, tenants.Glimpse.Running) }
+
+// others reports whether there are containers that are not of the release.
+func (t trace) others(r tenants.Release) bool {
+	return slices.ContainsFunc(t.containers, func(g tenants.Glimpse) bool {
+		return !slices.ContainsFunc(r.Containers, func(c tenants.ReleaseContainer) bool { return c.Container == g.Name })
+	})
+}
+
+func (t trace) empty() bool {
+	return len(t.containers) == 0 && len(t.databases) == 0 && !t.egress && !t.files
 }
 
 // words names it all, for the log.
 func (t trace) words() string {
 	var parts []string
-	if t.container != nil {
-		parts = append(parts, "container "+t.container.Name)
+	for _, c := range t.containers {
+		parts = append(parts, "container "+c.Name)
 	}
 	if t.egress {
 		parts = append(parts, "egress list")
 	}
-	if t.database != nil && t.database.Database {
-		parts = append(parts, "database "+t.database.Name)
-	}
-	if t.database != nil && t.database.User {
-		parts = append(parts, "database user "+t.database.Name)
+	for _, d := range t.databases {
+		if d.Database {
+			parts = append(parts, "database "+d.Name)
+		}
+		if d.User {
+			parts = append(parts, "database user "+d.Name)
+		}
 	}
 	if t.files {
 		parts = append(parts, "directories")
@@ -55,12 +100,13 @@ func (r *Reconciler) look(ctx context.Context) (*sighting, error) {
 		return nil, fmt.Errorf("listing containers: %w", err)
 	}
 	seen := &sighting{traces: map[string]*trace{}}
-	seen.containers(containers, r.containerName)
+	seen.containers(containers)
 	found, err := r.Sight.Databases.List(ctx)
 	seen.fault("listing the sites' databases", err)
 	seen.databases = err == nil
-	for i, d := range found {
-		seen.of(strings.TrimPrefix(d.Name, tenants.DatabaseName(""))).database = &found[i]
+	for _, d := range found {
+		t := seen.of(tenants.DatabaseSite(d.Name))
+		t.databases = append(t.databases, d)
 	}
 	ids, err := r.Sight.Homes.IDs(ctx)
 	seen.fault("listing the sites' directories", err)
@@ -75,15 +121,12 @@ func (r *Reconciler) look(ctx context.Context) (*sighting, error) {
 	return seen, nil
 }
 
-// containers notes them by site. A one-shot container, or an older one, may lie beside the site's own.
-func (s *sighting) containers(found []tenants.Glimpse, name func(siteID string) string) {
-	for i, c := range found {
-		id := c.Labels[tenants.LabelSite]
-		t := s.of(id)
-		t.waiting = t.waiting || c.Name == name(id)+tenants.OldSuffix
-		if t.container == nil || c.Name == name(id) {
-			t.container = &found[i]
-		}
+// containers notes them by site, in the order of their names.
+func (s *sighting) containers(found []tenants.Glimpse) {
+	slices.SortFunc(found, func(a, b tenants.Glimpse) int { return strings.Compare(a.Name, b.Name) })
+	for _, c := range found {
+		t := s.of(c.Labels[tenants.LabelSite])
+		t.containers = append(t.containers, c)
 	}
 }
 

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"chatiere/tenants"
@@ -56,36 +56,19 @@ func (p *Plans) site(ctx context.Context, r *operations.Run) (tenants.Site, erro
 	return s, err
 }
 
-// stepImage makes sure the release's image is here and that the disk has room, and pins the site to the image.
-// The image stays when the operation is undone: all sites of the template share it.
+// stepImage makes sure that the disk has room and gives the site its first release, whose images are built where they are
+// missing.
 func (p *Plans) stepImage() operations.Step {
 	return operations.Step{
 		Name: "image",
-		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
-			t, err := p.template(s)
-			if err != nil {
+		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			if err := p.Disk.Room(ctx, freshSite); err != nil {
 				return err
 			}
-			if err := p.Disk.Room(ctx, t.DiskNeed()); err != nil {
-				return err
-			}
-			if s.ImageID != "" {
-				return nil
-			}
-			if s.ImageID, err = p.Templates.Image(ctx, s.Template, s.Version, io.Discard); err != nil {
-				return fmt.Errorf("finding the image: %w", err)
-			}
-			return p.Records.UpdateSite(ctx, s)
+			_, err := p.ensureRelease(ctx, s, r.Op.ID)
+			return err
 		}),
 	}
-}
-
-func (p *Plans) template(s tenants.Site) (Template, error) {
-	t, err := p.Templates.Template(s.Template, s.Version)
-	if errors.Is(err, tenants.ErrNotFound) {
-		return nil, operations.Permanent(operations.CauseTemplate, err)
-	}
-	return t, err
 }
 
 func (p *Plans) stepFiles() operations.Step {
@@ -151,7 +134,11 @@ func (p *Plans) stepContainer() operations.Step {
 	return operations.Step{
 		Name: "container",
 		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
-			return p.createContainer(ctx, r.Op.ID, s)
+			s, err := p.ensureRelease(ctx, s, r.Op.ID) // one that was in the bin when releases came has none
+			if err != nil {
+				return err
+			}
+			return p.createContainers(ctx, s)
 		}),
 		Undo: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			return p.removeContainers(ctx, s.ID)
@@ -171,13 +158,22 @@ func (p *Plans) stepUnmake() operations.Step {
 	return operations.Step{Name: "container", Do: made.Undo, Undo: made.Do}
 }
 
-// createContainer makes the container, in the place of one that is not as it must be: nobody is served by that, for the
-// site is closed.
-func (p *Plans) createContainer(ctx context.Context, opID string, s tenants.Site) error {
-	spec, err := p.specOf(s, opID)
+// createContainers makes the containers of the site's release, in the place of those that are not as they must be: nobody
+// is served by these, for the site is closed or the release not reached yet.
+func (p *Plans) createContainers(ctx context.Context, s tenants.Site) error {
+	specs, err := p.specs(ctx, s)
 	if err != nil {
 		return err
 	}
+	for _, spec := range specs {
+		if err := p.createContainer(ctx, s, spec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Plans) createContainer(ctx context.Context, s tenants.Site, spec tenants.ContainerSpec) error {
 	have, err := p.Engine.Inspect(ctx, spec.Name)
 	if errors.Is(err, tenants.ErrNotFound) {
 		return p.create(ctx, spec)
@@ -201,50 +197,70 @@ func (p *Plans) createContainer(ctx context.Context, opID string, s tenants.Site
 func (p *Plans) stepStart() operations.Step {
 	return operations.Step{
 		Name: "start",
-		Do:   p.on(p.startContainer),
-		Undo: p.on(p.stopContainer),
+		Do:   p.on(p.startContainers),
+		Undo: p.on(p.stopContainers),
 	}
 }
 
-// startContainer starts the site's container. An engine that was ended in the middle of a start keeps half of it, and no
-// later start gets past that: the container, in which nothing of the site's lies, is made anew.
-func (p *Plans) startContainer(ctx context.Context, r *operations.Run, s tenants.Site) error {
-	name := p.containerName(s.ID)
-	err := p.Engine.Start(ctx, name)
+// startContainers starts the containers of the site's release. An engine that was ended in the middle of a start keeps half
+// of it, and no later start gets past that: the container, in which nothing of the site's lies, is made anew.
+func (p *Plans) startContainers(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+	specs, err := p.specs(ctx, s)
+	if err != nil {
+		return err
+	}
+	for _, spec := range specs {
+		if err := p.startContainer(ctx, s, spec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Plans) startContainer(ctx context.Context, s tenants.Site, spec tenants.ContainerSpec) error {
+	err := p.Engine.Start(ctx, spec.Name)
 	if !errors.Is(err, tenants.ErrConflict) {
 		return err
 	}
-	p.Log.Warn("a container cannot be started as it is; making it anew", "site", s.ID, "error", err)
-	if err := p.Engine.Remove(ctx, name); err != nil {
+	p.Log.Warn("a container cannot be started as it is; making it anew", "site", s.ID, "container", spec.Name, "error", err)
+	if err := p.Engine.Remove(ctx, spec.Name); err != nil {
 		return fmt.Errorf("removing a container that was half started: %w", err)
 	}
-	if err := p.createContainer(ctx, r.Op.ID, s); err != nil {
+	if err := p.createContainer(ctx, s, spec); err != nil {
 		return err
 	}
-	return p.Engine.Start(ctx, name)
+	return p.Engine.Start(ctx, spec.Name)
 }
 
 func (p *Plans) stepStop() operations.Step {
 	start := p.stepStart()
-	return operations.Step{Name: "stop", Do: p.on(p.stopContainer), Undo: start.Do}
+	return operations.Step{Name: "stop", Do: p.on(p.stopContainers), Undo: start.Do}
 }
 
-func (p *Plans) stopContainer(ctx context.Context, _ *operations.Run, s tenants.Site) error {
-	return p.Engine.Stop(ctx, p.containerName(s.ID), stopGrace)
+// stopContainers stops them in the reverse of the order in which they were started.
+func (p *Plans) stopContainers(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+	for _, c := range slices.Backward(s.Release.Containers) {
+		if err := p.Engine.Stop(ctx, c.Container, stopGrace); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stepReady waits until the site answers on its own socket.
 func (p *Plans) stepReady() operations.Step {
 	return operations.Step{
 		Name: "ready",
-		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
-			t, err := p.template(s)
-			if err != nil {
-				return err
-			}
-			return p.await(ctx, p.Private, s, t.Ready())
-		}),
+		Do:   p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return p.awaitReady(ctx, s) }),
 	}
+}
+
+func (p *Plans) awaitReady(ctx context.Context, s tenants.Site) error {
+	d, err := p.Definition(ctx, s)
+	if err != nil {
+		return err
+	}
+	return p.await(ctx, p.Private, s, d.Ready)
 }
 
 // await asks until the answer is the wanted one or readyTime is over.

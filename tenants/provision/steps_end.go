@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
@@ -141,21 +142,18 @@ func (p *Plans) RunHook(ctx context.Context, s tenants.Site, name string) (outpu
 	return p.runHook(ctx, s, name, nil)
 }
 
-// runHook runs a hook in the site's running container; a template without that hook is success.
+// runHook runs a hook in the running front container of the site's release; a release without that hook is success.
 func (p *Plans) runHook(ctx context.Context, s tenants.Site, name string, env []string) (output string, err error) {
-	t, err := p.template(s)
+	d, err := p.Definition(ctx, s)
 	if err != nil {
 		return "", err
 	}
-	hook, ok, err := t.Hook(s, name)
-	if err != nil {
-		return "", operations.Permanent(operations.CauseTemplate, err)
-	}
+	hook, ok := d.Hook(name)
 	if !ok {
 		return "", nil
 	}
-	res, err := p.Engine.Exec(ctx, p.containerName(s.ID), tenants.Exec{
-		Command: hook.Command, Env: append(hook.Env, env...), Timeout: hook.Timeout,
+	res, err := p.Engine.Exec(ctx, s.Release.Front().Container, tenants.Exec{
+		Command: hook.Command, Env: append(slices.Clone(hook.Env), env...), Timeout: hook.Timeout,
 	})
 	if err != nil {
 		return "", fmt.Errorf("running hook %s: %w", name, err)

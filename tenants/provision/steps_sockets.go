@@ -19,7 +19,7 @@ func (p *Plans) stepUnbind() operations.Step {
 			}
 			return p.see(p.hasSockets)(ctx, r)
 		},
-		Do: p.on(p.stopContainer),
+		Do: p.on(p.stopContainers),
 	}
 }
 

@@ -4,104 +4,217 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
 )
 
-// imageChange is what an update kept of the image that a site had and of the one it gets.
-type imageChange struct {
+// newImages is what an update's first step found: the images of the release it makes, by container.
+type newImages struct {
+	Images map[string]string `json:"images"`
+}
+
+// releaseChange is what an update keeps of the release that a site had and of the one it gets. They are the same where the
+// site has what its template gives already.
+type releaseChange struct {
 	From string `json:"from"`
 	To   string `json:"to"`
 }
 
-// stepNewest finds the image that a site of this template and version would be made of now, and builds it when it is not
-// there. Nothing of the site is touched meanwhile.
-func (p *Plans) stepNewest() operations.Step {
+// stepNewImages finds the images that a release of the site would be made of now, and builds those that are not there.
+// Nothing of the site is touched meanwhile.
+func (p *Plans) stepNewImages() operations.Step {
 	return operations.Step{
 		Name: "image",
 		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
-			t, err := p.template(s)
+			if s.Release.ID == "" {
+				return operations.Permanent(operations.CauseContradiction, fmt.Errorf("site %s has no release to update", s.ID))
+			}
+			if err := p.Disk.Room(ctx, freshSite); err != nil {
+				return err
+			}
+			images, err := p.images(ctx, s.Template, s.Release.Version)
 			if err != nil {
 				return err
 			}
-			if err := p.Disk.Room(ctx, t.DiskNeed()); err != nil {
-				return err
-			}
-			to, err := p.Templates.Image(ctx, s.Template, s.Version, io.Discard)
-			if err != nil {
-				return fmt.Errorf("finding the newest image: %w", err)
-			}
-			return r.SetResult(imageChange{From: s.ImageID, To: to})
+			return r.SetResult(newImages{images})
 		}),
 	}
 }
 
-// stepPin writes the image that the site is to be made of into its record. Undoing writes the one it had.
-func (p *Plans) stepPin() operations.Step {
-	write := func(which func(imageChange) string) func(context.Context, *operations.Run) error {
-		return p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
-			change, err := imagesOf(r)
+// stepNewRelease records the new release, unless it would be like the one that the site has.
+func (p *Plans) stepNewRelease() operations.Step {
+	return operations.Step{
+		Name: "release",
+		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			var found newImages
+			if ok, err := r.Result("image", &found); err != nil || !ok {
+				return operations.Permanent(operations.CauseContradiction, errors.Join(errors.New("the update does not know its images"), err))
+			}
+			have, err := p.Definition(ctx, s)
 			if err != nil {
 				return err
 			}
-			s.ImageID = which(change)
-			return p.Records.UpdateSite(ctx, s)
-		})
-	}
-	return operations.Step{
-		Name: "pin",
-		Do:   write(func(c imageChange) string { return c.To }),
-		Undo: write(func(c imageChange) string { return c.From }),
+			_, now, err := p.define(s, s.Release, found.Images)
+			if err != nil {
+				return permanentUnlessTransient(err)
+			}
+			to := s.Release
+			if !sameDefinition(have, now) {
+				if to, err = p.createRelease(ctx, s, s.Release.Version, found.Images, r.Op.ID); err != nil {
+					return err
+				}
+			}
+			return r.SetResult(releaseChange{From: s.Release.ID, To: to.ID})
+		}),
+		Undo: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			return p.Records.DeleteRelease(ctx, s.ID, r.Op.ID)
+		}),
 	}
 }
 
-func imagesOf(r *operations.Run) (imageChange, error) {
-	var change imageChange
-	found, err := r.Result("image", &change)
-	if err == nil && !found {
-		err = operations.Permanent(operations.CauseContradiction, errors.New("the update does not know the images it changes"))
+// onNew calls fn with the site as it will be, when the update makes a new release.
+func (p *Plans) onNew(fn effect) func(context.Context, *operations.Run) error {
+	return p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+		var change releaseChange
+		if ok, err := r.Result("release", &change); err != nil || !ok {
+			return operations.Permanent(operations.CauseContradiction, errors.Join(errors.New("the update does not know its releases"), err))
+		}
+		if change.To == change.From {
+			return nil
+		}
+		var err error
+		if s.Release, err = p.Records.Release(ctx, change.To); err != nil {
+			return err
+		}
+		return fn(ctx, r, s)
+	})
+}
+
+func (p *Plans) stepNewSockets() operations.Step {
+	return operations.Step{
+		Name: "sockets",
+		Do: p.onNew(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			return p.Disk.EnsureSockets(ctx, s)
+		}),
+		Undo: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			return p.Disk.RetireSockets(ctx, s)
+		}),
 	}
-	return change, err
+}
+
+func (p *Plans) stepNewContainers() operations.Step {
+	return operations.Step{
+		Name: "container",
+		Do: p.onNew(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			return preferPrevious(ctx, p.createContainers(ctx, s))
+		}),
+		Undo: p.on(p.removeOthers),
+	}
+}
+
+func (p *Plans) stepNewStart() operations.Step {
+	return operations.Step{
+		Name: "start",
+		Do: p.onNew(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			return preferPrevious(ctx, p.startContainers(ctx, r, s))
+		}),
+	}
+}
+
+// stepNewReady waits until the new release answers on its own socket.
+func (p *Plans) stepNewReady() operations.Step {
+	return operations.Step{
+		Name: "ready",
+		Do: p.onNew(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			return preferPrevious(ctx, p.awaitReady(ctx, s))
+		}),
+	}
+}
+
+// preferPrevious makes one failure enough: visitors are served by the release they have. An engine that does not answer
+// says nothing of the new one.
+func preferPrevious(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || errors.Is(err, tenants.ErrUnavailable) {
+		return err
+	}
+	return operations.Permanent(operations.CauseTemplate, err)
+}
+
+// stepSwitch leads visitors to the new release, and waits until the proxy does so: what is stopped before would be asked
+// for still.
+func (p *Plans) stepSwitch() operations.Step {
+	write := func(ctx context.Context, s tenants.Site) error {
+		if err := p.Records.SetRelease(ctx, s.Release); err != nil {
+			return err
+		}
+		return p.Routes.Publish(ctx)
+	}
+	return operations.Step{
+		Name:   "switch",
+		Do:     p.onNew(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return write(ctx, s) }),
+		Verify: p.onNew(func(ctx context.Context, _ *operations.Run, _ tenants.Site) error { return p.Routes.Await(ctx) }),
+		Undo: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			var change releaseChange
+			if ok, err := r.Result("release", &change); err != nil || !ok || change.From == s.Release.ID {
+				return err
+			}
+			var err error
+			if s.Release, err = p.Records.Release(ctx, change.From); err != nil {
+				return err
+			}
+			return errors.Join(write(ctx, s), p.Routes.Await(ctx))
+		}),
+	}
+}
+
+// stepRetire removes what is not of the site's release: the containers that waited or served before it, and their sockets.
+func (p *Plans) stepRetire() operations.Step {
+	return operations.Step{
+		Name: "retire",
+		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			if err := p.removeOthers(ctx, r, s); err != nil {
+				return err
+			}
+			return p.Disk.RetireSockets(ctx, s)
+		}),
+	}
+}
+
+// removeOthers ends and removes the site's containers that are not of its release. They get the time to finish what they
+// serve.
+func (p *Plans) removeOthers(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+	found, err := p.containersOf(ctx, s.ID)
+	if err != nil {
+		return err
+	}
+	for _, c := range found {
+		if slices.ContainsFunc(s.Release.Containers, func(r tenants.ReleaseContainer) bool { return r.Container == c.Name }) {
+			continue
+		}
+		if err := p.Engine.Stop(ctx, c.Name, stopGrace); err != nil {
+			return err
+		}
+		if err := p.Engine.Remove(ctx, c.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// containersOf lists all containers that bear the site's label.
+func (p *Plans) containersOf(ctx context.Context, siteID string) ([]tenants.Glimpse, error) {
+	found, err := p.Engine.List(ctx, map[string]string{tenants.LabelInstance: p.Instance, tenants.LabelSite: siteID})
+	if err != nil {
+		return nil, fmt.Errorf("listing the containers of site %s: %w", siteID, err)
+	}
+	return found, nil
 }
 
 // upToDate notes that the site has what it was updated to, at the end of an update.
 func (p *Plans) upToDate(ctx context.Context, r *operations.Run) error {
-	return p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
-		change, err := imagesOf(r)
-		if err != nil {
-			return err
-		}
-		return p.Records.SaveNewestImage(ctx, s.ID, change.To)
+	return p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		return p.Records.SaveUpdateAvailable(ctx, s.ID, s.Release.ID, false)
 	})(ctx, r)
-}
-
-// newest notes on every site's record whether an update would give it another image. Nothing is built for that.
-func (r *Reconciler) newest(ctx context.Context, sites []tenants.Site) error {
-	type release struct{ template, version string }
-	type answer struct {
-		image string
-		err   error
-	}
-	asked := map[release]answer{}
-	var faults []error
-	for _, s := range sites {
-		if s.ImageID == "" {
-			continue // not made yet
-		}
-		of := release{s.Template, s.Version}
-		a, known := asked[of]
-		if !known {
-			a.image, a.err = r.Templates.Built(ctx, s.Template, s.Version)
-			asked[of] = a
-			if a.err != nil && !errors.Is(a.err, tenants.ErrNotFound) {
-				faults = append(faults, fmt.Errorf("looking for the newest image of %s %s: %w", s.Template, s.Version, a.err))
-			}
-		}
-		if a.err == nil && s.UpdateAvailable != (s.ImageID != a.image) {
-			faults = append(faults, r.Records.SaveNewestImage(ctx, s.ID, a.image))
-		}
-	}
-	return errors.Join(faults...)
 }

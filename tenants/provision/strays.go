@@ -29,7 +29,7 @@ func (r *Reconciler) stray(ctx context.Context, id string, t *trace) error {
 		return err // being undone or purged: its own operation removes all this
 	}
 	ours, err := r.ours(ctx, s, *t)
-	if err != nil || ours == (trace{}) {
+	if err != nil || ours.empty() {
 		return err
 	}
 	r.Log.Warn("removing what is left of a site that was given up", "site", id, "state", s.State, "there", ours.words())
@@ -39,28 +39,31 @@ func (r *Reconciler) stray(ctx context.Context, id string, t *trace) error {
 	return nil
 }
 
-// ours takes out of a given-up site's traces a database that does not bear the mark of an operation in our records on that
+// ours takes out of a given-up site's traces the databases that do not bear the mark of an operation in our records on that
 // very site. A user alone bears no mark; its name does, since ids are never given twice.
 func (r *Reconciler) ours(ctx context.Context, s tenants.Site, t trace) (trace, error) {
-	d := t.database
-	if d == nil || !d.Database {
-		return t, nil
+	var ours []FoundDatabase
+	for _, d := range t.databases {
+		op, err := r.made(ctx, d.Instance, d.Operation)
+		if err != nil {
+			return t, err
+		}
+		if !d.Database || op.SiteID == s.ID {
+			ours = append(ours, d)
+			continue
+		}
+		if r.once(d.Name) {
+			r.Log.Warn("a database bears the name of a site that was given up, but not the mark of an operation of ours; leaving it alone",
+				"site", s.ID, "database", d.Name, "instance", d.Instance, "operation", d.Operation)
+		}
 	}
-	op, err := r.made(ctx, d.Instance, d.Operation)
-	if err != nil || op.SiteID == s.ID {
-		return t, err
-	}
-	if r.once(d.Name) {
-		r.Log.Warn("a database bears the name of a site that was given up, but not the mark of an operation of ours; leaving it alone",
-			"site", s.ID, "database", d.Name, "instance", d.Instance, "operation", d.Operation)
-	}
-	t.database = nil
+	t.databases = ours
 	return t, nil
 }
 
 // clear removes a given-up site's leftovers in the order that lets nobody work on what is about to go.
 func (r *Reconciler) clear(ctx context.Context, id string, t trace) error {
-	if t.container != nil {
+	if len(t.containers) > 0 {
 		if err := r.removeContainers(ctx, id); err != nil {
 			return err
 		}
@@ -70,8 +73,8 @@ func (r *Reconciler) clear(ctx context.Context, id string, t trace) error {
 			return err
 		}
 	}
-	if t.database != nil {
-		if err := r.Databases.Drop(ctx, t.database.Name); err != nil {
+	for _, d := range t.databases {
+		if err := r.Databases.Drop(ctx, d.Name); err != nil {
 			return err
 		}
 	}

@@ -14,22 +14,31 @@ import (
 
 const newImage = "sha256:wordpress2"
 
-// madeOf fails unless the site is as before but for its image, in its record and in its container.
+// madeOf fails unless the site is as before but for a release of that image, in its record and in its container.
 func (h *house) madeOf(t *testing.T, before tenants.Site, image string, old tenants.Container) {
 	t.Helper()
-	want := before
-	want.ImageID = image
 	got := h.site(t, before.ID)
-	got.UpdateAvailable = before.UpdateAvailable
+	want := before
+	want.Release, want.UpdateAvailable = got.Release, got.UpdateAvailable
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("the record is %+v, want %+v", got, want)
 	}
-	c := h.world.Container(old.Name)
-	if c == nil || c.ImageID != image {
-		t.Fatalf("the container is %+v, want one of %s", c, image)
+	front := got.Release.Front()
+	c := h.world.Container(front.Container)
+	if c == nil || c.ImageID != image || front.ImageID != image {
+		t.Fatalf("the release is %+v and its container %+v, want one of %s", got.Release, c, image)
 	}
-	if image == old.ImageID && !reflect.DeepEqual(*c, old) {
-		t.Errorf("the container is %+v, want the old one back: %+v", *c, old)
+	if image != old.ImageID {
+		if h.world.Container(old.Name) != nil || got.Release.Number <= before.Release.Number || got.Release.Sockets == before.Release.Sockets {
+			t.Errorf("the release is %+v after %+v, and the old container %+v", got.Release, before.Release, h.world.Container(old.Name))
+		}
+		return
+	}
+	if !reflect.DeepEqual(got.Release, before.Release) || !reflect.DeepEqual(*c, old) {
+		t.Errorf("the release is %+v and its container %+v, want the old ones: %+v, %+v", got.Release, *c, before.Release, old)
+	}
+	if made := h.records.Releases(before.ID); len(made) != before.Release.Number {
+		t.Errorf("releases that were given up are left: %+v", made)
 	}
 }
 
@@ -39,7 +48,7 @@ func (h *house) outdated(t *testing.T) (tenants.Site, tenants.Container) {
 	s := h.provisioned(t)
 	h.world.Newest.Change(newImage)
 	h.reconciled(t)
-	return h.site(t, s.ID), *h.world.Container(provision.ContainerName("test", s.ID))
+	return h.site(t, s.ID), *h.world.Container(h.world.Front(s.ID))
 }
 
 func (h *house) reconciled(t *testing.T) {
@@ -58,13 +67,12 @@ func TestAnUpdateGivesASiteItsTemplatesNewestImage(t *testing.T) {
 	if n := h.world.Newest.Builds(); n != 0 {
 		t.Errorf("%d builds for looking", n)
 	}
-	there := h.world.Inventory()
 	h.run(t, nil)
 	op, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID)
 	h.want(t, operations.Done, op, err)
 	h.madeOf(t, s, newImage, old)
-	if after := h.world.Inventory(); !reflect.DeepEqual(after, there) {
-		t.Errorf("there is %v, before there was %v", after, there)
+	if there := h.world.Inventory(); !reflect.DeepEqual(there, h.expect(t, "running", "serving")) {
+		t.Errorf("there is %v", there)
 	}
 	if h.site(t, s.ID).UpdateAvailable {
 		t.Error("an updated site still counts as outdated")
@@ -107,11 +115,11 @@ func TestAnUpdateThatDoesNotGetWellGivesBackRecordAndContainer(t *testing.T) {
 func TestAnUpdateOfASiteThatIsUpToDateTouchesNothing(t *testing.T) {
 	h := newHouse(t)
 	s := h.provisioned(t)
-	old := *h.world.Container(provision.ContainerName("test", s.ID))
+	old := *h.world.Container(h.world.Front(s.ID))
 	h.run(t, nil)
 	op, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID)
 	h.want(t, operations.Done, op, err)
-	h.madeOf(t, s, s.ImageID, old)
+	h.madeOf(t, s, old.ImageID, old)
 	if n := h.world.Newest.Builds(); n != 0 {
 		t.Errorf("%d builds", n)
 	}
@@ -168,7 +176,7 @@ func TestWhatCannotBeLookedUpLeavesWhatIsKnown(t *testing.T) {
 	}
 	h.world.Newest.Fail(nil)
 	h.world.Newest.Change(provisiontest.FirstImage)
-	if _, err := (provisiontest.Templates{Newest: h.world.Newest}).Image(t.Context(), "wordpress", "1", nil); err != nil {
+	if _, err := (provisiontest.Templates{Newest: h.world.Newest}).Images(t.Context(), "wordpress", "1", nil); err != nil {
 		t.Fatal(err)
 	}
 	h.reconciled(t)

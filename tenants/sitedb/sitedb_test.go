@@ -79,7 +79,7 @@ func (b *bench) run(t *testing.T, statements ...string) {
 // site makes a database for a fresh site and removes it with the test.
 func (b *bench) site(t *testing.T) string {
 	t.Helper()
-	name := tenants.DatabaseName(tenants.NewSiteID())
+	name := tenants.DatabaseName(tenants.NewSiteID(), 1)
 	must(t, b.Ensure(b.ctx, name, "01op", password))
 	t.Cleanup(func() {
 		b.run(t, "DROP DATABASE IF EXISTS "+name, "DROP USER IF EXISTS "+name+"@localhost")
@@ -297,7 +297,7 @@ func TestTablesThatHoldEachOtherAndViewsAreDropped(t *testing.T) {
 
 func TestNamesAreNeverPutIntoStatementsUnchecked(t *testing.T) {
 	b := open(t)
-	good := tenants.DatabaseName("s000000000")
+	good := tenants.DatabaseName("s000000000", 1)
 	for _, bad := range []string{"", "mysql", "site_", "site_s00000000", "site_s000000000`; DROP DATABASE mysql; --", "SITE_S000000000", "site_s000000000\n"} {
 		wants(t, fmt.Sprintf("dropping %q", bad), b.Drop(b.ctx, bad), tenants.ErrInvalid)
 		wants(t, fmt.Sprintf("making %q", bad), b.Ensure(b.ctx, bad, "01op", password), tenants.ErrInvalid)
@@ -355,7 +355,7 @@ func TestAServerThatIsDownIsUnavailable(t *testing.T) {
 		Socket: filepath.Join(t.TempDir(), "none.sock"), User: "x", Instance: "x", Log: slog.New(slog.DiscardHandler),
 	})
 	must(t, err)
-	name := tenants.DatabaseName("s000000000")
+	name := tenants.DatabaseName("s000000000", 1)
 	wants(t, "pinging", s.Ping(t.Context()), tenants.ErrUnavailable)
 	wants(t, "making", s.Ensure(t.Context(), name, "01op", password), tenants.ErrUnavailable)
 	wants(t, "dropping", s.Drop(t.Context(), name), tenants.ErrUnavailable)
@@ -367,7 +367,7 @@ func TestAServerThatIsDownIsUnavailable(t *testing.T) {
 
 func TestAnAccountThatIsNotAcceptedOrMayNotIsRefused(t *testing.T) {
 	b := open(t)
-	name := tenants.DatabaseName(tenants.NewSiteID())
+	name := tenants.DatabaseName(tenants.NewSiteID(), 1)
 	poor := "poor_" + b.instance
 	b.run(t, "CREATE USER "+poor+"@localhost IDENTIFIED BY '"+password+"'")
 	t.Cleanup(func() { b.run(t, "DROP USER "+poor+"@localhost") })

@@ -4,10 +4,12 @@ package catalogue
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -19,11 +21,7 @@ import (
 // baseImages are the images that templates build on, by the name a manifest gives them.
 var baseImages = map[string]string{"php": "chatiere/php:trixie"}
 
-const (
-	// freshSite is the room a new site is sure to need before anybody writes on it: files, tables, the first uploads.
-	freshSite = 256 << 20
-	timeZone  = "Europe/Paris"
-)
+const timeZone = "Europe/Paris"
 
 // Settings are what makes sites of this co-op differ from those of another.
 type Settings struct {
@@ -89,13 +87,10 @@ func (c *Catalogue) Latest(name string) (string, error) {
 	return v.Name, err
 }
 
-// Template returns one version of a template.
-func (c *Catalogue) Template(name, version string) (provision.Template, error) {
-	t, err := c.release(name, version)
-	if err != nil {
-		return nil, err
-	}
-	return recipe{template: t, version: version, settings: c.settings}, nil
+// Has reports whether there is such a version.
+func (c *Catalogue) Has(name, version string) bool {
+	_, err := c.release(name, version)
+	return err == nil
 }
 
 // Refuse returns the patterns of paths that a site's template refuses.
@@ -123,86 +118,103 @@ func (c *Catalogue) Allow(s tenants.Site) ([]templates.Name, error) {
 // Everywhere returns the names that every site may reach: the co-op's.
 func (c *Catalogue) Everywhere() []templates.Name { return c.settings.Allow }
 
-// Image returns the content id of the version's image, building it first when it is not there.
-func (c *Catalogue) Image(ctx context.Context, name, version string, progress io.Writer) (string, error) {
+// Images returns the content ids of the version's images by container, building those that are not there.
+func (c *Catalogue) Images(ctx context.Context, name, version string, progress io.Writer) (map[string]string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	image, err := c.image(ctx, name, version)
-	if err != nil {
-		return "", err
-	}
-	id, err := c.engine.ImageID(ctx, image.Tag)
-	if errors.Is(err, tenants.ErrNotFound) {
-		return c.engine.Build(ctx, image.Tag, bytes.NewReader(image.Context), image.Arguments, progress)
-	}
-	return id, err
+	return c.images(ctx, name, version, func(i templates.Image) (string, error) {
+		return c.engine.Build(ctx, i.Tag, bytes.NewReader(i.Context), i.Arguments, progress)
+	})
 }
 
-// Built returns the content id that Image would return at once, "" when it would have to build first. It does not wait
-// for a build.
-func (c *Catalogue) Built(ctx context.Context, name, version string) (string, error) {
-	image, err := c.image(ctx, name, version)
-	if err != nil {
-		return "", err
+// Built returns what Images would return at once, nil when it would have to build first. It does not wait for a build.
+func (c *Catalogue) Built(ctx context.Context, name, version string) (map[string]string, error) {
+	missing := errors.New("not built")
+	images, err := c.images(ctx, name, version, func(templates.Image) (string, error) { return "", missing })
+	if errors.Is(err, missing) {
+		return nil, nil
 	}
-	id, err := c.engine.ImageID(ctx, image.Tag)
-	if errors.Is(err, tenants.ErrNotFound) {
-		return "", nil
-	}
-	return id, err
+	return images, err
 }
 
-// image returns what the version's image is built of now; its tag tells that from everything it was built of before.
-func (c *Catalogue) image(ctx context.Context, name, version string) (templates.Image, error) {
+// images finds what the version's images are built of now; the tag of each tells it from everything it was built of before.
+func (c *Catalogue) images(ctx context.Context, name, version string, build func(templates.Image) (string, error)) (map[string]string, error) {
 	t, err := c.release(name, version)
 	if err != nil {
-		return templates.Image{}, err
+		return nil, err
 	}
 	bases := map[string]string{}
 	for base, ref := range baseImages {
 		if bases[base], err = c.engine.ImageID(ctx, ref); err != nil {
-			return templates.Image{}, fmt.Errorf("finding the base image %s: %w", ref, err)
+			return nil, fmt.Errorf("finding the base image %s: %w", ref, err)
 		}
 	}
 	images, err := templates.Images(t, version, bases)
 	if err != nil {
-		return templates.Image{}, err
+		return nil, err
 	}
-	if len(images) != 1 {
-		return templates.Image{}, fmt.Errorf("template %s has %d images to build, want one: %w", name, len(images), tenants.ErrInvalid)
+	ids := make(map[string]string, len(images))
+	for _, i := range images {
+		id, err := c.engine.ImageID(ctx, i.Tag)
+		if errors.Is(err, tenants.ErrNotFound) {
+			id, err = build(i)
+		}
+		if err != nil {
+			return nil, err
+		}
+		ids[i.Container] = id
 	}
-	return images[0], nil
+	return ids, nil
 }
 
-// recipe is one version of a template, for any site.
-type recipe struct {
-	template templates.Template
-	version  string
-	settings Settings
-}
-
-func (r recipe) resolve(s tenants.Site) (templates.Spec, error) {
-	images := map[string]string{}
-	for _, c := range r.template.Containers {
-		images[c.Name] = s.ImageID
-	}
-	locale := "fr_FR.UTF-8"
-	if r.settings.Language == "en" {
-		locale = "en_GB.UTF-8"
-	}
-	return templates.Resolve(r.template, r.version, templates.Values{
-		SiteID: s.ID, UID: s.UID, Host: s.Host, URL: r.settings.URL(s.Host), Database: s.Database(), Language: locale,
-		TimeZone: timeZone, Paths: templates.PathsUnder(r.settings.Root, s.ID), Images: images, Limits: r.settings.Limits,
-	})
-}
-
-// Container returns how the site's container is made.
-func (r recipe) Container(s tenants.Site) (tenants.ContainerSpec, error) {
-	spec, err := r.resolve(s)
+// Define returns how a release of the site is made by its template as that is now. Of r it reads version, generation and
+// sockets; the engine's names, and labels, are left to the caller. The image under "" serves every container.
+func (c *Catalogue) Define(s tenants.Site, r tenants.Release, images map[string]string) ([]tenants.ReleaseContainer, tenants.Definition, error) {
+	t, err := c.release(s.Template, r.Version)
 	if err != nil {
-		return tenants.ContainerSpec{}, err
+		return nil, tenants.Definition{}, err
 	}
-	c := spec.Front()
+	used := map[string]string{}
+	for _, container := range t.Containers {
+		used[container.Name] = cmp.Or(images[container.Name], images[""])
+	}
+	spec, err := templates.Resolve(t, r.Version, templates.Values{
+		SiteID: s.ID, UID: s.UID, Host: s.Host, URL: c.settings.URL(s.Host), Database: tenants.DatabaseName(s.ID, r.Generation),
+		Language: c.locale(), TimeZone: timeZone, Paths: c.paths(s, r), Images: used, Limits: c.settings.Limits,
+	})
+	if err != nil {
+		return nil, tenants.Definition{}, err
+	}
+	d := tenants.Definition{Ready: tenants.Page(t.Probes.Ready), CronEvery: time.Duration(t.Hooks["cron"].Every)}
+	var containers []tenants.ReleaseContainer
+	for _, container := range spec.Containers {
+		containers = append(containers, tenants.ReleaseContainer{
+			Name: container.Name, ImageID: container.Image, Front: container.Name == spec.Front().Name,
+		})
+		d.Containers = append(d.Containers, containerSpec(container))
+	}
+	for _, h := range spec.Hooks {
+		d.Hooks = append(d.Hooks, tenants.Hook{Name: h.Name, Command: h.Command, Timeout: h.Timeout})
+	}
+	return containers, d, nil
+}
+
+func (c *Catalogue) locale() string {
+	if c.settings.Language == "en" {
+		return "en_GB.UTF-8"
+	}
+	return "fr_FR.UTF-8"
+}
+
+// paths are the places of a release: data and sockets are its own, the others its site's.
+func (c *Catalogue) paths(s tenants.Site, r tenants.Release) templates.Paths {
+	paths := templates.PathsUnder(c.settings.Root, s.ID)
+	paths.Data = filepath.Join(filepath.Dir(paths.Data), tenants.DataDirectory(r.Generation))
+	paths.HTTP = filepath.Join(filepath.Dir(paths.HTTP), r.Sockets, filepath.Base(paths.HTTP))
+	return paths
+}
+
+func containerSpec(c templates.ContainerSpec) tenants.ContainerSpec {
 	out := tenants.ContainerSpec{
 		Image: c.Image, User: c.User, Env: c.Environment, Tmpfs: map[string]string{}, Network: c.Network, Sysctls: c.Sysctls,
 		ReadOnlyRoot: c.ReadOnlyRoot, MemoryBytes: int64(c.Limits.Memory), PidsLimit: int64(c.Limits.Pids),
@@ -214,24 +226,5 @@ func (r recipe) Container(s tenants.Site) (tenants.ContainerSpec, error) {
 	for _, m := range c.Tmpfs {
 		out.Tmpfs[m.Target] = m.Options
 	}
-	return out, nil
+	return out
 }
-
-// Hook returns a hook's command for this site. Its own variables come from the caller.
-func (r recipe) Hook(s tenants.Site, name string) (provision.Hook, bool, error) {
-	spec, err := r.resolve(s)
-	if err != nil {
-		return provision.Hook{}, false, err
-	}
-	h, ok := spec.Hook(name)
-	return provision.Hook{Command: h.Command, Timeout: h.Timeout}, ok, nil
-}
-
-// Ready returns the page by which a probe knows that a site works.
-func (r recipe) Ready() tenants.Page { return tenants.Page(r.template.Probes.Ready) }
-
-// CronEvery returns how often the scheduled tasks want to run.
-func (r recipe) CronEvery() time.Duration { return time.Duration(r.template.Hooks["cron"].Every) }
-
-// DiskNeed returns the room a fresh site is sure to need, in bytes.
-func (r recipe) DiskNeed() int64 { return freshSite }

@@ -15,17 +15,56 @@ import (
 	"chatiere/tenants"
 )
 
+// defined returns how a release of version 6.8 is made of one image.
+func defined(t *testing.T, c *catalogue.Catalogue, s tenants.Site, r tenants.Release) tenants.Definition {
+	t.Helper()
+	r.Version = "6.8"
+	containers, d, err := c.Define(s, r, map[string]string{"app": digest("f00d")})
+	if err != nil || len(containers) != 1 || containers[0] != (tenants.ReleaseContainer{Name: "app", ImageID: digest("f00d"), Front: true}) {
+		t.Fatalf("containers are %+v (%v)", containers, err)
+	}
+	return d
+}
+
 func container(t *testing.T, c *catalogue.Catalogue, s tenants.Site) tenants.ContainerSpec {
 	t.Helper()
-	recipe, err := c.Template(s.Template, s.Version)
-	if err != nil {
-		t.Fatal(err)
+	return defined(t, c, s, tenants.Release{Sockets: "r1"}).Containers[0]
+}
+
+// Two releases of a site run side by side: each has sockets of its own, and a generation of data has its own directory and
+// database.
+func TestAReleaseHasItsOwnSocketsAndAGenerationItsOwnData(t *testing.T) {
+	c := newCatalogue(t, nil, nil)
+	places := func(r tenants.Release) (http, data, database string) {
+		spec := defined(t, c, site(), r).Containers[0]
+		for _, m := range spec.Mounts {
+			switch m.Target {
+			case "/run/chatiere/http":
+				http = m.Source
+			case "/data":
+				data = m.Source
+			}
+		}
+		for _, v := range spec.Env {
+			if name, value, _ := strings.Cut(v, "="); name == "DB_NAME" {
+				database = value
+			}
+		}
+		return http, data, database
 	}
-	spec, err := recipe.Container(s)
-	if err != nil {
-		t.Fatal(err)
+	for _, want := range []struct {
+		release              tenants.Release
+		http, data, database string
+	}{
+		{tenants.Release{}, "/run/app/s7k2m9qx4p/http", "/sites/s7k2m9qx4p/data", "site_s7k2m9qx4p"},
+		{tenants.Release{Sockets: "r2", Generation: 1}, "/run/app/s7k2m9qx4p/r2/http", "/sites/s7k2m9qx4p/data", "site_s7k2m9qx4p"},
+		{tenants.Release{Sockets: "r3", Generation: 2}, "/run/app/s7k2m9qx4p/r3/http", "/sites/s7k2m9qx4p/data-2", "site_s7k2m9qx4p_2"},
+	} {
+		http, data, database := places(want.release)
+		if root := "/var/lib/chatiere"; http != root+want.http || data != root+want.data || database != want.database {
+			t.Errorf("release %+v: sockets %s, data %s, database %s", want.release, http, data, database)
+		}
 	}
-	return spec
 }
 
 func TestASitesContainerIsConfined(t *testing.T) {
@@ -95,40 +134,28 @@ func TestASiteSpeaksTheLanguageOfItsCoop(t *testing.T) {
 }
 
 func TestASiteThatCannotBeIsAnError(t *testing.T) {
-	recipe, err := newCatalogue(t, nil, nil).Template("wordpress", "6.8")
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := site()
 	s.UID = 33
-	if _, err := recipe.Container(s); !errors.Is(err, templates.ErrValues) {
-		t.Errorf("container: %v", err)
-	}
-	if _, _, err := recipe.Hook(s, "install"); !errors.Is(err, templates.ErrValues) {
-		t.Errorf("hook: %v", err)
+	_, _, err := newCatalogue(t, nil, nil).Define(s, tenants.Release{Version: "6.8"}, map[string]string{"": digest("f00d")})
+	if !errors.Is(err, templates.ErrValues) {
+		t.Errorf("answered %v", err)
 	}
 }
 
-func TestARecipeTellsHooksProbeAndRoom(t *testing.T) {
-	recipe, err := newCatalogue(t, nil, nil).Template("wordpress", "6.8")
-	if err != nil {
-		t.Fatal(err)
+func TestADefinitionHoldsHooksAndProbe(t *testing.T) {
+	d := defined(t, newCatalogue(t, nil, nil), site(), tenants.Release{})
+	hook, ok := d.Hook("install")
+	if !ok || len(hook.Command) == 0 || hook.Timeout < time.Second {
+		t.Errorf("install: %+v, %v", hook, ok)
 	}
-	hook, ok, err := recipe.Hook(site(), "install")
-	if err != nil || !ok || len(hook.Command) == 0 || hook.Timeout < time.Second {
-		t.Errorf("install: %+v, %v, %v", hook, ok, err)
+	if _, ok := d.Hook("dance"); ok {
+		t.Error("a hook nobody wrote")
 	}
-	if _, ok, err := recipe.Hook(site(), "dance"); ok || err != nil {
-		t.Errorf("a hook nobody wrote: %v, %v", ok, err)
-	}
-	if page := recipe.Ready(); !strings.HasPrefix(page.Path, "/") || page.Status != 200 || page.Contains == "" {
+	if page := d.Ready; !strings.HasPrefix(page.Path, "/") || page.Status != 200 || page.Contains == "" {
 		t.Errorf("probe %+v", page)
 	}
-	if every := recipe.CronEvery(); every != 5*time.Minute {
-		t.Errorf("tasks every %s", every)
-	}
-	if need := recipe.DiskNeed(); need < 100<<20 {
-		t.Errorf("a fresh site needs %d bytes", need)
+	if d.CronEvery != 5*time.Minute {
+		t.Errorf("tasks every %s", d.CronEvery)
 	}
 }
 
@@ -173,16 +200,19 @@ func TestWhatTheCatalogueLacksIsNotFound(t *testing.T) {
 	for name, ask := range map[string]func() error{
 		"latest":           func() error { _, err := c.Latest("geocities"); return err },
 		"manifest":         func() error { _, err := c.Manifest("geocities"); return err },
-		"template":         func() error { _, err := c.Template("geocities", "1"); return err },
-		"version":          func() error { _, err := c.Template("wordpress", "0.7"); return err },
+		"template":         func() error { _, _, err := c.Define(unknown, tenants.Release{}, nil); return err },
+		"version":          func() error { _, _, err := c.Define(site(), tenants.Release{Version: "0.7"}, nil); return err },
 		"refusals":         func() error { _, err := c.Refuse(unknown); return err },
 		"names":            func() error { _, err := c.Allow(unknown); return err },
-		"image":            func() error { _, err := c.Image(t.Context(), "geocities", "1", io.Discard); return err },
-		"image of version": func() error { _, err := c.Image(t.Context(), "wordpress", "0.7", io.Discard); return err },
+		"image":            func() error { _, err := c.Images(t.Context(), "geocities", "1", io.Discard); return err },
+		"image of version": func() error { _, err := c.Images(t.Context(), "wordpress", "0.7", io.Discard); return err },
 	} {
 		if err := ask(); !errors.Is(err, tenants.ErrNotFound) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if c.Has("wordpress", "0.7") || c.Has("geocities", "1") || !c.Has("wordpress", "6.8") {
+		t.Error("Has is wrong")
 	}
 	if version, err := c.Latest("wordpress"); err != nil || version != "6.8" || !slices.Contains(c.Names(), "wordpress") {
 		t.Errorf("wordpress is in version %q, %v", version, err)

@@ -82,7 +82,7 @@ func newCatalogue(t *testing.T, e tenants.Engine, change func(*catalogue.Setting
 
 func site() tenants.Site {
 	return tenants.Site{
-		ID: "s7k2m9qx4p", Template: "wordpress", Version: "6.8", ImageID: digest("f00d"), Name: "Amap du Puy",
+		ID: "s7k2m9qx4p", Template: "wordpress", Name: "Amap du Puy",
 		Host: "amap.lilas.example", UID: 200001,
 	}
 }

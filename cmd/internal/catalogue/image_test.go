@@ -14,9 +14,9 @@ func TestAnImageIsBuiltWhenItIsMissingAndOnlyThen(t *testing.T) {
 	e := newEngine()
 	c := newCatalogue(t, e, nil)
 	var progress strings.Builder
-	id, err := c.Image(t.Context(), "wordpress", "6.8", &progress)
-	if err != nil || id != digest("f00d") {
-		t.Fatalf("got %q, %v", id, err)
+	ids, err := c.Images(t.Context(), "wordpress", "6.8", &progress)
+	if err != nil || ids["app"] != digest("f00d") {
+		t.Fatalf("got %q, %v", ids, err)
 	}
 	if len(e.builds) != 1 || e.builds[0].context == 0 || !strings.HasPrefix(e.builds[0].tag, "chatiere/wordpress-app:6.8-") {
 		t.Fatalf("got %+v", e.builds)
@@ -27,8 +27,8 @@ func TestAnImageIsBuiltWhenItIsMissingAndOnlyThen(t *testing.T) {
 	if progress.String() != "Step 1/9\n" {
 		t.Errorf("the builder's lines got lost: %q", progress.String())
 	}
-	if id, err = c.Image(t.Context(), "wordpress", "6.8", io.Discard); err != nil || id != digest("f00d") || len(e.builds) != 1 {
-		t.Errorf("the second time: %q, %v, %d builds", id, err, len(e.builds))
+	if ids, err = c.Images(t.Context(), "wordpress", "6.8", io.Discard); err != nil || ids["app"] != digest("f00d") || len(e.builds) != 1 {
+		t.Errorf("the second time: %q, %v, %d builds", ids, err, len(e.builds))
 	}
 }
 
@@ -37,7 +37,7 @@ func TestANewBaseMakesANewImage(t *testing.T) {
 	c := newCatalogue(t, e, nil)
 	for _, base := range []string{"ba5e", "c0de"} {
 		e.images[phpBase] = digest(base)
-		if _, err := c.Image(t.Context(), "wordpress", "6.8", io.Discard); err != nil {
+		if _, err := c.Images(t.Context(), "wordpress", "6.8", io.Discard); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -52,7 +52,7 @@ func TestTwoSitesOfANewVersionBuildItOnce(t *testing.T) {
 	var both sync.WaitGroup
 	for range 2 {
 		both.Go(func() {
-			if _, err := c.Image(t.Context(), "wordpress", "6.8", io.Discard); err != nil {
+			if _, err := c.Images(t.Context(), "wordpress", "6.8", io.Discard); err != nil {
 				t.Error(err)
 			}
 		})
@@ -77,7 +77,7 @@ func TestAnImageThatCannotBeHadIsAnError(t *testing.T) {
 	} {
 		e := newEngine()
 		c.spoil(e)
-		if _, err := newCatalogue(t, e, nil).Image(t.Context(), "wordpress", "6.8", io.Discard); !errors.Is(err, c.want) {
+		if _, err := newCatalogue(t, e, nil).Images(t.Context(), "wordpress", "6.8", io.Discard); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		if len(e.builds) != 0 {
@@ -91,12 +91,12 @@ func TestWhatAnImageWouldBeIsToldWithoutBuilding(t *testing.T) {
 	c := newCatalogue(t, e, nil)
 	told := func(want string) {
 		t.Helper()
-		if id, err := c.Built(t.Context(), "wordpress", "6.8"); id != want || err != nil {
-			t.Errorf("got %q, %v; want %q", id, err, want)
+		if ids, err := c.Built(t.Context(), "wordpress", "6.8"); ids["app"] != want || (ids == nil) != (want == "") || err != nil {
+			t.Errorf("got %q, %v; want %q", ids, err, want)
 		}
 	}
 	told("")
-	if _, err := c.Image(t.Context(), "wordpress", "6.8", io.Discard); err != nil {
+	if _, err := c.Images(t.Context(), "wordpress", "6.8", io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	told(digest("f00d"))

@@ -6,6 +6,9 @@ const maxSocket = 107
 // specimen is a site id as long as any; it stands in for all of them where lengths are checked.
 const specimen = "s000000000"
 
+// specimenRelease is a release's directory that few sites will ever outgrow.
+const specimenRelease = "r9999"
+
 // RunDir holds every socket.
 func (p Paths) RunDir() string { return p.at("run") }
 
@@ -15,11 +18,14 @@ func (p Paths) AppDir() string { return p.at("run", "app") }
 // App holds the sockets of one site.
 func (p Paths) App(id string) string { return p.at("run", "app", id) }
 
-// AppHTTPDir is where a site's web server makes its socket.
-func (p Paths) AppHTTPDir(id string) string { return p.at("run", "app", id, "http") }
+// AppHTTPDir is where the web server of a site's release makes its socket; release is the directory of the release's
+// sockets, "" of those that were recorded from containers of older versions.
+func (p Paths) AppHTTPDir(id, release string) string { return p.at("run", "app", id, release, "http") }
 
-// AppSocket is where a site answers.
-func (p Paths) AppSocket(id string) string { return p.at("run", "app", id, "http", "http.sock") }
+// AppSocket is where a release of a site answers.
+func (p Paths) AppSocket(id, release string) string {
+	return p.at("run", "app", id, release, "http", "http.sock")
+}
 
 // AppGateDir is where the gateway makes a site's ways out.
 func (p Paths) AppGateDir(id string) string { return p.at("run", "app", id, "gate") }
@@ -102,7 +108,7 @@ func (p Paths) WorkerLock() string { return p.at("run", "worker", "worker.lock")
 // sockets lists every socket below the root, with one site standing for all.
 func (p Paths) sockets() []string {
 	return []string{
-		p.AppSocket(specimen), p.EgressSocket(specimen), p.SMTPSocket(specimen),
+		p.AppSocket(specimen, specimenRelease), p.EgressSocket(specimen), p.SMTPSocket(specimen),
 		p.MariaDBSocket(), p.SitesMariaDBSocket(), p.KeycloakSocket(), p.GatewayEdgeSocket(), p.KeycloakEdgeSocket(), p.WorkerEdgeSocket(),
 		p.PanelSocket(), p.PanelEdgeSocket(), p.CLISocket(), p.WorkerSocket(), p.WorkerPanelSocket(),
 	}

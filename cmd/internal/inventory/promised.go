@@ -8,7 +8,6 @@ import (
 
 	"chatiere/panel/api"
 	"chatiere/tenants"
-	"chatiere/tenants/provision"
 )
 
 // siteDatabase is a site's database or the user of it.
@@ -60,17 +59,23 @@ func (m Machine) Against(there []string, sites []api.Site) (leftOver, missing []
 
 // promised lists what a site in its state is made of.
 func (m Machine) promised(s api.Site) ([]string, error) {
-	p, db := m.Config.Paths(), tenants.DatabaseName(s.ID)
+	if s.Release == nil {
+		return nil, fmt.Errorf("site %s has no release", s.ID)
+	}
+	p, db := m.Config.Paths(), tenants.DatabaseName(s.ID, s.Release.Generation)
 	things := []string{"database " + db, "user " + db + "@localhost", "grant " + db + "@localhost " + db}
 	for _, path := range []string{
-		p.Site(s.ID), p.SiteData(s.ID), p.SiteSecrets(s.ID), p.App(s.ID), p.AppHTTPDir(s.ID), p.AppGateDir(s.ID),
+		p.Site(s.ID), p.SiteData(s.ID), p.SiteSecrets(s.ID), p.App(s.ID), p.AppHTTPDir(s.ID, s.Release.Sockets), p.AppGateDir(s.ID),
 	} {
 		things = append(things, "path "+path)
+	}
+	if s.Release.Sockets != "" {
+		things = append(things, "path "+filepath.Join(p.App(s.ID), s.Release.Sockets))
 	}
 	for _, secret := range []string{"admin_password", "db_password", "entry.json", "secret_key"} {
 		things = append(things, "path "+filepath.Join(p.SiteSecrets(s.ID), secret))
 	}
-	container := "container " + provision.ContainerName(m.Config.Instance, s.ID)
+	container := "container " + s.Release.Containers[0]
 	switch s.State {
 	case "ready":
 		return append(things, container+" running", "route "+s.Host+" serving", "path "+p.Egress(s.ID)), nil

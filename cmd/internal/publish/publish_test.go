@@ -29,7 +29,7 @@ func newRoutes(t *testing.T, s *sites) *publish.Routes {
 	return &publish.Routes{
 		Path: filepath.Join(t.TempDir(), "routes.json"), PublicPort: 8443, Language: "fr", Domain: "lilas.coop", Sites: s, Now: time.Now,
 		Platform: []reverseproxy.Route{{Host: "panel.lilas.coop", Site: "panel", State: reverseproxy.StateServing, Upstream: "unix:/run/panel.sock"}},
-		Socket:   func(id string) string { return "/run/app/" + id + "/http.sock" },
+		Socket:   func(id, release string) string { return "/run/app/" + id + release + "/http.sock" },
 		Refuse:   func(tenants.Site) ([]string, error) { return []string{"^/secret"}, nil },
 	}
 }

@@ -28,10 +28,12 @@ type Routes struct {
 	Sites    interface {
 		LiveSites(ctx context.Context) ([]tenants.Site, error)
 	}
-	Socket func(siteID string) string
+	Socket func(siteID, release string) string
 	// Refuse returns the paths a site's template refuses.
 	Refuse func(s tenants.Site) ([]string, error)
 	Now    func() time.Time
+	// Serving asks the proxy which version of the table it serves by.
+	Serving func(ctx context.Context) (version int64, err error)
 
 	mu sync.Mutex
 }
@@ -96,7 +98,7 @@ func (r *Routes) routes(sites []tenants.Site, old reverseproxy.Table) []reversep
 			}
 		}
 		route := reverseproxy.Route{
-			Host: s.Host, Site: s.ID, State: state, Upstream: "unix:" + r.Socket(s.ID), Lang: r.Language, Refuse: refuse,
+			Host: s.Host, Site: s.ID, State: state, Upstream: "unix:" + r.Socket(s.ID, s.Release.Sockets), Lang: r.Language, Refuse: refuse,
 		}
 		if strings.HasSuffix(s.Host, "."+r.Domain) {
 			route.SharedDomain = r.Domain // a domain of the site's own is shared with nobody
@@ -130,4 +132,31 @@ func (r *Routes) Published(_ context.Context, host string) (string, error) {
 		}
 	}
 	return "", err
+}
+
+// awaitPoll is how often the proxy is asked whether it has the table; it looks for a new one at once.
+const awaitPoll = 50 * time.Millisecond
+
+// awaitTime is how long the proxy may take. It looks at the file every other second even where nothing tells it.
+const awaitTime = 15 * time.Second
+
+// Await waits until the proxy serves by the table in force, or a later one.
+func (r *Routes) Await(ctx context.Context) error {
+	t, err := r.inForce()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, awaitTime)
+	defer cancel()
+	for {
+		version, err := r.Serving(ctx)
+		if err == nil && version >= t.Version {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the proxy to serve by table %d (it has %d): %w", t.Version, version, errors.Join(err, ctx.Err()))
+		case <-time.After(awaitPoll):
+		}
+	}
 }

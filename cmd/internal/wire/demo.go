@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"chatiere/cmd/internal/apiclient"
@@ -19,7 +20,6 @@ import (
 	"chatiere/tenants"
 	"chatiere/tenants/docker"
 	"chatiere/tenants/keycloak"
-	"chatiere/tenants/provision"
 )
 
 // Demo fills the instance of a configuration and writes the summary to file. It runs as root on the server itself.
@@ -99,7 +99,15 @@ type applications struct {
 }
 
 func (a applications) ApplicationPassword(ctx context.Context, siteID, user, name string) (string, error) {
-	res, err := a.engine.Exec(ctx, provision.ContainerName(a.instance, siteID), tenants.Exec{
+	found, err := a.engine.List(ctx, map[string]string{tenants.LabelInstance: a.instance, tenants.LabelSite: siteID})
+	if err != nil {
+		return "", err
+	}
+	running := slices.IndexFunc(found, tenants.Glimpse.Running)
+	if running < 0 {
+		return "", fmt.Errorf("no container of site %s runs: %w", siteID, tenants.ErrNotFound)
+	}
+	res, err := a.engine.Exec(ctx, found[running].Name, tenants.Exec{
 		Command: []string{"php", "/opt/chatiere/hooks/application-password.php", user, name}, Timeout: appTimeout,
 	})
 	if err != nil {

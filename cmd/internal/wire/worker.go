@@ -130,14 +130,16 @@ func (w *Worker) openKeycloak(context.Context) (err error) {
 
 func (w *Worker) plan(context.Context) error {
 	c, p := w.config, w.config.Paths()
+	public := probe.Public{Edge: p.WorkerEdgeSocket(), Port: c.PublicPort, Roots: func() *x509.CertPool { return roots(c) },
+		Name: "chatiere-table." + c.Domain}
 	w.plans = &provision.Plans{
 		Instance: c.Instance, Language: c.Language, Records: w.store, Databases: w.databases, Disk: w.disk,
 		Groups: w.groups(), Engine: w.engine, Templates: w.catalogue,
 		Private: w.private(),
-		Public:  probe.Public{Edge: p.WorkerEdgeSocket(), Port: c.PublicPort, Roots: func() *x509.CertPool { return roots(c) }},
+		Public:  public,
 		Routes: &publish.Routes{
 			Path: p.Routes(), PublicPort: c.PublicPort, Language: c.Language, Domain: c.Domain, Platform: platformRoutes(c),
-			Sites: w.store, Socket: p.AppSocket, Refuse: w.catalogue.Refuse, Now: w.now,
+			Sites: w.store, Socket: p.AppSocket, Refuse: w.catalogue.Refuse, Now: w.now, Serving: public.Table,
 		},
 		Egress: w.lists,
 		Now:    w.now, Log: w.log,
@@ -185,7 +187,12 @@ func (w *Worker) freezer(area tenants.Area, code tenants.FindingCode) *freeze.Fr
 			if err := w.guard.Check(ctx); err != nil {
 				return err // records that are not ours stop nobody's site
 			}
-			return w.engine.Stop(ctx, provision.ContainerName(w.config.Instance, s.ID), 0)
+			for _, c := range s.Release.Containers {
+				if err := w.engine.Stop(ctx, c.Container, 0); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}
 }
@@ -211,8 +218,8 @@ func (w *Worker) sight() provision.Sight {
 
 // private asks sites over their own sockets.
 func (w *Worker) private() probe.Private {
-	return probe.Private{Port: w.config.PublicPort, Dial: func(ctx context.Context, id string) (net.Conn, error) {
-		return sockets.Dial(ctx, w.config.Paths().AppSocket(id))
+	return probe.Private{Port: w.config.PublicPort, Dial: func(ctx context.Context, s tenants.Site) (net.Conn, error) {
+		return sockets.Dial(ctx, w.config.Paths().AppSocket(s.ID, s.Release.Sockets))
 	}}
 }
 
@@ -220,20 +227,7 @@ func (w *Worker) newUpkeep() *jobs.Jobs {
 	return &jobs.Jobs{
 		Records: w.recent, Private: w.plans.Private, Files: w.disk, Databases: w.databases, Directory: groups{w.keycloak},
 		Hooks: w.plans, Bin: w.desk, Now: w.now, Log: w.log, Sites: w.private(), Findings: w.findings,
-		Ready: func(s tenants.Site) (tenants.Page, error) {
-			t, err := w.catalogue.Template(s.Template, s.Version)
-			if err != nil {
-				return tenants.Page{}, err
-			}
-			return t.Ready(), nil
-		},
-		CronEvery: func(s tenants.Site) (time.Duration, error) {
-			t, err := w.catalogue.Template(s.Template, s.Version)
-			if err != nil {
-				return 0, err
-			}
-			return t.CronEvery(), nil
-		},
+		Definition: w.plans.Definition,
 	}
 }
 
@@ -314,6 +308,7 @@ func (w *Worker) prepare(ctx context.Context) error {
 	if err := w.databaseSockets(ctx); err != nil {
 		return err
 	}
+	w.recordReleases(ctx)
 	if err := w.introduce(ctx); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 // reconcile renews the lists first, so that one whose grant came without a nudge is not taken for a site to be repaired.
 func (w *Worker) reconcile(ctx context.Context) error {
+	w.recordReleases(ctx)
 	return errors.Join(w.lists.Renew(ctx), w.reconciler.Reconcile(ctx))
 }
 

@@ -116,6 +116,22 @@ func (w *Worker) databaseSockets(ctx context.Context) error {
 	return nil
 }
 
+// recordReleases gives sites that were made before there were releases their first one, before anything compares them with
+// it. A site that cannot be recorded is told by the reconciler and tried again at the next start; its container runs on.
+func (w *Worker) recordReleases(ctx context.Context) {
+	found, err := w.store.Unreleased(ctx)
+	if err != nil {
+		w.log.Error("listing the sites without a release", "error", err)
+	}
+	for _, u := range found {
+		if err := w.plans.Record(ctx, u.Site, u.Version, u.ImageID); err != nil {
+			w.log.Error("recording the first release of a site", "site", u.Site.ID, "error", err)
+			continue
+		}
+		w.log.Info("recorded the first release of a site", "site", u.Site.ID, "version", u.Version)
+	}
+}
+
 // platformFiles puts there what every site's container mounts.
 func (w *Worker) platformFiles() error {
 	paths := templates.PathsUnder(w.config.Root, "")

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"chatiere/tenants"
-	"chatiere/tenants/provision"
 )
 
 // engine is a container engine in memory; what a test does not use is not there.
@@ -50,14 +49,14 @@ func (e engine) Start(ctx context.Context, name string) error {
 	if err != nil || c.Running() {
 		return err
 	}
-	id := c.Labels[tenants.LabelSite]
 	e.w.mu.Lock()
 	if e.w.HalfStarted[name] {
 		e.w.mu.Unlock()
 		return tenants.ErrConflict
 	}
-	_, there := e.w.things["sockets:"+id]
-	e.w.bound[name] = e.w.made[id]
+	sockets := socketsOf(c.Labels[tenants.LabelSite], "r"+c.Labels[tenants.LabelRelease])
+	_, there := e.w.things[sockets]
+	e.w.bound[name] = e.w.made[sockets]
 	e.w.mu.Unlock()
 	if !there {
 		return errors.New("bind source path does not exist")
@@ -108,9 +107,18 @@ func (e engine) Differences(_ context.Context, name string, spec tenants.Contain
 
 // ChangeContainer changes a site's container by hand.
 func (w *World) ChangeContainer(siteID string, what ...string) {
+	name := w.Front(siteID)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.changed[w.containers[provision.ContainerName("test", siteID)]] = what
+	w.changed[w.containers[name]] = what
+}
+
+// ExchangeImage makes a site's container one of another image, as if made again by hand.
+func (w *World) ExchangeImage(siteID, image string) {
+	name := w.Front(siteID)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.containers[name].ImageID = image
 }
 
 // Container returns a container by name, nil when there is none.
@@ -133,11 +141,14 @@ func (e engine) Inspect(_ context.Context, name string) (tenants.Container, erro
 	}
 	return *c, nil
 }
-func (e engine) List(context.Context, map[string]string) ([]tenants.Glimpse, error) {
+func (e engine) List(_ context.Context, labels map[string]string) ([]tenants.Glimpse, error) {
 	e.w.mu.Lock()
 	defer e.w.mu.Unlock()
 	var out []tenants.Glimpse
 	for _, c := range e.w.containers {
+		if site := labels[tenants.LabelSite]; site != "" && c.Labels[tenants.LabelSite] != site {
+			continue
+		}
 		out = append(out, tenants.Glimpse{ID: c.ID, Name: c.Name, ImageID: c.ImageID, Labels: c.Labels, State: c.State, Health: c.Health})
 	}
 	return out, nil
@@ -160,19 +171,39 @@ func (e engine) Exec(_ context.Context, name string, x tenants.Exec) (tenants.Ex
 	return tenants.ExecResult{}, nil
 }
 
+// Specification returns what the container was made of.
+func (e engine) Specification(_ context.Context, name string) (tenants.ContainerSpec, error) {
+	e.w.mu.Lock()
+	defer e.w.mu.Unlock()
+	c := e.w.containers[name]
+	if c == nil {
+		return tenants.ContainerSpec{}, tenants.ErrNotFound
+	}
+	return tenants.ContainerSpec{Name: name, Image: c.ImageID, Labels: maps.Clone(c.Labels), Network: "none"}, nil
+}
+
+// Front returns the name of the front container of the release that the site's record has.
+func (w *World) Front(siteID string) string {
+	s, err := w.Records.Site(context.Background(), siteID)
+	if err != nil {
+		return ""
+	}
+	return s.Release.Front().Container
+}
+
 // StopContainer stops a site's container behind the worker's back.
 func (w *World) StopContainer(siteID string) {
-	_ = engine{w: w}.set(provision.ContainerName("test", siteID), "exited")
+	_ = engine{w: w}.set(w.Front(siteID), "exited")
 }
 
 // StartContainer starts it behind the worker's back.
 func (w *World) StartContainer(siteID string) {
-	_ = engine{w: w}.Start(context.Background(), provision.ContainerName("test", siteID))
+	_ = engine{w: w}.Start(context.Background(), w.Front(siteID))
 }
 
 // RemoveContainer removes it behind the worker's back.
 func (w *World) RemoveContainer(siteID string) {
-	_ = engine{w: w}.Remove(context.Background(), provision.ContainerName("test", siteID))
+	_ = engine{w: w}.Remove(context.Background(), w.Front(siteID))
 }
 
 // StrayContainer puts a container there that no record knows.

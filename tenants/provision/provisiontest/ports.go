@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
 
 	"chatiere/tenants"
-	"chatiere/tenants/provision"
+	"chatiere/tenants/operations"
 )
 
 type databases struct{ *World }
@@ -41,22 +43,40 @@ func (w disk) Ensure(ctx context.Context, s tenants.Site) error {
 func (w disk) EnsureSockets(_ context.Context, s tenants.Site) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, there := w.things["sockets:"+s.ID]; !there {
-		w.things["sockets:"+s.ID] = mark{}
-		w.made[s.ID]++
+	name := Sockets(s)
+	if _, there := w.things[name]; !there {
+		w.things[name] = mark{}
+		w.made[name]++
 	}
 	return nil
 }
-func (w disk) Has(_ context.Context, s tenants.Site) (data, sockets bool, err error) {
-	return w.has("files:" + s.ID), w.has("sockets:" + s.ID), nil
-}
-func (w disk) Ready(_ context.Context, s tenants.Site) (bool, error) {
-	return w.has("files:"+s.ID) && w.has("sockets:"+s.ID), nil
-}
-func (w disk) Remove(_ context.Context, id string) error {
-	w.Drop("files:"+id, "sockets:"+id)
+func (w disk) RetireSockets(_ context.Context, s tenants.Site) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.DeleteFunc(w.things, func(name string, _ mark) bool {
+		return strings.HasPrefix(name, socketsOf(s.ID, "")) && name != Sockets(s)
+	})
 	return nil
 }
+func (w disk) Has(_ context.Context, s tenants.Site) (data, sockets bool, err error) {
+	return w.has("files:" + s.ID), w.has(Sockets(s)), nil
+}
+func (w disk) Ready(_ context.Context, s tenants.Site) (bool, error) {
+	return w.has("files:"+s.ID) && w.has(Sockets(s)), nil
+}
+func (w disk) Remove(_ context.Context, id string) error {
+	w.Drop("files:" + id)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.DeleteFunc(w.things, func(name string, _ mark) bool { return strings.HasPrefix(name, socketsOf(id, "")) })
+	return nil
+}
+
+// Sockets returns the thing that the sockets of a site's release are.
+func Sockets(s tenants.Site) string { return socketsOf(s.ID, s.Release.Sockets) }
+
+func socketsOf(siteID, directory string) string { return "sockets:" + siteID + "/" + directory }
+
 func (w disk) Secret(_ context.Context, id, name string) (string, error) {
 	if !w.has("files:" + id) {
 		return "", tenants.ErrNotFound
@@ -112,6 +132,15 @@ func (w routes) Publish(ctx context.Context) error {
 	}
 	return nil
 }
+func (w routes) Await(ctx context.Context) error {
+	sites, err := w.Records.LiveSites(ctx)
+	for _, s := range sites {
+		if w.DeafTo[s.Release.Front().ImageID] {
+			return operations.Permanent(operations.CauseTemplate, errors.New("the proxy does not take the table"))
+		}
+	}
+	return err
+}
 func (w routes) Published(_ context.Context, host string) (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -132,11 +161,11 @@ type prober struct{ *World }
 func (w prober) Check(_ context.Context, s tenants.Site, _ tenants.Page) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c := w.containers[provision.ContainerName("test", s.ID)]
+	c := w.containers[s.Release.Front().Container]
 	if c == nil || !c.Running() || w.BrokenImages[c.ImageID] {
 		return errors.New("connection refused")
 	}
-	if w.bound[c.Name] != w.made[s.ID] {
+	if w.bound[c.Name] != w.made[Sockets(s)] {
 		return errors.New("its socket lies in a directory that is gone")
 	}
 	if _, there := w.things["files:"+s.ID]; !there {

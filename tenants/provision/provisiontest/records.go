@@ -23,6 +23,8 @@ type Records struct {
 	mu           sync.Mutex
 	associations map[string]tenants.Association
 	sites        map[string]tenants.Site
+	releases     map[string]tenants.Release
+	definitions  map[string]tenants.Definition // by release
 	nextUID      int
 	Trail        []tenants.AuditEntry
 	NoTrail      bool // appending to the trail fails
@@ -34,6 +36,7 @@ var _ provision.Records = (*Records)(nil)
 func NewRecords(now func() time.Time) *Records {
 	return &Records{
 		Store: operationstest.NewStore(now), associations: map[string]tenants.Association{}, sites: map[string]tenants.Site{},
+		releases: map[string]tenants.Release{}, definitions: map[string]tenants.Definition{},
 		nextUID: 200000,
 	}
 }
@@ -179,18 +182,111 @@ func (r *Records) CreateSite(_ context.Context, s *tenants.Site) error {
 func (r *Records) UpdateSite(_ context.Context, s tenants.Site) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s.UpdateAvailable = r.sites[s.ID].UpdateAvailable // as the real one, which leaves what was measured alone
+	had := r.sites[s.ID]
+	s.UpdateAvailable, s.Release = had.UpdateAvailable, had.Release // as the real one, which leaves them alone
 	r.sites[s.ID] = s
 	return nil
 }
 
-// SaveNewestImage implements provision.Records.
-func (r *Records) SaveNewestImage(_ context.Context, siteID, imageID string) error {
+// NextRelease implements provision.Records.
+func (r *Records) NextRelease(_ context.Context, siteID string) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next := 1
+	for _, have := range r.releases {
+		if have.SiteID == siteID {
+			next = max(next, have.Number+1)
+		}
+	}
+	return next, nil
+}
+
+// CreateRelease implements provision.Records.
+func (r *Records) CreateRelease(_ context.Context, release *tenants.Release, d tenants.Definition) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, have := range r.releases {
+		switch {
+		case have.SiteID != release.SiteID:
+		case release.OperationID != "" && have.OperationID == release.OperationID:
+			*release = have
+			return nil
+		case have.Number == release.Number:
+			return tenants.ErrConflict
+		}
+	}
+	r.releases[release.ID], r.definitions[release.ID] = *release, d
+	return nil
+}
+
+// Release implements provision.Records.
+func (r *Records) Release(_ context.Context, id string) (tenants.Release, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	release, ok := r.releases[id]
+	if !ok {
+		return release, tenants.ErrNotFound
+	}
+	return release, nil
+}
+
+// Releases returns the releases of a site, by number.
+func (r *Records) Releases(siteID string) []tenants.Release {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []tenants.Release
+	for _, release := range r.releases {
+		if release.SiteID == siteID {
+			out = append(out, release)
+		}
+	}
+	slices.SortFunc(out, func(a, b tenants.Release) int { return a.Number - b.Number })
+	return out
+}
+
+// Definition implements provision.Records.
+func (r *Records) Definition(_ context.Context, releaseID string) (tenants.Definition, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d, ok := r.definitions[releaseID]
+	if !ok {
+		return d, tenants.ErrNotFound
+	}
+	return d, nil
+}
+
+// SetRelease implements provision.Records.
+func (r *Records) SetRelease(_ context.Context, release tenants.Release) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.sites[release.SiteID]
+	s.Release = release
+	r.sites[s.ID] = s
+	return nil
+}
+
+// DeleteRelease implements provision.Records.
+func (r *Records) DeleteRelease(_ context.Context, siteID, operationID string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, have := range r.releases {
+		if have.SiteID == siteID && have.OperationID == operationID && r.sites[siteID].Release.ID != id {
+			delete(r.releases, id)
+			delete(r.definitions, id)
+		}
+	}
+	return nil
+}
+
+// SaveUpdateAvailable implements provision.Records.
+func (r *Records) SaveUpdateAvailable(_ context.Context, siteID, releaseID string, available bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.sites[siteID]
-	s.UpdateAvailable = s.ImageID != imageID
-	r.sites[siteID] = s
+	if s.Release.ID == releaseID {
+		s.UpdateAvailable = available
+		r.sites[siteID] = s
+	}
 	return nil
 }
 

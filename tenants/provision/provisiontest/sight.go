@@ -54,7 +54,10 @@ type ids struct {
 func (w ids) IDs(context.Context) ([]string, error) {
 	seen := map[string]mark{}
 	for _, kind := range w.kinds {
-		maps.Copy(seen, w.named(kind))
+		for name, m := range w.named(kind) {
+			id, _, _ := strings.Cut(name, "/")
+			seen[id] = m
+		}
 	}
 	return slices.Sorted(maps.Keys(seen)), nil
 }

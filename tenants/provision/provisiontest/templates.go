@@ -1,6 +1,7 @@
 package provisiontest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -9,7 +10,6 @@ import (
 	"time"
 
 	"chatiere/tenants"
-	"chatiere/tenants/provision"
 )
 
 // Templates knows one template, "wordpress" in version "1".
@@ -59,18 +59,13 @@ func (Templates) Latest(name string) (string, error) {
 	return "1", nil
 }
 
-// Template implements provision.Templates.
-func (Templates) Template(name, version string) (provision.Template, error) {
-	if name != "wordpress" || version != "1" {
-		return nil, tenants.ErrNotFound
-	}
-	return template{}, nil
-}
+// Has implements provision.Templates.
+func (Templates) Has(name, version string) bool { return name == "wordpress" && version == "1" }
 
-// Image implements provision.Templates.
-func (t Templates) Image(context.Context, string, string, io.Writer) (string, error) {
+// Images implements provision.Templates.
+func (t Templates) Images(context.Context, string, string, io.Writer) (map[string]string, error) {
 	if t.Newest == nil {
-		return FirstImage, nil
+		return map[string]string{"web": FirstImage}, nil
 	}
 	t.Newest.mu.Lock()
 	defer t.Newest.mu.Unlock()
@@ -78,30 +73,33 @@ func (t Templates) Image(context.Context, string, string, io.Writer) (string, er
 		t.Newest.built = true
 		t.Newest.builds++
 	}
-	return t.Newest.id, t.Newest.err
+	return map[string]string{"web": t.Newest.id}, t.Newest.err
 }
 
 // Built implements provision.Templates.
-func (t Templates) Built(context.Context, string, string) (string, error) {
+func (t Templates) Built(ctx context.Context, name, version string) (map[string]string, error) {
 	if t.Newest == nil {
-		return FirstImage, nil
+		return t.Images(ctx, name, version, nil)
 	}
 	t.Newest.mu.Lock()
 	defer t.Newest.mu.Unlock()
-	if !t.Newest.built {
-		return "", t.Newest.err
+	if !t.Newest.built || t.Newest.err != nil {
+		return nil, t.Newest.err
 	}
-	return t.Newest.id, t.Newest.err
+	return map[string]string{"web": t.Newest.id}, nil
 }
 
-type template struct{}
-
-func (template) Container(s tenants.Site) (tenants.ContainerSpec, error) {
-	return tenants.ContainerSpec{User: fmt.Sprintf("%d:%d", s.UID, s.UID), Network: "none", ReadOnlyRoot: true}, nil
+// Define implements provision.Templates.
+func (t Templates) Define(s tenants.Site, r tenants.Release, images map[string]string) ([]tenants.ReleaseContainer, tenants.Definition, error) {
+	if !t.Has(s.Template, r.Version) {
+		return nil, tenants.Definition{}, tenants.ErrNotFound
+	}
+	d := tenants.Definition{
+		Containers: []tenants.ContainerSpec{{User: fmt.Sprintf("%d:%d", s.UID, s.UID), Network: "none", ReadOnlyRoot: true}},
+		Ready:      tenants.Page{Path: "/", Status: http.StatusOK}, CronEvery: 5 * time.Minute,
+	}
+	for _, name := range []string{"cron", "install", "installed"} {
+		d.Hooks = append(d.Hooks, tenants.Hook{Name: name, Command: []string{name}, Timeout: time.Minute})
+	}
+	return []tenants.ReleaseContainer{{Name: "web", ImageID: cmp.Or(images["web"], images[""]), Front: true}}, d, nil
 }
-func (template) Hook(_ tenants.Site, name string) (provision.Hook, bool, error) {
-	return provision.Hook{Command: []string{name}, Timeout: time.Minute}, true, nil
-}
-func (template) Ready() tenants.Page      { return tenants.Page{Path: "/", Status: http.StatusOK} }
-func (template) DiskNeed() int64          { return 1 << 20 }
-func (template) CronEvery() time.Duration { return 5 * time.Minute }

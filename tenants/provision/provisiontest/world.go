@@ -23,6 +23,8 @@ type World struct {
 	changed    map[*tenants.Container][]string // by hand
 	// BrokenImages never answer, GoneImages are not on the server.
 	BrokenImages, GoneImages map[string]bool
+	// DeafTo are images of releases that the proxy never serves.
+	DeafTo map[string]bool
 	// FailHook makes a hook answer with exit code 1.
 	FailHook map[string]bool
 	// Refuse makes the groups refuse our credentials.
@@ -45,7 +47,7 @@ func NewWorld(r *Records) *World {
 		Newest:  &Newest{id: FirstImage, built: true},
 		Records: r, containers: map[string]*tenants.Container{}, installed: map[string]bool{},
 		things: map[string]mark{}, made: map[string]int{}, bound: map[string]int{}, routes: map[string]string{},
-		HalfStarted: map[string]bool{}, FailHook: map[string]bool{}, changed: map[*tenants.Container][]string{}, BrokenImages: map[string]bool{}, GoneImages: map[string]bool{},
+		HalfStarted: map[string]bool{}, FailHook: map[string]bool{}, changed: map[*tenants.Container][]string{}, BrokenImages: map[string]bool{}, GoneImages: map[string]bool{}, DeafTo: map[string]bool{},
 	}
 }
 

@@ -1,0 +1,71 @@
+package tenants
+
+import "time"
+
+// Release is what of a site is meant to run: made once from a template and the settings in force, never changed, and kept
+// with its history. A container is compared with its release, so that a changed template, setting or program reaches a
+// living site only by a newer release. The bulk of it is its [Definition].
+type Release struct {
+	ID         string // see NewReleaseID; "" of a site that has none yet
+	SiteID     string
+	Number     int // counts the site's releases from 1
+	Template   string
+	Version    string // in the template
+	Generation int    // of the site's data: which directory and database; see [DatabaseName]
+	// Sockets is the directory of its sockets below run/app/<site>; "": that directory itself, of releases recorded from
+	// containers that were made before there were releases.
+	Sockets    string
+	Containers []ReleaseContainer // in the order in which they are started
+	CreatedAt  time.Time
+	// OperationID is what made it; "" when it was recorded from what ran already.
+	OperationID string
+}
+
+// ReleaseContainer is one container of a release.
+type ReleaseContainer struct {
+	Name      string `json:"name"`      // in the template, such as "web"
+	Container string `json:"container"` // in the engine
+	ImageID   string `json:"image"`     // by content ("sha256:…")
+	Front     bool   `json:"front,omitempty"`
+}
+
+// Front returns the container that answers HTTP and runs the hooks; the zero value when there is none.
+func (r Release) Front() ReleaseContainer {
+	for _, c := range r.Containers {
+		if c.Front {
+			return c
+		}
+	}
+	return ReleaseContainer{}
+}
+
+// Definition is everything that a release fixes: how its containers are made and how to live with them.
+type Definition struct {
+	Containers []ContainerSpec `json:"containers"` // in the order of the release's containers
+	Hooks      []Hook          `json:"hooks"`
+	// Ready is the page by which a probe knows that the site works.
+	Ready Page `json:"ready"`
+	// CronEvery is how often the hook "cron" wants to run, in nanoseconds; 0: never.
+	CronEvery time.Duration `json:"cron_every"`
+}
+
+// Hook is a command of a release, for its front container.
+type Hook struct {
+	Name    string        `json:"name"`
+	Command []string      `json:"command"`
+	Env     []string      `json:"env,omitempty"`
+	Timeout time.Duration `json:"timeout"` // nanoseconds
+}
+
+// Hook returns a hook by name.
+func (d Definition) Hook(name string) (Hook, bool) {
+	for _, h := range d.Hooks {
+		if h.Name == name {
+			return h, true
+		}
+	}
+	return Hook{}, false
+}
+
+// NewReleaseID returns a new id of a release.
+func NewReleaseID() string { return "r" + randomSigns(idLength) }

@@ -239,3 +239,17 @@ func sign(err error) string {
 	}
 	return "x"
 }
+
+func TestDatabasesAreNamedAfterSiteAndGeneration(t *testing.T) {
+	for generation, want := range map[int]string{0: "site_s7k2m9qx4p", 1: "site_s7k2m9qx4p", 2: "site_s7k2m9qx4p_2", 12: "site_s7k2m9qx4p_12"} {
+		name := tenants.DatabaseName("s7k2m9qx4p", generation)
+		if name != want || tenants.DatabaseSite(name) != "s7k2m9qx4p" {
+			t.Errorf("generation %d: %s, of site %q", generation, name, tenants.DatabaseSite(name))
+		}
+	}
+	for _, other := range []string{"mysql", "chatiere", "keycloak_site_s7k2m9qx4p"} {
+		if site := tenants.DatabaseSite(other); site != "" {
+			t.Errorf("%s is taken for the database of site %q", other, site)
+		}
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"chatiere/tenants"
@@ -61,7 +60,7 @@ func (g *Guard) noteLook(loads []Load, at time.Time) {
 	g.seen, g.working = at, map[string]bool{}
 	for _, l := range loads {
 		if l.Statements > 0 {
-			g.working[siteOf(l.Database)] = true
+			g.working[tenants.DatabaseSite(l.Database)] = true
 		}
 	}
 	for name, at := range g.killed {
@@ -69,11 +68,9 @@ func (g *Guard) noteLook(loads []Load, at time.Time) {
 			delete(g.killed, name)
 			continue
 		}
-		g.working[siteOf(name)] = true
+		g.working[tenants.DatabaseSite(name)] = true
 	}
 }
-
-func siteOf(database string) string { return strings.TrimPrefix(database, "site_") }
 
 // noteDeaths takes over what the forwarder noted, and locks a site that it convicts.
 func (g *Guard) noteDeaths(ctx context.Context) error {
@@ -169,7 +166,6 @@ func culprit(deaths []Death) string {
 // convict stops, suspends and locks a site. It is tried again until the server, which has just died, has locked it; then
 // the deaths that convicted it are forgotten, so that whoever resumes the site gives it a new start.
 func (g *Guard) convict(ctx context.Context, site string) error {
-	database := "site_" + site
 	sites, err := g.Records.LiveSites(ctx)
 	if err != nil {
 		return fmt.Errorf("listing live sites: %w", err)
@@ -180,6 +176,10 @@ func (g *Guard) convict(ctx context.Context, site string) error {
 		if err := g.Freezer.Freeze(ctx, sites[i], map[string]string{"what": string(ExcessDeaths)}); err != nil {
 			return err
 		}
+	}
+	database := tenants.DatabaseName(site, 1)
+	if i >= 0 {
+		database = sites[i].Database()
 	}
 	switch err := g.Server.Lock(ctx, database); {
 	case errors.Is(err, tenants.ErrUnavailable):

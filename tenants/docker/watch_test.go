@@ -69,6 +69,24 @@ func TestAContainerJustMadeIsAsAskedAndEveryChangeIsSeen(t *testing.T) {
 	wants(t, "comparing one that is not there", err, tenants.ErrNotFound)
 }
 
+func TestAContainerMadeOfAnothersSpecificationIsTheSame(t *testing.T) {
+	ctx, e, instance := engine(t)
+	spec := full(t, instance)
+	must(t, e.Create(ctx, spec))
+	got, err := e.Specification(ctx, spec.Name)
+	must(t, err)
+	if differ, err := e.Differences(ctx, spec.Name, got); err != nil || len(differ) > 0 {
+		t.Errorf("a container differs from its own specification in %v (%v): %+v", differ, err, got)
+	}
+	must(t, e.Remove(ctx, spec.Name))
+	must(t, e.Create(ctx, got))
+	if differ, err := e.Differences(ctx, spec.Name, spec); err != nil || len(differ) > 0 {
+		t.Errorf("one made of it differs in %v (%v)", differ, err)
+	}
+	_, err = e.Specification(ctx, spec.Name+"x")
+	wants(t, "one that is not there", err, tenants.ErrNotFound)
+}
+
 func TestWhatTheEngineFillsInIsNoDriftAndWhatAHandAddsIs(t *testing.T) {
 	ctx, e, instance := engine(t)
 	spec := full(t, instance)

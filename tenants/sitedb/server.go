@@ -51,7 +51,7 @@ var (
 
 // What may stand inside a statement. Everything else goes as a parameter.
 var (
-	siteName     = regexp.MustCompile(`^site_s[0-9a-z]{9}$`)
+	siteName     = regexp.MustCompile(`^site_s[0-9a-z]{9}(_[1-9][0-9]{0,3})?$`)
 	instanceName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 	operationID  = regexp.MustCompile(`^[0-9a-zA-Z_-]{1,64}$`)
 	plainSecret  = regexp.MustCompile(`^[0-9A-Za-z_-]{16,128}$`)

@@ -248,3 +248,38 @@ func TestListsThatAreThereAreRenewedAndNoOthersMade(t *testing.T) {
 		t.Errorf("lists of %v (%v): one was made for a site that had none", ids, err)
 	}
 }
+
+func TestAwaitWaitsUntilTheProxyServesByTheTableInForce(t *testing.T) {
+	s := &sites{}
+	r := newRoutes(t, s)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(r.Publish(t.Context()))
+	s.list = []tenants.Site{{ID: "s1", Host: "a.lilas.coop", State: tenants.StateReady}}
+	must(r.Publish(t.Context()))
+	asked := 0
+	r.Serving = func(context.Context) (int64, error) {
+		asked++
+		switch asked {
+		case 1:
+			return 0, errors.New("connection refused")
+		case 2:
+			return 1, nil
+		}
+		return 2, nil
+	}
+	must(r.Await(t.Context()))
+	if asked != 3 {
+		t.Errorf("asked %d times", asked)
+	}
+	r.Serving = func(context.Context) (int64, error) { return 1, nil }
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := r.Await(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a proxy that keeps the old table: %v", err)
+	}
+}

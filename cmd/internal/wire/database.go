@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"chatiere/tenants"
@@ -49,7 +48,7 @@ func (s ifOurs) Lock(ctx context.Context, name string) error {
 // temporaryTables reports whether the site with this database may make temporary tables: the co-op says so of the site, or
 // its template of all of them.
 func (w *Worker) temporaryTables(database string) bool {
-	id := strings.TrimPrefix(database, "site_")
+	id := tenants.DatabaseSite(database)
 	if slices.Contains(w.config.SitesDatabase.TemporaryTables, id) {
 		return true
 	}

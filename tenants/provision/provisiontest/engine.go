@@ -206,6 +206,9 @@ func (w *World) RemoveContainer(siteID string) {
 	_ = engine{w: w}.Remove(context.Background(), w.Front(siteID))
 }
 
+// RemoveNamed removes a container by its name behind the worker's back.
+func (w *World) RemoveNamed(name string) { _ = engine{w: w}.Remove(context.Background(), name) }
+
 // StrayContainer puts a container there that no record knows.
 func (w *World) StrayContainer(name, siteID string) {
 	w.mu.Lock()

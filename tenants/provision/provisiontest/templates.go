@@ -28,6 +28,14 @@ type Newest struct {
 	built  bool
 	builds int
 	err    error
+	memory int64 // the limit that the template gives
+}
+
+// Limit makes the template give another limit of memory, as settings of the co-op do.
+func (n *Newest) Limit(bytes int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.memory = bytes
 }
 
 // Change makes the template give another image, which somebody has to build first.
@@ -97,6 +105,11 @@ func (t Templates) Define(s tenants.Site, r tenants.Release, images map[string]s
 	d := tenants.Definition{
 		Containers: []tenants.ContainerSpec{{User: fmt.Sprintf("%d:%d", s.UID, s.UID), Network: "none", ReadOnlyRoot: true}},
 		Ready:      tenants.Page{Path: "/", Status: http.StatusOK}, CronEvery: 5 * time.Minute,
+	}
+	if t.Newest != nil {
+		t.Newest.mu.Lock()
+		defer t.Newest.mu.Unlock()
+		d.Containers[0].MemoryBytes = t.Newest.memory
 	}
 	for _, name := range []string{"cron", "install", "installed"} {
 		d.Hooks = append(d.Hooks, tenants.Hook{Name: name, Command: []string{name}, Timeout: time.Minute})

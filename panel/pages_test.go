@@ -277,7 +277,7 @@ func TestAnUpdateIsOfferedToVolunteersAlone(t *testing.T) {
 	contains(t, w.do(volunteer, ask{path: "/sites/" + x.ID}), offer)
 	contains(t, w.do(volunteer, ask{path: "/"}), needs, "mise à jour disponible")
 	contains(t, w.do(volunteer, ask{path: "/sites"}), "mise à jour disponible")
-	contains(t, w.do(volunteer, ask{path: offer}), "Mettre à jour", "reprend sa place")
+	contains(t, w.do(volunteer, ask{path: offer}), "Mettre à jour", "l’ancien reste en place")
 	closed := w.site("lilas", tenants.StateSuspended)
 	w.outdate(closed.ID)
 	lacks(t, w.do(volunteer, ask{path: "/sites/" + closed.ID}), "/update")

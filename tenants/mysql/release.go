@@ -28,10 +28,14 @@ type releaseRecord struct {
 // TableName implements gorm's Tabler.
 func (releaseRecord) TableName() string { return "releases" }
 
+// definitionRecord is a release with its definition. gorm passes over an embedded struct whose name is not exported.
 type definitionRecord struct {
-	releaseRecord `gorm:"embedded"`
-	Definition    string // JSON, see tenants.Definition
+	Release    releaseRecord `gorm:"embedded"`
+	Definition string        // JSON, see tenants.Definition
 }
+
+// TableName implements gorm's Tabler.
+func (definitionRecord) TableName() string { return "releases" }
 
 func (r releaseRecord) release() (tenants.Release, error) {
 	out := tenants.Release{
@@ -105,12 +109,12 @@ func newRelease(r tenants.Release, d tenants.Definition) (definitionRecord, erro
 	if err != nil {
 		return definitionRecord{}, err
 	}
-	out := definitionRecord{Definition: string(definition), releaseRecord: releaseRecord{
+	out := definitionRecord{Definition: string(definition), Release: releaseRecord{
 		ID: r.ID, SiteID: r.SiteID, Number: r.Number, Template: r.Template, Version: r.Version, Generation: max(r.Generation, 1),
 		Sockets: r.Sockets, Containers: string(containers), CreatedAt: r.CreatedAt.UTC(),
 	}}
 	if r.OperationID != "" {
-		out.OperationID = &r.OperationID
+		out.Release.OperationID = &r.OperationID
 	}
 	return out, nil
 }
@@ -199,8 +203,8 @@ func (s *Store) Unreleased(ctx context.Context) ([]Unreleased, error) {
 
 // releasedSite is a site with its release, which it may lack.
 type releasedSite struct {
-	siteRecord `gorm:"embedded"`
-	Release    releaseRecord `gorm:"embedded;embeddedPrefix:release__"`
+	Site    siteRecord    `gorm:"embedded"`
+	Release releaseRecord `gorm:"embedded;embeddedPrefix:release__"`
 }
 
 // withRelease joins sites with their releases, without the definitions.
@@ -215,7 +219,7 @@ func withRelease(db *gorm.DB) *gorm.DB {
 }
 
 func (r releasedSite) site() (tenants.Site, error) {
-	s := r.siteRecord.site()
+	s := r.Site.site()
 	var err error
 	s.Release, err = r.Release.release()
 	return s, err

@@ -7,7 +7,7 @@ const maxSocket = 107
 const specimen = "s000000000"
 
 // specimenRelease is a release's directory that few sites will ever outgrow.
-const specimenRelease = "r9999"
+const specimenRelease = "r999"
 
 // RunDir holds every socket.
 func (p Paths) RunDir() string { return p.at("run") }

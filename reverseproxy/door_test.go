@@ -118,13 +118,13 @@ func TestTheSitesDoorLeadsToTheOwnHostAlone(t *testing.T) {
 // noted returns what was written of sites' attempts, by name.
 func (p *proxy) noted(t *testing.T) map[string]spool.Entry {
 	t.Helper()
-	files, err := spool.Files(filepath.Join(p.dir, "spool"))
+	files, err := spool.Format.Files(filepath.Join(p.dir, "spool"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := map[string]spool.Entry{}
 	for _, f := range files {
-		entries, err := spool.ReadFile(f)
+		entries, err := spool.Format.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
 		}

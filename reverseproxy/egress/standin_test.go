@@ -211,12 +211,12 @@ func (h *house) entry(t *testing.T, name string, fits func(spool.Entry) bool) sp
 	t.Helper()
 	var found spool.Entry
 	h.await(t, "a spool entry of "+name, func() bool {
-		paths, err := spool.Files(h.options.SpoolDir)
+		paths, err := spool.Format.Files(h.options.SpoolDir)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, path := range paths {
-			entries, err := spool.ReadFile(path)
+			entries, err := spool.Format.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}

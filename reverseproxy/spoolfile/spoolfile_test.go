@@ -31,15 +31,16 @@ func TestOnlyRegularFilesOfTheAgreedSizeAreRead(t *testing.T) {
 	must(err)
 	defer func() { _ = l.Close() }()
 
-	if b, err := spoolfile.Read(at("file"), 5); err != nil || string(b) != "12345" {
-		t.Errorf("file: %q, %v", b, err)
+	format := spoolfile.Format[int]{MaxFile: 5, MaxLine: 10, Valid: func(int) bool { return true }}
+	if v, err := format.ReadFile(at("file")); err != nil || len(v) != 1 || v[0] != 12345 {
+		t.Errorf("file: %v, %v", v, err)
 	}
 	for _, name := range []string{"large", "link", "pipe", "directory", "socket"} {
-		if b, err := spoolfile.Read(at(name), 5); !errors.Is(err, spoolfile.ErrNotRegular) {
-			t.Errorf("%s: %q, %v", name, b, err)
+		if v, err := format.ReadFile(at(name)); !errors.Is(err, spoolfile.ErrDamaged) {
+			t.Errorf("%s: %v, %v", name, v, err)
 		}
 	}
-	if _, err := spoolfile.Read(at("nothing"), 5); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := format.ReadFile(at("nothing")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("nothing: %v", err)
 	}
 }

@@ -3,16 +3,23 @@
 //
 // It knows nothing of visitors: no address, name or path ever enters it. Counters live in memory and
 // are flushed every few seconds to a new file, which appears whole or not at all. Start reading at
-// Counter; Ingest is the other end.
+// Counter; Format is the other end.
 package traffic
 
 import (
-	"errors"
 	"time"
+
+	"chatiere/reverseproxy/spoolfile"
 )
 
-// ErrDamaged is a spool file that is not what Counter wrote; Ingest sets it aside.
-var ErrDamaged = errors.New("damaged traffic file")
+// Format is what the spool's files look like. A file's name is unique for ever: an ingester that has stored it once must
+// not count its records again.
+var Format = spoolfile.Format[Record]{
+	Prefix:  prefix,
+	MaxFile: 16 << 20, // fifty times a file of 1,000 sites
+	MaxLine: 1 << 20,
+	Valid:   Record.valid,
+}
 
 // Record is the traffic of one site between two instants. Byte counts are of bodies, and of both directions of a
 // websocket, without headers.
@@ -25,10 +32,6 @@ type Record struct {
 	BytesOut uint64            `json:"bytes_out"`
 	Status   map[string]uint64 `json:"status"`
 	Codes    map[string]uint64 `json:"codes,omitempty"`
-
-	// Batch is the name of the file the record came in, unique for ever: an ingester that has
-	// stored it once must not count the records of that batch again.
-	Batch string `json:"-"`
 }
 
 // Bounds of a record that a Counter may have written.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"chatiere/reverseproxy/spoolfile"
 	"chatiere/reverseproxy/traffic"
 )
 
@@ -67,7 +68,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 func ingest(t *testing.T, dir string) map[string]traffic.Record {
 	t.Helper()
 	sum := make(map[string]traffic.Record)
-	err := traffic.Ingest(context.Background(), dir, func(records []traffic.Record) error {
+	err := traffic.Format.Ingest(context.Background(), dir, quiet(), func(_ string, records []traffic.Record) error {
 		for _, r := range records {
 			total := sum[r.Site]
 			total.Requests += r.Requests
@@ -151,7 +152,7 @@ func TestNothingIsLostWhileNobodyIngests(t *testing.T) {
 	stop() // the last flush writes whatever the number of files
 	records := 0
 	var total uint64
-	err := traffic.Ingest(context.Background(), dir, func(batch []traffic.Record) error {
+	err := traffic.Format.Ingest(context.Background(), dir, quiet(), func(_ string, batch []traffic.Record) error {
 		for _, r := range batch {
 			records++
 			total += r.Requests
@@ -228,64 +229,7 @@ func TestBeyondTheCapTheOldestGoAndItIsSaid(t *testing.T) {
 	}
 }
 
-func write(t *testing.T, dir, name, content string) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
 const line = `{"from":"2026-11-22T05:00:00Z","to":"2026-11-22T05:00:05Z","site":"%s","requests":1,"bytes_in":0,"bytes_out":5,"status":{"2xx":1}}` + "\n"
-
-func TestIngestForgetsAFileOnlyWhenItIsTaken(t *testing.T) {
-	dir := t.TempDir()
-	write(t, dir, "traffic-200-1.jsonl", fmt.Sprintf(line, "b"))
-	write(t, dir, "traffic-100-1.jsonl", fmt.Sprintf(line+line, "a", "c"))
-	write(t, dir, ".traffic-300-1.jsonl.tmp", "half")
-	refusal := errors.New("database is away")
-	var batches []string
-	take := func(err error) func([]traffic.Record) error {
-		return func(records []traffic.Record) error {
-			batches = append(batches, fmt.Sprintf("%s %d %s", records[0].Batch, len(records), records[0].Site))
-			return err
-		}
-	}
-	if err := traffic.Ingest(context.Background(), dir, take(refusal)); !errors.Is(err, refusal) {
-		t.Fatalf("error %v", err)
-	}
-	if err := traffic.Ingest(context.Background(), dir, take(nil)); err != nil {
-		t.Fatal(err)
-	}
-	want := "[traffic-100-1.jsonl 2 a traffic-100-1.jsonl 2 a traffic-200-1.jsonl 1 b]"
-	if got := fmt.Sprint(batches); got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
-	if files(t, dir) != 0 {
-		t.Error("taken files are still there")
-	}
-}
-
-func TestDamagedFileIsSetAsideAndStopsNoOther(t *testing.T) {
-	dir := t.TempDir()
-	for i, content := range []string{"{", `{"site":""}` + "\n", `{"requests":-1}`, strings.Repeat("x", 2<<20), fmt.Sprintf(line, "a") + "\x00\x00"} {
-		write(t, dir, fmt.Sprintf("traffic-%d-1.jsonl", 100+i), content)
-	}
-	write(t, dir, "traffic-200-1.jsonl", fmt.Sprintf(line, "good"))
-	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "traffic-150-1.jsonl")); err != nil {
-		t.Fatal(err)
-	}
-	var sites []string
-	err := traffic.Ingest(context.Background(), dir, func(records []traffic.Record) error {
-		sites = append(sites, records[0].Site)
-		return nil
-	})
-	if !errors.Is(err, traffic.ErrDamaged) || strings.Join(sites, " ") != "good" {
-		t.Errorf("took %v, %v", sites, err)
-	}
-	if bad, _ := filepath.Glob(filepath.Join(dir, "*.bad")); len(bad) != 5 {
-		t.Errorf("set aside: %v", bad)
-	}
-}
 
 // What Parse accepts can be written again and read as the same, and fits where it is stored.
 func FuzzParse(f *testing.F) {
@@ -296,20 +240,20 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"from":"0001-01-01T00:00:01Z","to":"9999-12-31T00:00:00Z","site":"s","requests":18446744073709551615}`))
 	f.Add([]byte(`{"from":"2026-11-22T05:00:00Z","to":"2026-11-22T05:00:00Z","site":"s","bytes_in":-1}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		records, err := traffic.Parse(data, "traffic-1-1.jsonl")
-		if err != nil && !errors.Is(err, traffic.ErrDamaged) {
+		records, err := traffic.Format.Parse(data)
+		if err != nil && !errors.Is(err, spoolfile.ErrDamaged) {
 			t.Errorf("error %v", err)
 		}
 		var again bytes.Buffer
 		for _, r := range records {
-			if r.Site == "" || len(r.Site) > 64 || r.Batch == "" || r.To.Before(r.From) || r.From.Year() < 1999 || r.To.Year() > 2200 || int64(r.Requests) < 0 {
+			if r.Site == "" || len(r.Site) > 64 || r.To.Before(r.From) || r.From.Year() < 1999 || r.To.Year() > 2200 || int64(r.Requests) < 0 {
 				t.Errorf("record %+v", r)
 			}
 			if err := json.NewEncoder(&again).Encode(r); err != nil {
 				t.Fatal(err)
 			}
 		}
-		back, err := traffic.Parse(again.Bytes(), "traffic-1-1.jsonl")
+		back, err := traffic.Format.Parse(again.Bytes())
 		if err != nil || len(back) != len(records) {
 			t.Errorf("%d records read, written and read as %d: %v", len(records), len(back), err)
 		}
@@ -324,31 +268,8 @@ func TestRecordsThatNoProxyCanHaveWrittenAreDamaged(t *testing.T) {
 		"a year too late": `{"from":"2026-11-22T05:00:00Z","to":"9999-11-22T05:00:00Z","site":"s"}`,
 		"long ago":        `{"from":"0001-11-22T05:00:00Z","to":"0001-11-22T05:00:00Z","site":"s"}`,
 	} {
-		if records, err := traffic.Parse([]byte(text), "b"); !errors.Is(err, traffic.ErrDamaged) {
+		if records, err := traffic.Format.Parse([]byte(text)); !errors.Is(err, spoolfile.ErrDamaged) {
 			t.Errorf("%s: %+v, %v", name, records, err)
 		}
-	}
-}
-
-// What nobody can store is set aside like what nobody can read: it must not hold up the files behind it.
-func TestWhatCannotBeStoredIsSetAside(t *testing.T) {
-	dir := t.TempDir()
-	for i, site := range []string{"bad", "good"} {
-		name := filepath.Join(dir, fmt.Sprintf("traffic-%019d-1.jsonl", i))
-		if err := os.WriteFile(name, []byte(fmt.Sprintf(line, site)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var taken []string
-	err := traffic.Ingest(t.Context(), dir, func(r []traffic.Record) error {
-		if r[0].Site == "bad" {
-			return fmt.Errorf("%w: too long for its column", traffic.ErrDamaged)
-		}
-		taken = append(taken, r[0].Site)
-		return nil
-	})
-	left, _ := filepath.Glob(filepath.Join(dir, "*.bad"))
-	if !errors.Is(err, traffic.ErrDamaged) || len(taken) != 1 || len(left) != 1 {
-		t.Errorf("taken %v, set aside %v, %v", taken, left, err)
 	}
 }

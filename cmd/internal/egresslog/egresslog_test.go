@@ -164,6 +164,11 @@ func TestDamagedNotesAreToldAsLongAsTheyLieThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	note(t, taker.Dir, now, spool.Key{Site: site, Name: "a.example", Port: 443, Decision: spool.Allowed})
+	s.down = errors.New("database is down")
+	if err := taker.Ingest(t.Context()); !errors.Is(err, s.down) {
+		t.Errorf("a damaged file hides that the next was not stored: %v", err)
+	}
+	s.down = nil
 	for range 2 {
 		if err := taker.Ingest(t.Context()); err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"chatiere/reverseproxy/egress/spool"
@@ -53,18 +54,14 @@ const reportInterval = time.Minute
 func (t *Ingester) Ingest(ctx context.Context) error {
 	var faults []error
 	for _, dir := range []string{t.Dir, t.ProxyDir} {
-		err := spool.Ingest(ctx, dir, func(batch string, entries []spool.Entry) error {
+		err := spool.Format.Ingest(ctx, dir, t.Log, func(batch string, entries []spool.Entry) error {
 			hosts, err := t.hosts(ctx)
 			if err != nil {
 				return err
 			}
-			_, err = t.Records.AddAttempts(ctx, batch, t.aggregate(entries, hosts))
+			_, err = t.Records.AddAttempts(ctx, strings.TrimSuffix(batch, ".jsonl"), t.aggregate(entries, hosts))
 			return err
 		})
-		if errors.Is(err, spool.ErrLine) {
-			t.Log.WarnContext(ctx, "egress spool file cannot be read", "dir", dir, "error", err)
-			err = nil // reported by a finding, which lasts longer than one round
-		}
 		faults = append(faults, err)
 	}
 	return errors.Join(append(faults, t.reportBadFiles(ctx))...)

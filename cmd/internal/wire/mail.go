@@ -70,7 +70,7 @@ func mailRoots(path string) (*x509.CertPool, error) {
 
 // ingestMail takes what became of the sites' mails into the database.
 func (w *Worker) ingestMail(ctx context.Context) error {
-	return report.Ingest(ctx, relay.ReportDir(w.config.Paths().MailQueue()), func(entries []report.Entry) error {
+	return report.Format.Ingest(ctx, relay.ReportDir(w.config.Paths().MailQueue()), w.log, func(_ string, entries []report.Entry) error {
 		told := make([]tenants.Mail, 0, len(entries))
 		for _, e := range entries {
 			told = append(told, tenants.Mail{

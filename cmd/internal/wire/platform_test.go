@@ -129,7 +129,7 @@ func TestTrafficIsCountedByClassOfStatus(t *testing.T) {
 	at := time.Date(2026, 11, 22, 23, 59, 57, 0, time.UTC)
 	got := wire.TrafficRows([]traffic.Record{
 		{
-			From: at, To: at.Add(3 * time.Second), Site: "s1", Requests: 15, BytesIn: 7, BytesOut: 9, Batch: "traffic-1",
+			From: at, To: at.Add(3 * time.Second), Site: "s1", Requests: 15, BytesIn: 7, BytesOut: 9,
 			Status: map[string]uint64{"1xx": 1, "2xx": 2, "3xx": 3, "4xx": 4, "5xx": 5}, Codes: map[string]uint64{"404": 4},
 		},
 		{From: at, Site: "s2", Requests: 1, Status: map[string]uint64{"2xx": 1}},

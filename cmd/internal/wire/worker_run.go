@@ -11,6 +11,7 @@ import (
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/schedule"
 	"chatiere/reverseproxy/certs"
+	"chatiere/reverseproxy/spoolfile"
 	"chatiere/reverseproxy/traffic"
 	"chatiere/tenants"
 	"chatiere/tenants/jobs"
@@ -155,22 +156,18 @@ const batchMemory = 7 * 24 * time.Hour
 
 // ingest takes the proxy's counts into the database.
 func (w *Worker) ingest(ctx context.Context) error {
-	err := traffic.Ingest(ctx, w.config.Paths().ProxySpool(), func(records []traffic.Record) error {
-		if len(records) == 0 {
-			return nil
-		}
+	return traffic.Format.Ingest(ctx, w.config.Paths().ProxySpool(), w.log, func(batch string, records []traffic.Record) error {
 		for _, r := range records {
 			if r.Status["5xx"] > 0 {
 				w.upkeep.Suspect(r.Site)
 			}
 		}
-		_, err := w.store.AddTraffic(ctx, records[0].Batch, trafficRows(records))
+		_, err := w.store.AddTraffic(ctx, batch, trafficRows(records))
 		if errors.Is(err, tenants.ErrInvalid) {
-			return fmt.Errorf("%w: %w", traffic.ErrDamaged, err) // it would come back for ever, and hold up those behind it
+			return fmt.Errorf("%w: %w", spoolfile.ErrDamaged, err) // it would come back for ever, and hold up those behind it
 		}
 		return err
 	})
-	return err
 }
 
 func trafficRows(records []traffic.Record) []mysql.TrafficRow {

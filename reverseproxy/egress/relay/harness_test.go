@@ -1,7 +1,6 @@
 package relay_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -303,7 +302,7 @@ func (h *house) await(what string, met func() bool) {
 func (h *house) reports() map[string]report.Entry {
 	h.t.Helper()
 	out := map[string]report.Entry{}
-	paths, err := report.Files(relay.ReportDir(h.options.Dir))
+	paths, err := report.Format.Files(relay.ReportDir(h.options.Dir))
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -312,7 +311,7 @@ func (h *house) reports() map[string]report.Entry {
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		entries, err := report.Read(bytes.NewReader(text))
+		entries, err := report.Format.Parse(text)
 		if err != nil {
 			h.t.Fatal(err)
 		}

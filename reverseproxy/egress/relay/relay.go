@@ -83,7 +83,7 @@ func orDefault[T int | int64 | time.Duration](value *T, otherwise T) {
 // QueueDir is where mail waits in dir, in a directory for each site.
 func QueueDir(dir string) string { return filepath.Join(dir, "queue") }
 
-// ReportDir is where [report.Ingest] finds what became of the mails kept in dir.
+// ReportDir is where [report.Format] finds what became of the mails kept in dir.
 func ReportDir(dir string) string { return filepath.Join(dir, "reports") }
 
 // Relay takes and sends mail.

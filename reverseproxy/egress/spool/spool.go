@@ -1,18 +1,17 @@
 // Package spool records the sites' egress attempts: complete files of JSON lines that
 // appear by rename, for the worker to ingest and remove. It is bounded in memory and
-// on disk and never blocks the gateway. Start at [Spool.Add] and [ReadFile].
+// on disk and never blocks the gateway. Start at [Spool.Add]; [Format] is the other end.
 package spool
 
 import (
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 	"unicode"
 
-	"chatiere/reverseproxy/atomicfile"
+	"chatiere/reverseproxy/spoolfile"
 )
 
 // Decision is the outcome of a connection attempt.
@@ -70,24 +69,19 @@ func (e Entry) valid() bool {
 	return min(e.Count, e.Sent, e.Received, e.Bytes) >= 0 && max(e.Count, e.Sent, e.Received, e.Bytes) <= maxCount
 }
 
-// Bounds of what is kept. Old files give way to new ones.
-const (
-	maxKeysPerSite = 300
-	maxFiles       = 4096
-	maxBytes       = 64 << 20
-)
+// maxKeysPerSite bounds what is kept in memory.
+const maxKeysPerSite = 300
 
 // Spool collects entries; [Spool.Flush] writes them.
 type Spool struct {
-	dir string
 	now func() time.Time
-	log *slog.Logger
 
 	mu      sync.Mutex
 	entries map[Key]*Entry
 	perSite map[string]int
-	serial  uint64
-	writing sync.Mutex
+
+	writing sync.Mutex // around file
+	file    *spoolfile.Writer[Entry]
 }
 
 // New makes a spool in dir and removes what a killed predecessor left half
@@ -96,11 +90,7 @@ func New(dir string, now func() time.Time, log *slog.Logger) (*Spool, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
 	}
-	left, _ := filepath.Glob(atomicfile.Unfinished(filepath.Join(dir, prefix+"*"+suffix)))
-	for _, path := range left {
-		_ = os.Remove(path)
-	}
-	s := &Spool{dir: dir, now: now, log: log}
+	s := &Spool{now: now, file: spoolfile.NewWriter(Format, dir, now, log)}
 	s.reset()
 	return s, nil
 }

@@ -10,12 +10,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unicode"
 
 	"chatiere/reverseproxy/egress/spool"
+	"chatiere/reverseproxy/spoolfile"
 )
 
 var start = time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
@@ -38,13 +38,13 @@ func flush(t *testing.T, s *spool.Spool) {
 
 func entries(t *testing.T, dir string) []spool.Entry {
 	t.Helper()
-	paths, err := spool.Files(dir)
+	paths, err := spool.Format.Files(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []spool.Entry
 	for _, path := range paths {
-		read, err := spool.ReadFile(path)
+		read, err := spool.Format.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +83,7 @@ func TestLinesHaveTheDocumentedForm(t *testing.T) {
 	s := open(t, dir)
 	s.Add(spool.Key{Site: "s1", Name: "a.example", Port: 443, Decision: spool.Refused, Reason: "why"}, 1, 0, 0)
 	flush(t, s)
-	paths, _ := spool.Files(dir)
+	paths, _ := spool.Format.Files(dir)
 	text, err := os.ReadFile(paths[0])
 	const want = `{"at":"2026-11-22T05:00:00Z","site":"s1","name":"a.example","port":443,"decision":"refused",` +
 		`"reason":"why","count":1,"sent":0,"received":0,"bytes":0}` + "\n"
@@ -133,73 +133,15 @@ func TestWhatCouldNotBeWrittenIsKept(t *testing.T) {
 	}
 }
 
-func TestOldFilesGiveWayToNewOnes(t *testing.T) {
-	dir := t.TempDir()
-	big := strings.Repeat("x", 1<<20)
-	for i := range 70 {
-		path := filepath.Join(dir, fmt.Sprintf("egress-2000%04d.jsonl", i))
-		if err := os.WriteFile(path, []byte(big), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s := open(t, dir)
-	s.Add(spool.Key{Site: "s1", Name: "a.example", Decision: spool.Allowed}, 1, 0, 0)
-	flush(t, s)
-	paths, err := spool.Files(dir)
-	if err != nil || len(paths) != 64 {
-		t.Fatalf("%d files, %v", len(paths), err)
-	}
-	if oldest := filepath.Base(paths[0]); oldest != "egress-20000007.jsonl" {
-		t.Errorf("oldest is %s", oldest)
-	}
-	if read, err := spool.ReadFile(paths[63]); err != nil || len(read) != 1 {
-		t.Errorf("the new file: %v, %v", read, err)
-	}
-}
-
-func TestHalfWrittenFilesOfAPredecessorGo(t *testing.T) {
-	dir := t.TempDir()
-	left := filepath.Join(dir, ".egress-1.jsonl123")
-	if err := os.WriteFile(left, []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	open(t, dir)
-	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%v", err)
-	}
-}
-
-func TestAFileIsNeverSeenHalf(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir)
-	var wait sync.WaitGroup
-	wait.Go(func() {
-		for i := range 50 {
-			s.Add(spool.Key{Site: "s1", Name: fmt.Sprintf("n%d.example", i), Decision: spool.Allowed}, 1, 0, 0)
-			if err := s.Flush(); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	for len(entries(t, dir)) < 50 {
-		if t.Failed() {
-			break
-		}
-	}
-	wait.Wait()
-}
-
-func TestABadLineIsReportedAfterTheGoodOnes(t *testing.T) {
-	good := `{"at":"2026-11-22T05:00:00Z","site":"s1","name":"a.example","port":443,"decision":"allowed","count":1}`
+func TestEntriesThatNoGatewayCanHaveWrittenAreDamaged(t *testing.T) {
 	for _, bad := range []string{"{", "[]", `{"count":1}`, strings.Repeat("x", 5000), `{"site":"s1","count":-1}`} {
-		got, err := spool.Read(strings.NewReader(good + "\n" + bad + "\n"))
-		if !errors.Is(err, spool.ErrLine) || len(got) != 1 {
+		if got, err := spool.Format.Parse([]byte(bad + "\n")); !errors.Is(err, spoolfile.ErrDamaged) {
 			t.Errorf("%.20s: %v, %v", bad, got, err)
 		}
 	}
 }
 
-// What Read accepts can be written again and read as the same, and fits a page and a column.
+// What Parse accepts can be written again and read as the same, and fits a page and a column.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"at":"2026-11-22T05:00:00Z","site":"s1","port":443,"decision":"allowed","count":1}` + "\n"))
 	f.Add([]byte("{\n"))
@@ -207,8 +149,8 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"site":"s1","name":"a\u001b[2Jb"}`))
 	f.Add([]byte(`{"site":"s1","count":9223372036854775807,"bytes":-1}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		got, err := spool.Read(bytes.NewReader(text))
-		if err != nil && !errors.Is(err, spool.ErrLine) {
+		got, err := spool.Format.Parse(text)
+		if err != nil && !errors.Is(err, spoolfile.ErrDamaged) {
 			t.Errorf("%v", err)
 		}
 		var again bytes.Buffer
@@ -224,7 +166,7 @@ func FuzzRead(f *testing.F) {
 		if again.Len() > 4000*len(got) {
 			return // a line may have grown over its limit by escapes
 		}
-		if back, err := spool.Read(&again); err != nil || !slices.Equal(back, got) {
+		if back, err := spool.Format.Parse(again.Bytes()); err != nil || !slices.Equal(back, got) {
 			t.Errorf("read %v, written and read as %v: %v", got, back, err)
 		}
 	})

@@ -1,17 +1,16 @@
 // Package report passes the state of each mail from the relay to the worker: complete
 // files of JSON lines that appear by rename, to be ingested and removed. A line is a
 // state, not an event, so lines may come twice or out of order; the latest counts.
-// Addresses are masked before they get here. Start at [Writer.Add] and [Ingest].
+// Addresses are masked before they get here. Start at [Writer.Add]; [Format] is the other end.
 package report
 
 import (
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
-	"chatiere/reverseproxy/atomicfile"
+	"chatiere/reverseproxy/spoolfile"
 )
 
 // Entry is the state of one mail for one recipient, or, with the state "refused", of
@@ -33,23 +32,14 @@ type Entry struct {
 // Refused is the state of mails that were not taken.
 const Refused = "refused"
 
-// Bounds of what waits for the worker. Old files give way to new ones: the
-// state of what is still in the queue is told anew at the next start.
-const (
-	maxFiles = 4096
-	maxBytes = 64 << 20
-)
-
-// Writer collects entries; [Writer.Flush] writes them.
+// Writer collects entries; [Writer.Flush] writes them. If nobody ingests them, the
+// oldest files go: the state of what is still in the queue is told anew at the next start.
 type Writer struct {
-	dir string
-	now func() time.Time
-	log *slog.Logger
-
 	mu      sync.Mutex
 	entries map[string]Entry
-	serial  uint64
-	writing sync.Mutex
+
+	writing sync.Mutex // around file
+	file    *spoolfile.Writer[Entry]
 }
 
 // New makes a writer in dir and removes what a killed predecessor left half
@@ -59,11 +49,7 @@ func New(dir string, now func() time.Time, log *slog.Logger) (*Writer, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	left, _ := filepath.Glob(atomicfile.Unfinished(filepath.Join(dir, prefix+"*"+suffix)))
-	for _, path := range left {
-		_ = os.Remove(path)
-	}
-	return &Writer{dir: dir, now: now, log: log, entries: map[string]Entry{}}, nil
+	return &Writer{file: spoolfile.NewWriter(Format, dir, now, log), entries: map[string]Entry{}}, nil
 }
 
 // Add collects an entry.

@@ -1,7 +1,6 @@
 package report_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,10 @@ import (
 	"time"
 
 	"chatiere/reverseproxy/egress/relay/report"
+	"chatiere/reverseproxy/spoolfile"
 )
+
+var quiet = slog.New(slog.DiscardHandler)
 
 var at = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
 
@@ -33,7 +35,7 @@ func entry(id, state string, changed time.Time) report.Entry {
 func ingest(t *testing.T, dir string) []report.Entry {
 	t.Helper()
 	var all []report.Entry
-	err := report.Ingest(t.Context(), dir, func(entries []report.Entry) error { all = append(all, entries...); return nil })
+	err := report.Format.Ingest(t.Context(), dir, quiet, func(_ string, entries []report.Entry) error { all = append(all, entries...); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +53,7 @@ func TestTheLaterStateOfAMailIsTold(t *testing.T) {
 	if got := ingest(t, dir); len(got) != 1 || got[0] != entry("message01.0", "sent", at.Add(time.Second)) {
 		t.Errorf("%+v", got)
 	}
-	if left, _ := report.Files(dir); len(left) != 0 {
+	if left, _ := report.Format.Files(dir); len(left) != 0 {
 		t.Errorf("left: %v", left)
 	}
 }
@@ -65,7 +67,7 @@ func TestLinesHaveTheDocumentedForm(t *testing.T) {
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	paths, _ := report.Files(dir)
+	paths, _ := report.Format.Files(dir)
 	text, err := os.ReadFile(paths[0])
 	const want = `{"id":"message01.0","site":"saaaaaaaa1","to":"a…@b.test","state":"deferred","cause":"refused","code":450,` +
 		`"said":"4.2.0 later","count":2,"accepted":"2026-11-22T08:00:00Z","changed":"2026-11-22T08:00:00Z","next":"2026-11-22T08:01:00Z"}` + "\n"
@@ -84,7 +86,7 @@ func TestEntriesComeAgainUntilTheyAreTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := errors.New("no database")
-	if err := report.Ingest(t.Context(), dir, func([]report.Entry) error { return broken }); !errors.Is(err, broken) {
+	if err := report.Format.Ingest(t.Context(), dir, quiet, func(string, []report.Entry) error { return broken }); !errors.Is(err, broken) {
 		t.Errorf("%v", err)
 	}
 	if got := ingest(t, dir); len(got) != 12_000 {
@@ -96,7 +98,7 @@ func TestEntriesComeAgainUntilTheyAreTaken(t *testing.T) {
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if err := report.Ingest(ended, dir, func([]report.Entry) error { return nil }); !errors.Is(err, context.Canceled) {
+	if err := report.Format.Ingest(ended, dir, quiet, func(string, []report.Entry) error { return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }
@@ -123,61 +125,12 @@ func TestWhatCouldNotBeWrittenIsKept(t *testing.T) {
 	}
 }
 
-func TestDamagedFilesAndLinksAreLeftAside(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{"mail-1.jsonl": "{\n", "mail-2.jsonl": `{"id":"message01.0","site":"x"}` + "\n", ".mail-3.jsonl4": "half", "other": "x"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "mail-4.jsonl")); err != nil {
-		t.Fatal(err)
-	}
-	w := writer(t, dir)
-	if _, err := os.Stat(filepath.Join(dir, ".mail-3.jsonl4")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a half-written file stays: %v", err)
-	}
-	w.Add(entry("message01.0", "sent", at))
-	if err := w.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	taken := 0
-	err := report.Ingest(t.Context(), dir, func(entries []report.Entry) error { taken += len(entries); return nil })
-	if !errors.Is(err, report.ErrDamaged) || taken != 1 {
-		t.Errorf("%d taken, %v", taken, err)
-	}
-	if got := ingest(t, dir); len(got) != 0 {
-		t.Errorf("again: %+v", got)
-	}
-	if aside, _ := filepath.Glob(filepath.Join(dir, "*.bad")); len(aside) != 2 {
-		t.Errorf("set aside: %v", aside)
-	}
-}
-
-func TestOldFilesGiveWayToNewOnes(t *testing.T) {
-	dir := t.TempDir()
-	big := strings.Repeat("x", 1<<20)
-	for i := range 70 {
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("mail-2000%04d.jsonl", i)), []byte(big), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w := writer(t, dir)
-	w.Add(entry("message01.0", "sent", at))
-	if err := w.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	if paths, err := report.Files(dir); err != nil || len(paths) != 64 || filepath.Base(paths[0]) != "mail-20000007.jsonl" {
-		t.Errorf("%d files, %v", len(paths), err)
-	}
-}
-
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"id":"message01.0","site":"saaaaaaaa1","to":"a…@b.test","state":"sent","count":1,"accepted":"2026-11-22T08:00:00Z","changed":"2026-11-22T08:00:00Z"}` + "\n"))
 	f.Add([]byte("{\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		got, err := report.Read(bytes.NewReader(text))
-		if err != nil && (!errors.Is(err, report.ErrDamaged) || got != nil) {
+		got, err := report.Format.Parse(text)
+		if err != nil && (!errors.Is(err, spoolfile.ErrDamaged) || got != nil) {
 			t.Fatalf("%v, %v", got, err)
 		}
 		for _, e := range got {

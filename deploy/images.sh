@@ -53,11 +53,14 @@ forget_older() {
   done
 }
 
+# build_tags are of test instances alone: failpoint lets tests stop operations at their failure points.
+build_tags=
+
 # binaries builds our programs, static and the same from the same source.
 binaries() {
   go_tool
   quietly "building chatiere and siteinit" env CGO_ENABLED=0 \
-    go build -trimpath -buildvcs=false -ldflags '-s -w' -o bin/ ./cmd/chatiere ./cmd/siteinit
+    go build -tags "$build_tags" -trimpath -buildvcs=false -ldflags '-s -w' -o bin/ ./cmd/chatiere ./cmd/siteinit
 }
 
 build_chatiere() { docker build --build-arg "BASE=$base_image" -t "$1" .; }

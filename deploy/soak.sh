@@ -16,6 +16,7 @@ https_port=${SOAK_HTTPS_PORT:-9643} http_port=${SOAK_HTTP_PORT:-9280}
 soak_https_port=$https_port soak_http_port=$http_port
 disk=/var/lib/chatiere-soak.img out=$repo/.artifacts/soak
 compose_files+=(-f "$repo/deploy/compose/soak.yml")
+build_tags=failpoint
 
 bring_up() {
   need_root

@@ -16,6 +16,7 @@ https_port=${TEST_HTTPS_PORT:-9443} http_port=${TEST_HTTP_PORT:-9080}
 test_https_port=$https_port test_http_port=$http_port
 standin_port=${TEST_STANDIN_PORT:-9444}
 test_standin_port=$standin_port
+build_tags=failpoint
 
 golangci_version=v2.5.0 govulncheck_version=v1.1.4 axe_version=4.10.3
 export GOBIN=$repo/.bin PATH=$repo/.bin:$PATH

@@ -168,6 +168,15 @@ func TestFakesStayOutOfTheProgram(t *testing.T) {
 	}
 }
 
+// Failure points are for programs that are built with their tag.
+func TestFailurePointsStayOutOfTheProgram(t *testing.T) {
+	for _, p := range packages(t) { // listed without that tag
+		if slices.Contains(p.Imports, module+"/cmd/internal/failpoint") && !strings.HasPrefix(p.ImportPath, module+"/cmd/soak") {
+			t.Errorf("%s imports failure points", p.ImportPath)
+		}
+	}
+}
+
 func fake(importPath string) bool {
 	return strings.HasPrefix(importPath, module+"/") && strings.HasSuffix(importPath, "test") && strings.Contains(importPath, "/")
 }

@@ -1,5 +1,6 @@
-// Package failpoint stops operations at failure points, so that a test can kill the worker there. It does nothing unless the
-// environment names a directory, which no installation does.
+// Package failpoint stops operations at failure points, so that a test can kill the worker there. It is part of programs that
+// are built with the tag failpoint alone, as deploy/test.sh and deploy/soak.sh do, and does nothing unless the environment
+// names a directory.
 //
 // A test arms a point by making the file <kind>~<step>~<point> in the directory. The first operation that reaches the
 // point renames the file to <kind>~<step>~<point>~<operation>.held and blocks until its context ends: it must be

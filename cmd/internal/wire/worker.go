@@ -15,7 +15,6 @@ import (
 	"chatiere/cmd/internal/catalogue"
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/egresslog"
-	"chatiere/cmd/internal/failpoint"
 	"chatiere/cmd/internal/publish"
 	"chatiere/cmd/internal/records"
 	"chatiere/cmd/internal/schedule"
@@ -150,9 +149,7 @@ func (w *Worker) plan(context.Context) error {
 		owner = "worker"
 	}
 	w.runner = &operations.Runner{Store: w.store, Registry: w.registry, Owner: owner, Log: w.log, Now: w.now}
-	if at, slots := failpoint.FromEnvironment(os.Getenv, w.log); at != nil {
-		w.runner.AtPoint, w.runner.Slots = at, slots
-	}
+	addFailpoints(w.runner, w.log)
 	w.reconciler = &provision.Reconciler{
 		Plans: w.plans, Queue: w.store, Registry: w.registry, Sight: w.sight(), Nudge: w.runner.Nudge, Findings: w.findings,
 		Silent: func(siteID string) time.Time { return w.upkeep.SilentSince(siteID) },

@@ -15,7 +15,7 @@ import (
 
 	"chatiere/cmd/internal/apiclient"
 	"chatiere/panel/api"
-	"chatiere/tenants/trail"
+	"chatiere/tenants/audit"
 )
 
 // errTampered is a trail that is not what it was.
@@ -37,10 +37,10 @@ func (p *program) auditVerify() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := p.answer(report, told(report)); err != nil {
+			if err := p.answer(report, renderReport(report)); err != nil {
 				return err
 			}
-			if !report.Whole() {
+			if !report.Intact() {
 				return errTampered
 			}
 			return nil
@@ -50,7 +50,7 @@ func (p *program) auditVerify() *cobra.Command {
 	return cmd
 }
 
-func (p *program) verify(ctx context.Context, heads string) (report trail.Report, err error) {
+func (p *program) verify(ctx context.Context, heads string) (report audit.Report, err error) {
 	var text []byte
 	switch heads {
 	case "":
@@ -69,8 +69,8 @@ func (p *program) verify(ctx context.Context, heads string) (report trail.Report
 	return worker.VerifyAudit(ctx, text)
 }
 
-// told puts a report into words, the first fault first.
-func told(r trail.Report) string {
+// renderReport renders a report as text, the first fault first.
+func renderReport(r audit.Report) string {
 	var b strings.Builder
 	for _, f := range r.Faults {
 		_, _ = fmt.Fprintf(&b, "%s\n", faultLine(f))
@@ -78,7 +78,7 @@ func told(r trail.Report) string {
 	if r.Cropped {
 		b.WriteString("… and more\n")
 	}
-	if r.Whole() {
+	if r.Intact() {
 		_, _ = fmt.Fprintf(&b, "whole: %d rows, from %s to %s, compared with %d heads\n", r.Rows, when(r.Oldest), when(r.Newest), r.Heads)
 	}
 	if r.Waiting > 0 {
@@ -90,20 +90,20 @@ func told(r trail.Report) string {
 	return b.String()
 }
 
-func faultLine(f trail.Fault) string {
+func faultLine(f audit.Fault) string {
 	at := when(f.At)
 	switch f.Kind {
-	case trail.Changed:
+	case audit.Changed:
 		return fmt.Sprintf("row %d of %s was changed", f.ID, at)
-	case trail.Removed:
+	case audit.Removed:
 		return fmt.Sprintf("row %d was removed (about %s)", f.ID, at)
-	case trail.Cut:
+	case audit.Cut:
 		return fmt.Sprintf("the rows after row %d of %s were removed; a head knows more: %s", f.ID, at, f.Upto)
-	case trail.Rewritten:
+	case audit.Rewritten:
 		return fmt.Sprintf("the chain was made anew: row %d of %s, or one after it up to this head, was changed or removed: %s", f.ID, at, f.Upto)
-	case trail.Inserted:
+	case audit.Inserted:
 		return fmt.Sprintf("row %d, which says %s, was put between older ones", f.ID, at)
-	case trail.Beginning:
+	case audit.Beginning:
 		return fmt.Sprintf("the rows up to row %d of %s were removed, and not because of their age", f.ID, at)
 	}
 	return fmt.Sprintf("%s: row %d of %s", f.Kind, f.ID, at)

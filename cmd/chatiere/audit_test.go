@@ -12,7 +12,7 @@ import (
 
 	"chatiere/cmd/internal/config"
 	"chatiere/panel/api"
-	"chatiere/tenants/trail"
+	"chatiere/tenants/audit"
 )
 
 // workerSays starts a worker's socket beside the panel's and returns the latter; what was posted comes by the channel.
@@ -59,9 +59,9 @@ func TestVerifyAsksTheWorkerAndNotThePanel(t *testing.T) {
 }
 
 func TestVerifyNamesTheFirstRowAndFails(t *testing.T) {
-	for kind, words := range map[trail.Kind]string{
-		trail.Changed: "row 42 of 2026-11-22", trail.Removed: "row 42 was removed", trail.Cut: "after row 42", trail.Rewritten: "made anew: row 42",
-		trail.Inserted: "row 42, which says", trail.Beginning: "up to row 42",
+	for kind, words := range map[audit.Kind]string{
+		audit.Changed: "row 42 of 2026-11-22", audit.Removed: "row 42 was removed", audit.Cut: "after row 42", audit.Rewritten: "made anew: row 42",
+		audit.Inserted: "row 42, which says", audit.Beginning: "up to row 42",
 	} {
 		body := `{"rows":12,"faults":[{"kind":"` + string(kind) + `","seq":40,"id":42,"at":"2026-11-22T12:00:00Z"},{"kind":"changed","seq":50,"id":52,"at":"2026-11-22T12:00:00Z"}]}`
 		panel, _ := workerSays(t, 200, body)

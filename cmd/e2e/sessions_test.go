@@ -21,8 +21,8 @@ import (
 	"chatiere/cmd/internal/demo"
 	"chatiere/cmd/internal/wire"
 	"chatiere/panel/api"
+	"chatiere/tenants/audit"
 	"chatiere/tenants/keycloak"
-	"chatiere/tenants/trail"
 )
 
 // caller is a person's browser without a window: it keeps cookies, follows redirects and fills Keycloak's form in.
@@ -155,24 +155,24 @@ func TestAuditVerifyNamesTheRowThatWasChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verify := func() trail.Report {
+	verify := func() audit.Report {
 		r, err := worker.VerifyAudit(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return r
 	}
-	if r := verify(); !r.Whole() || r.Rows < 2 || r.Heads == 0 {
+	if r := verify(); !r.Intact() || r.Rows < 2 || r.Heads == 0 {
 		t.Fatalf("before anything was done: %+v", r)
 	}
 	id := i.sql(t, "SELECT MIN(id) + 1 FROM audit")
 	i.sql(t, "UPDATE audit SET detail = CONCAT(detail, 'x') WHERE id = "+id)
 	r := verify()
 	i.sql(t, "UPDATE audit SET detail = LEFT(detail, CHAR_LENGTH(detail) - 1) WHERE id = "+id)
-	if r.Whole() || r.Faults[0].Kind != trail.Changed || strconv.FormatInt(r.Faults[0].ID, 10) != id {
+	if r.Intact() || r.Faults[0].Kind != audit.Changed || strconv.FormatInt(r.Faults[0].ID, 10) != id {
 		t.Errorf("row %s changed: %+v", id, r.Faults)
 	}
-	if r := verify(); !r.Whole() {
+	if r := verify(); !r.Intact() {
 		t.Errorf("put right: %+v", r.Faults)
 	}
 }

@@ -22,8 +22,8 @@ import (
 
 const maxForwards = 1024
 
-// forwarding is what the verb was told.
-type forwarding struct {
+// forwardOptions are the arguments of the verb.
+type forwardOptions struct {
 	listen, dial forward.Address
 	command      []string
 	each         int           // connections of one user at a time; 0: no bound
@@ -34,7 +34,7 @@ type forwarding struct {
 	activity *forward.Activity
 }
 
-// forwardVerb carries one address to another, alone or beside a command.
+// forwardVerb forwards connections from one address to another, alone or beside a command.
 func forwardVerb(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f, err := readForwarding(args, stderr)
 	if err != nil {
@@ -46,7 +46,7 @@ func forwardVerb(ctx context.Context, args []string, stdout, stderr io.Writer) i
 
 var errUsage = errors.New(strings.TrimSpace(usage))
 
-func readForwarding(args []string, stderr io.Writer) (f forwarding, err error) {
+func readForwarding(args []string, stderr io.Writer) (f forwardOptions, err error) {
 	flags := flag.NewFlagSet("forward", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.IntVar(&f.each, "each", 0, "connections of one user at a time; the socket is open to all then")
@@ -65,14 +65,14 @@ func readForwarding(args []string, stderr io.Writer) (f forwarding, err error) {
 	return f, err
 }
 
-func (f forwarding) open(ctx context.Context) (net.Listener, error) {
+func (f forwardOptions) open(ctx context.Context) (net.Listener, error) {
 	if f.each > 0 {
 		return forward.ListenMode(ctx, f.listen, 0o666)
 	}
 	return forward.Listen(ctx, f.listen)
 }
 
-func (f forwarding) run(ctx context.Context, stdout, stderr io.Writer) int {
+func (f forwardOptions) run(ctx context.Context, stdout, stderr io.Writer) int {
 	log := newLog(stderr)
 	listener, err := f.open(ctx)
 	if err != nil {
@@ -98,13 +98,13 @@ func (f forwarding) run(ctx context.Context, stdout, stderr io.Writer) int {
 		Grace:     f.grace, Stdout: stdout, Stderr: stderr, Log: log,
 	})
 	if code != 0 && ctx.Err() == nil {
-		f.noteDeath(code, log)
+		f.recordDeath(code, log)
 	}
 	return code
 }
 
-// noteDeath leaves a note of which sites used the command that ended by itself. Without any there is nothing to note.
-func (f forwarding) noteDeath(code int, log *slog.Logger) {
+// recordDeath records which sites used the command when it ended by itself.
+func (f forwardOptions) recordDeath(code int, log *slog.Logger) {
 	now := time.Now().UTC()
 	sites := f.activity.Snapshot(now)
 	if f.deaths == "" || len(sites) == 0 {
@@ -115,8 +115,8 @@ func (f forwarding) noteDeath(code int, log *slog.Logger) {
 	}
 }
 
-// serve carries connections until ctx ends.
-func (f forwarding) serve(ctx context.Context, listener net.Listener, log *slog.Logger) {
+// serve forwards connections until ctx ends.
+func (f forwardOptions) serve(ctx context.Context, listener net.Listener, log *slog.Logger) {
 	report := func(err error) { log.Warn("forwarding", "error", err) }
 	handle := forward.Plain(f.dial, report)
 	if f.each > 0 {

@@ -18,7 +18,7 @@ import (
 )
 
 const usage = `siteinit                                      start what /etc/siteinit.json says
-siteinit run -- command args…                 names and way out for one command
+siteinit run -- command args…                 names and egress for one command
 siteinit forward [-each n [-sites dir [-deaths dir]]] [-grace 10s] <listen> <dial> [-- command args…]
                                               addresses: unix:/path, tcp:host:port
 
@@ -32,7 +32,7 @@ const (
 )
 
 func main() {
-	frugal()
+	tuneGC()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	code := 0
 	if filepath.Base(os.Args[0]) == "sendmail" {
@@ -44,9 +44,8 @@ func main() {
 	os.Exit(code)
 }
 
-// frugal trades processor time, of which there is plenty here, for memory,
-// which is counted once per site.
-func frugal() {
+// tuneGC trades processor time for memory, which is needed once per site.
+func tuneGC() {
 	debug.SetGCPercent(25)
 	debug.SetMemoryLimit(16 << 20)
 	runtime.GOMAXPROCS(min(2, runtime.NumCPU()))

@@ -22,31 +22,31 @@ const (
 	maxMails   = 16
 	httpPort   = 80
 	httpsPort  = 443
-	maxPorts   = 64 // listened on for the way out; as many as one name of a list may have
-	// everywhere is 127.66.0.0/16 and the rest of loopback: there is no other
+	maxPorts   = 64 // listened on for egress; as many as one name of a list may have
+	// listenAddress is 127.66.0.0/16 and the rest of loopback: there is no other
 	// network, and a listener for each name and port would cost more.
-	everywhere = "0.0.0.0"
+	listenAddress = "0.0.0.0"
 )
 
-// network is the site's resolver, way out and mail port.
+// network is the site's resolver, egress and mail port.
 type network struct {
 	settings
-	env  func(string) string
-	log  *slog.Logger
-	book *names.Table
-	stop context.CancelFunc
-	wait sync.WaitGroup
+	env   func(string) string
+	log   *slog.Logger
+	names *names.Table
+	stop  context.CancelFunc
+	wait  sync.WaitGroup
 
 	mu   sync.Mutex
-	open map[int]bool // ports of the way out that were listened on, or tried
+	open map[int]bool // egress ports that were listened on, or tried
 }
 
-// openNetwork opens what it can. What it cannot is said and left out: a site
-// without a way out still shows its pages.
+// openNetwork opens what it can and logs what it cannot: a site without egress
+// still serves its pages.
 func openNetwork(ctx context.Context, s settings, env func(string) string, log *slog.Logger) *network {
 	n := &network{
 		settings: s, env: env, log: log,
-		book: names.NewTable(names.DefaultSize, names.DefaultHold, time.Now), open: map[int]bool{},
+		names: names.NewTable(names.DefaultSize, names.DefaultHold, time.Now), open: map[int]bool{},
 	}
 	ctx, n.stop = context.WithCancel(ctx)
 	n.openResolver(ctx)
@@ -64,13 +64,13 @@ func (n *network) openResolver(ctx context.Context) {
 	var listen net.ListenConfig
 	packets, err := listen.ListenPacket(ctx, "udp", n.dns)
 	if err != nil {
-		n.sayClosed("udp "+n.dns, err)
+		n.logClosed("udp "+n.dns, err)
 	}
 	streams, err := listen.Listen(ctx, "tcp", n.dns)
 	if err != nil {
-		n.sayClosed("tcp "+n.dns, err)
+		n.logClosed("tcp "+n.dns, err)
 	}
-	book := listed{n.book, n.env("EGRESS_SOCKET"), n.reporter(), func(ports []int) { n.listen(ctx, ports) }}
+	book := gatewayResolver{n.names, n.env("EGRESS_SOCKET"), n.reporter(), func(ports []int) { n.listen(ctx, ports) }}
 	n.wait.Go(func() { resolver.Serve(ctx, packets, streams, book, n.log) })
 }
 
@@ -80,9 +80,9 @@ func (n *network) openEgress(ctx context.Context) {
 	}
 }
 
-// listen takes connections to ports that are not listened on yet. A site's list
-// grows while it runs; a port that left the list stays open, and the gateway
-// refuses what comes by it.
+// listen listens on ports that are not open yet. A site's list may grow while it
+// runs; a port that was removed from the list stays open, and the gateway refuses
+// its connections.
 func (n *network) listen(ctx context.Context, ports []int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -91,8 +91,8 @@ func (n *network) listen(ctx context.Context, ports []int) {
 			continue
 		}
 		n.open[port] = true
-		handle := forward.Egress(n.env("EGRESS_SOCKET"), ownLoopbackName(n.env("SITE_HOST")), n.book, n.reporter())
-		n.forward(ctx, "tcp4", net.JoinHostPort(everywhere, strconv.Itoa(port)), maxTunnels, handle)
+		handle := forward.Egress(n.env("EGRESS_SOCKET"), ownLoopbackName(n.env("SITE_HOST")), n.names, n.reporter())
+		n.forward(ctx, "tcp4", net.JoinHostPort(listenAddress, strconv.Itoa(port)), maxTunnels, handle)
 	}
 }
 
@@ -108,13 +108,13 @@ func (n *network) forward(ctx context.Context, kind, address string, limit int, 
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, kind, address)
 	if err != nil {
-		n.sayClosed(address, err)
+		n.logClosed(address, err)
 		return
 	}
 	n.wait.Go(func() { forward.Serve(ctx, listener, limit, handle, n.log) })
 }
 
-func (n *network) sayClosed(address string, err error) {
+func (n *network) logClosed(address string, err error) {
 	hint := ""
 	if errors.Is(err, os.ErrPermission) {
 		hint = "the container needs the sysctl net.ipv4.ip_unprivileged_port_start=0"
@@ -122,8 +122,8 @@ func (n *network) sayClosed(address string, err error) {
 	n.log.Error("listening", "address", address, "error", err, "hint", hint)
 }
 
-// reporter says once in ten seconds why connections fail while the gateway is
-// away. What the gateway refuses, it logs itself, with the site's name.
+// reporter logs once in ten seconds why connections fail while the gateway is
+// away. The gateway logs refusals itself, with the site's name.
 func (n *network) reporter() func(error) {
 	var mu sync.Mutex
 	var last time.Time

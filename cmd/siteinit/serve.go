@@ -66,7 +66,7 @@ func serve(ctx context.Context, args []string, env func(string) string, stdout, 
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	defer stop()
-	if err := openAccess(serving, c.AccessSocket, log, &wait); err != nil {
+	if err := openHtaccess(serving, c.AccessSocket, log, &wait); err != nil {
 		log.Error("listening", "address", c.AccessSocket, "error", err)
 		return exitFailed // no file could be served
 	}
@@ -76,7 +76,7 @@ func serve(ctx context.Context, args []string, env func(string) string, stdout, 
 }
 
 // runOne gives one command, such as an install hook in a container of its own,
-// the names and the way out that the site has, and ends with its code.
+// the names and the egress of the site, and returns its exit code.
 func runOne(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) int {
 	s, command, err := parse(args, stderr)
 	if err != nil || len(command) == 0 {

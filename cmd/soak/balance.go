@@ -12,25 +12,25 @@ import (
 )
 
 // health looks after each round that nobody waits for a person.
-func (r *rig) health(ctx context.Context, round string) {
+func (r *harness) health(ctx context.Context, round string) {
 	stuck, err := r.ids(ctx, "SELECT CONCAT(id, ' ', kind, ' ', problem, ' ', detail) FROM operations WHERE state = 'stuck'")
 	if err != nil {
-		r.fell("looking for operations that need a person: %v", err)
+		r.fail("looking for operations that need a person: %v", err)
 	}
 	for _, s := range stuck {
-		r.fell("after the %s, operation %s needs a person", round, s)
+		r.fail("after the %s, operation %s needs a person", round, s)
 	}
 }
 
-// balance compares what is there with what was there before the first life.
-func (r *rig) balance(ctx context.Context, before []string) {
+// compareInventory compares what is there with what was there before the first life.
+func (r *harness) compareInventory(ctx context.Context, before []string) {
 	if err := until(ctx, 2*time.Minute, time.Second, "the end of all operations", func() (bool, string) {
 		live, err := r.ids(ctx, "SELECT CONCAT(id, ' ', kind, ' ', state, ' ', problem, ' ', detail) FROM operations WHERE live_subject IS NOT NULL")
 		return err == nil && len(live) == 0, fmt.Sprintf("%v %v", live, err)
 	}); err != nil {
-		r.fell("%v", err)
+		r.fail("%v", err)
 	}
-	r.dissolve(ctx)
+	r.removeGroups(ctx)
 	var more, less []string
 	err := until(ctx, 90*time.Second, 2*time.Second, "the machine as it was", func() (bool, string) {
 		after, err := r.machine.List(ctx)
@@ -41,33 +41,33 @@ func (r *rig) balance(ctx context.Context, before []string) {
 		return len(more)+len(less) == 0, fmt.Sprintf("more: %v, less: %v", more, less)
 	})
 	if err != nil {
-		r.fell("%v", err)
+		r.fail("%v", err)
 	}
 	r.orphans, r.lost, r.balanced = len(more), len(less), true
-	r.endings(ctx)
+	r.readEndings(ctx)
 }
 
-// dissolve takes the associations' groups away again.
-func (r *rig) dissolve(ctx context.Context) {
+// removeGroups takes the associations' groups away again.
+func (r *harness) removeGroups(ctx context.Context) {
 	client, err := wire.Keycloak(r.config)
 	if err != nil {
-		r.fell("%v", err)
+		r.fail("%v", err)
 		return
 	}
 	for n := range r.keycloak {
 		for _, m := range []int{n, n + 100} {
 			if err := client.DeleteGroup(ctx, "/assos/"+r.association(m).Slug); err != nil {
-				r.fell("removing groups: %v", err)
+				r.fail("removing groups: %v", err)
 			}
 		}
 	}
 }
 
-// endings reads when each operation that was hit came to its end, by the database's clock, which is this machine's.
-func (r *rig) endings(ctx context.Context) {
+// readEndings reads when each operation that was hit came to its end, by the database's clock, which is this machine's.
+func (r *harness) readEndings(ctx context.Context) {
 	rows, err := r.db.QueryContext(ctx, "SELECT id, ended_at FROM operations WHERE ended_at IS NOT NULL")
 	if err != nil {
-		r.fell("reading the operations' ends: %v", err)
+		r.fail("reading the operations' ends: %v", err)
 		return
 	}
 	defer func() { _ = rows.Close() }()
@@ -76,19 +76,19 @@ func (r *rig) endings(ctx context.Context) {
 		var id string
 		var at time.Time
 		if err := rows.Scan(&id, &at); err != nil {
-			r.fell("reading the operations' ends: %v", err)
+			r.fail("reading the operations' ends: %v", err)
 			return
 		}
 		r.ended[id] = at
 	}
 	if err := rows.Err(); err != nil {
-		r.fell("reading the operations' ends: %v", err)
+		r.fail("reading the operations' ends: %v", err)
 	}
 }
 
-// converged returns, for each kind of failure, how long the operations took to their end that it was the last to hit,
+// recoveryTimes returns, for each kind of failure, how long the operations took to their end that it was the last to hit,
 // counted from the moment at which the thing was there again.
-func (r *rig) converged() map[string][]time.Duration {
+func (r *harness) recoveryTimes() map[string][]time.Duration {
 	last := map[string]inject{}
 	for _, i := range r.injects {
 		for _, op := range i.ops {
@@ -107,7 +107,7 @@ func (r *rig) converged() map[string][]time.Duration {
 	return out
 }
 
-func (r *rig) ids(ctx context.Context, query string, args ...any) ([]string, error) {
+func (r *harness) ids(ctx context.Context, query string, args ...any) ([]string, error) {
 	rows, err := r.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err

@@ -10,37 +10,37 @@ import (
 )
 
 // clockRounds moves the clocks of worker and panel against each other and against the databases'.
-func (r *rig) clockRounds(ctx context.Context) error {
+func (r *harness) clockRounds(ctx context.Context) error {
 	if !r.clocks {
 		return nil
 	}
 	for _, move := range []struct{ worker, panel string }{{"1h", "-1h"}, {"-1h", "1h"}, {"", ""}} {
-		r.trace.next(10*time.Second, func(p place) bool { return p.phase == doing })
+		r.trace.next(10*time.Second, func(p position) bool { return p.phase == doing })
 		from := time.Now()
 		ops, err := r.inFlight(ctx)
 		if err != nil {
 			return err
 		}
-		if _, err := r.help(ctx, "clocks", move.worker, move.panel); err != nil {
+		if _, err := r.runHelper(ctx, "clocks", move.worker, move.panel); err != nil {
 			return err
 		}
 		for _, role := range []string{"worker", "panel"} {
-			if err := r.awaitWell(ctx, role, time.Minute); err != nil {
+			if err := r.awaitHealthy(ctx, role, time.Minute); err != nil {
 				return err
 			}
 		}
 		r.injected("clocks moved", from, ops)
-		r.say("clocks: worker %q, panel %q", move.worker, move.panel)
-		if err := r.goesOn(ctx, 3); err != nil {
-			r.fell("with the worker's clock moved by %q and the panel's by %q: %v", move.worker, move.panel, err)
+		r.logf("clocks: worker %q, panel %q", move.worker, move.panel)
+		if err := r.wantProgress(ctx, 3); err != nil {
+			r.fail("with the worker's clock moved by %q and the panel's by %q: %v", move.worker, move.panel, err)
 		}
 		r.wantCheck(ctx, "clock", move.worker != "", "1h0m")
 	}
 	return ctx.Err()
 }
 
-// goesOn wants operations to end well from now on.
-func (r *rig) goesOn(ctx context.Context, n int) error {
+// wantProgress wants operations to end well from now on.
+func (r *harness) wantProgress(ctx context.Context, n int) error {
 	var since time.Time
 	if err := r.db.QueryRowContext(ctx, "SELECT UTC_TIMESTAMP(6)").Scan(&since); err != nil {
 		return err
@@ -52,23 +52,23 @@ func (r *rig) goesOn(ctx context.Context, n int) error {
 }
 
 // wantCheck wants the doctor to say something red about a thing, or nothing red.
-func (r *rig) wantCheck(ctx context.Context, name string, red bool, word string) {
+func (r *harness) wantCheck(ctx context.Context, name string, red bool, word string) {
 	var d api.Diagnosis
 	bounded, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	if err := r.panel.Get(bounded, api.PathDoctor, &d); err != nil {
-		r.fell("asking the doctor: %v", err)
+		r.fail("asking the doctor: %v", err)
 		return
 	}
 	for _, c := range d.Checks {
 		if c.Name == name {
 			if is := c.State == api.CheckRed; is != red || red && !strings.Contains(c.Found, word) {
-				r.fell("the doctor says of %s: %s, %s", name, c.State, c.Found)
+				r.fail("the doctor says of %s: %s, %s", name, c.State, c.Found)
 			} else if red {
 				r.note("The doctor said of %s: %s", name, c.Found)
 			}
 			return
 		}
 	}
-	r.fell("the doctor says nothing of %s", name)
+	r.fail("the doctor says nothing of %s", name)
 }

@@ -16,21 +16,21 @@ import (
 
 // fullRounds fills the data root's file system to the last byte in the middle of operations, wants one of them to say how
 // much is missing, makes room again and wants all of them to go on by themselves.
-func (r *rig) fullRounds(ctx context.Context) error {
+func (r *harness) fullRounds(ctx context.Context) error {
 	hit := map[string]bool{}
 	for n := range r.full {
-		rest(ctx, r.span(time.Second))
-		at, ok := r.trace.next(20*time.Second, func(p place) bool {
+		sleep(ctx, r.randDuration(time.Second))
+		at, ok := r.trace.next(20*time.Second, func(p position) bool {
 			return p.phase == doing && p.kind != "site.purge" && (!hit[p.kind+"/"+p.step] || n > 6)
 		})
 		if !ok {
-			at, _ = r.trace.next(20*time.Second, func(p place) bool { return p.phase == doing })
+			at, _ = r.trace.next(20*time.Second, func(p position) bool { return p.phase == doing })
 		}
 		hit[at.kind+"/"+at.step] = true
 		if err := r.fillOnce(ctx, at); err != nil {
 			return err
 		}
-		rest(ctx, 3*time.Second)
+		sleep(ctx, 3*time.Second)
 	}
 	return ctx.Err()
 }
@@ -38,7 +38,7 @@ func (r *rig) fullRounds(ctx context.Context) error {
 // mostFull is how long an operation may take to say that the disk is full.
 const mostFull = time.Minute
 
-func (r *rig) fillOnce(ctx context.Context, at place) error {
+func (r *harness) fillOnce(ctx context.Context, at position) error {
 	ballast := filepath.Join(r.config.Root, "ballast")
 	from, end := time.Now(), r.journal.begin(fullDisk)
 	defer end()
@@ -62,9 +62,9 @@ func (r *rig) fillOnce(ctx context.Context, at place) error {
 		return false, fmt.Sprintf("%d operations, none of them", len(l.Items))
 	})
 	if err != nil {
-		r.fell("full disk in the middle of %s/%s: %v", at.kind, at.step, err)
+		r.fail("full disk in the middle of %s/%s: %v", at.kind, at.step, err)
 	}
-	rest(ctx, 2*time.Second+r.span(4*time.Second))
+	sleep(ctx, 2*time.Second+r.randDuration(4*time.Second))
 	ops, err := r.live(ctx)
 	if err != nil {
 		return errors.Join(err, os.Remove(ballast))
@@ -73,7 +73,7 @@ func (r *rig) fillOnce(ctx context.Context, at place) error {
 		return err
 	}
 	r.injected("full disk", from, ops)
-	r.say("full for %s, in the middle of %s/%s; %s said: %.90s", time.Since(from).Round(time.Millisecond), at.kind, at.step, told.Kind, told.Detail)
+	r.logf("full for %s, in the middle of %s/%s; %s said: %.90s", time.Since(from).Round(time.Millisecond), at.kind, at.step, told.Kind, told.Detail)
 	return nil
 }
 
@@ -99,6 +99,6 @@ func fill(path string) error {
 }
 
 // live returns the operations that have not ended.
-func (r *rig) live(ctx context.Context) ([]string, error) {
+func (r *harness) live(ctx context.Context) ([]string, error) {
 	return r.ids(ctx, "SELECT id FROM operations WHERE live_subject IS NOT NULL")
 }

@@ -21,7 +21,7 @@ var greed = []struct{ kind, script string }{
 }
 
 // greedyRounds lets one site after the other fill the disk, and wants it frozen before the reserve is touched.
-func (r *rig) greedyRounds(ctx context.Context) error {
+func (r *harness) greedyRounds(ctx context.Context) error {
 	if !r.options.greedy {
 		return nil
 	}
@@ -36,9 +36,9 @@ func (r *rig) greedyRounds(ctx context.Context) error {
 // mostGreedy is how long a site may take to fill what is free; it is frozen long before that.
 const mostGreedy = 5 * time.Minute
 
-func (r *rig) greedyOnce(ctx context.Context, kind, script string) error {
+func (r *harness) greedyOnce(ctx context.Context, kind, script string) error {
 	random := rand.New(rand.NewPCG(r.seed, 99))
-	site, err := r.prey(ctx, random)
+	site, err := r.createVictim(ctx, random)
 	if err != nil {
 		return err
 	}
@@ -69,30 +69,30 @@ func (r *rig) greedyOnce(ctx context.Context, kind, script string) error {
 		return err == nil && s.State == string(tenants.StateSuspended), fmt.Sprint(s.State, err)
 	})
 	if err != nil {
-		r.fell("%s: %v", kind, err)
+		r.fail("%s: %v", kind, err)
 	}
 	free, all := int64(least.Bavail)*least.Bsize, int64(least.Blocks)*least.Bsize
 	if kept := diskguard.ReserveBytes(int64(r.config.Disk.ReserveMiB)<<20, all); free < kept {
-		r.fell("%s: %d MiB were left, of a reserve of %d", kind, free>>20, kept>>20)
+		r.fail("%s: %d MiB were left, of a reserve of %d", kind, free>>20, kept>>20)
 	}
 	if least.Ffree == 0 {
-		r.fell("%s: no file could be made any more", kind)
+		r.fail("%s: no file could be made any more", kind)
 	}
-	if err := r.toldOfFreeze(ctx, site); err != nil {
-		r.fell("%s: %v", kind, err)
+	if err := r.awaitFreezeFinding(ctx, site); err != nil {
+		r.fail("%s: %v", kind, err)
 	}
 	r.injected(kind, from, nil)
 	r.note("%s was frozen after %s; %d MiB and %d files were left.", kind, round(time.Since(from)), free>>20, least.Ffree)
 	for _, act := range []string{"delete", "purge"} {
-		r.lives.lead(ctx, random, "site."+act, api.Item(api.PathSites, site, act), nil)
+		r.lives.runOperation(ctx, random, "site."+act, api.Item(api.PathSites, site, act), nil)
 	}
 	return ctx.Err()
 }
 
-// prey makes a site. Some of them are cancelled on their way, as all lives are.
-func (r *rig) prey(ctx context.Context, random *rand.Rand) (string, error) {
+// createVictim makes a site. Some of them are cancelled on their way, as all lives are.
+func (r *harness) createVictim(ctx context.Context, random *rand.Rand) (string, error) {
 	for range 10 {
-		id, _ := r.lives.born(ctx, random)
+		id, _ := r.lives.createSite(ctx, random)
 		if s, err := r.site(ctx, id); err == nil && s.State == string(tenants.StateReady) {
 			return id, nil
 		}
@@ -100,8 +100,8 @@ func (r *rig) prey(ctx context.Context, random *rand.Rand) (string, error) {
 	return "", errors.New("no site for hostile code")
 }
 
-// toldOfFreeze waits for what the panel tells of it.
-func (r *rig) toldOfFreeze(ctx context.Context, site string) error {
+// awaitFreezeFinding waits for what the panel tells of it.
+func (r *harness) awaitFreezeFinding(ctx context.Context, site string) error {
 	return until(ctx, 30*time.Second, 500*time.Millisecond, "the finding about "+site, func() (bool, string) {
 		var l api.List[api.Finding]
 		if err := r.panel.Get(ctx, api.PathFindings, &l); err != nil {

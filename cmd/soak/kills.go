@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// killing kills worker and panel until enough kills have landed inside an operation and each phase was hit often enough.
-func (r *rig) killing(ctx context.Context) error {
+// killRounds kills worker and panel until enough kills have landed inside an operation and each phase was hit often enough.
+func (r *harness) killRounds(ctx context.Context) error {
 	for n := 0; !r.enough() && ctx.Err() == nil; n++ {
 		role := "worker"
 		if n%5 == 4 {
 			role = "panel"
 		}
-		if err := r.strike(ctx, role, n); err != nil {
+		if err := r.killOnce(ctx, role, n); err != nil {
 			return err
 		}
 		if n > 6*r.kills+60 {
@@ -23,7 +23,7 @@ func (r *rig) killing(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (r *rig) enough() bool {
+func (r *harness) enough() bool {
 	r.mu.Lock()
 	n := r.landed["worker"] + r.landed["panel"]
 	r.mu.Unlock()
@@ -36,7 +36,7 @@ func (r *rig) enough() bool {
 }
 
 // phaseHits counts the hits of the worker in each phase.
-func (r *rig) phaseHits() map[string]int {
+func (r *harness) phaseHits() map[string]int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := map[string]int{}
@@ -46,30 +46,30 @@ func (r *rig) phaseHits() map[string]int {
 	return out
 }
 
-// strike kills once. Every other kill of the worker is at any instant while an operation is at work; the others wait for
+// killOnce kills once. Every other kill of the worker is at any instant while an operation is at work; the others wait for
 // the phase that was hit least, since most phases are over within milliseconds.
-func (r *rig) strike(ctx context.Context, role string, n int) error {
+func (r *harness) killOnce(ctx context.Context, role string, n int) error {
 	pid, err := r.pid(ctx, role)
 	if err != nil {
 		return err
 	}
-	fits := func(place) bool { return true }
+	fits := func(position) bool { return true }
 	aimed := role == "worker" && n%2 == 1
-	if target := r.rarest(); aimed {
-		fits = func(p place) bool { return p.phase == target }
+	if target := r.rarestPhase(); aimed {
+		fits = func(p position) bool { return p.phase == target }
 	}
-	if !rest(ctx, r.span(2*time.Second)) {
+	if !sleep(ctx, r.randDuration(2*time.Second)) {
 		return ctx.Err()
 	}
 	r.trace.next(20*time.Second, fits)
 	if !aimed {
-		rest(ctx, r.span(400*time.Millisecond))
+		sleep(ctx, r.randDuration(400*time.Millisecond))
 	}
 	from := time.Now()
 	if err := r.kill(pid); err != nil {
 		return fmt.Errorf("killing the %s: %w", role, err)
 	}
-	if err := gone(ctx, pid); err != nil {
+	if err := awaitExit(ctx, pid); err != nil {
 		return err
 	}
 	ops, err := r.inFlight(ctx)
@@ -77,17 +77,17 @@ func (r *rig) strike(ctx context.Context, role string, n int) error {
 		return err
 	}
 	r.count(role, ops)
-	rest(ctx, r.span(700*time.Millisecond))
+	sleep(ctx, r.randDuration(700*time.Millisecond))
 	if err := r.startAgain(ctx, role, pid); err != nil {
 		return err
 	}
 	r.injected("SIGKILL of the "+role, from, ops)
-	return r.awaitWell(ctx, role, time.Minute)
+	return r.awaitHealthy(ctx, role, time.Minute)
 }
 
 // startAgain starts a container whose first process died. Docker may not have noticed yet that it did, and the platform's
 // watch may have been faster.
-func (r *rig) startAgain(ctx context.Context, role string, dead int) error {
+func (r *harness) startAgain(ctx context.Context, role string, dead int) error {
 	return until(ctx, 30*time.Second, 20*time.Millisecond, "the start of the "+role, func() (bool, string) {
 		state, err := docker(ctx, "inspect", "-f", "{{.State.Running}} {{.State.Pid}}", r.container(role))
 		if err != nil {
@@ -101,7 +101,7 @@ func (r *rig) startAgain(ctx context.Context, role string, dead int) error {
 	})
 }
 
-func (r *rig) rarest() string {
+func (r *harness) rarestPhase() string {
 	hits := r.phaseHits()
 	best := phases[0]
 	for _, p := range phases {
@@ -113,7 +113,7 @@ func (r *rig) rarest() string {
 }
 
 // count notes where each operation was that the dead process held or that was under way beside it.
-func (r *rig) count(role string, ops []string) {
+func (r *harness) count(role string, ops []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.hits[role] == nil {

@@ -16,7 +16,7 @@ import (
 // lives leads sites through their lives beside each other: created, suspended, resumed, binned, restored, purged, and
 // some operations cancelled on their way.
 type lives struct {
-	*rig
+	*harness
 	over    atomic.Bool
 	gate    sync.RWMutex // held for reading by each operation under way
 	all     sync.WaitGroup
@@ -27,8 +27,8 @@ type lives struct {
 	retries int // wishes that had to be sent again
 }
 
-func (r *rig) newLives() *lives {
-	r.lives = &lives{rig: r, wishes: map[string]int{}, ends: map[string]int{}, asked: map[string]bool{}}
+func (r *harness) newLives() *lives {
+	r.lives = &lives{harness: r, wishes: map[string]int{}, ends: map[string]int{}, asked: map[string]bool{}}
 	return r.lives
 }
 
@@ -66,11 +66,11 @@ var lastActs = map[string]string{"ready": "delete", "suspended": "delete", "binn
 
 // life is one site's.
 func (l *lives) live(ctx context.Context, random *rand.Rand) {
-	site, ok := l.born(ctx, random)
+	site, ok := l.createSite(ctx, random)
 	for ok && ctx.Err() == nil {
 		s, err := l.site(ctx, site)
 		if err != nil {
-			ok = !absent(err) && rest(ctx, 300*time.Millisecond)
+			ok = !absent(err) && sleep(ctx, 300*time.Millisecond)
 			continue
 		}
 		options := choices[s.State]
@@ -81,14 +81,14 @@ func (l *lives) live(ctx context.Context, random *rand.Rand) {
 		if l.over.Load() {
 			act = lastActs[s.State]
 		}
-		ok = l.lead(ctx, random, "site."+act, api.Item(api.PathSites, site, act), nil) != ""
+		ok = l.runOperation(ctx, random, "site."+act, api.Item(api.PathSites, site, act), nil) != ""
 	}
 }
 
-func (l *lives) born(ctx context.Context, random *rand.Rand) (site string, ok bool) {
+func (l *lives) createSite(ctx context.Context, random *rand.Rand) (site string, ok bool) {
 	name := word(random)
 	wish := api.NewSite{Association: l.summary.Association, Template: "wordpress", Name: "Essai " + name, Host: "soak-" + name}
-	site = l.lead(ctx, random, "site.provision", api.PathSites, wish)
+	site = l.runOperation(ctx, random, "site.provision", api.PathSites, wish)
 	return site, site != ""
 }
 
@@ -100,18 +100,18 @@ func word(random *rand.Rand) string {
 	return hex.EncodeToString(b[:])
 }
 
-// lead sends a wish until the panel has taken it, follows its operation to the end, and returns its site; "" when nothing
+// runOperation sends a wish until the panel has taken it, follows its operation to the end, and returns its site; "" when nothing
 // more can be done with it.
-func (l *lives) lead(ctx context.Context, random *rand.Rand, kind, path string, body any) string {
+func (l *lives) runOperation(ctx context.Context, random *rand.Rand, kind, path string, body any) string {
 	l.gate.RLock()
 	defer l.gate.RUnlock()
-	op, err := l.wish(ctx, path, body, word(random))
+	op, err := l.request(ctx, path, body, word(random))
 	if err != nil {
 		if ctx.Err() == nil && !busy(err) {
-			l.fell("%s %s: %v", kind, path, err)
+			l.fail("%s %s: %v", kind, path, err)
 			return ""
 		}
-		rest(ctx, time.Second) // the reconciler works on it: it is asked again
+		sleep(ctx, time.Second) // the reconciler works on it: it is asked again
 		return idOf(path)
 	}
 	l.mu.Lock()
@@ -127,10 +127,10 @@ func (l *lives) lead(ctx context.Context, random *rand.Rand, kind, path string, 
 	l.mu.Unlock()
 	switch {
 	case end.State == "stuck":
-		l.fell("operation %s (%s) needs a person: %s %s", op.ID, kind, end.Problem, end.Detail)
+		l.fail("operation %s (%s) needs a person: %s %s", op.ID, kind, end.Problem, end.Detail)
 		return ""
 	case end.State == "undone" && !cancelled:
-		l.fell("operation %s (%s) was given up: %s %s", op.ID, kind, end.Problem, end.Detail)
+		l.fail("operation %s (%s) was given up: %s %s", op.ID, kind, end.Problem, end.Detail)
 	}
 	return op.Site
 }
@@ -163,8 +163,8 @@ func passing(err error) bool {
 	return told.Code == api.CodeUnavailable || told.Code == api.CodeInternal || told.Code == api.CodeDiskFull
 }
 
-// wish sends a wish under one key, so that sending it again after a kill makes nothing twice.
-func (l *lives) wish(ctx context.Context, path string, body any, key string) (op api.Operation, err error) {
+// request sends a wish under one key, so that sending it again after a kill makes nothing twice.
+func (l *lives) request(ctx context.Context, path string, body any, key string) (op api.Operation, err error) {
 	for ctx.Err() == nil {
 		bounded, cancel := context.WithTimeout(ctx, 15*time.Second)
 		err = l.panel.Post(bounded, path, body, key, &op)
@@ -175,7 +175,7 @@ func (l *lives) wish(ctx context.Context, path string, body any, key string) (op
 		l.mu.Lock()
 		l.retries++
 		l.mu.Unlock()
-		rest(ctx, 250*time.Millisecond)
+		sleep(ctx, 250*time.Millisecond)
 	}
 	return op, ctx.Err()
 }
@@ -183,7 +183,7 @@ func (l *lives) wish(ctx context.Context, path string, body any, key string) (op
 // cancel asks for an operation's end after a while. That it comes too late is nobody's fault.
 func (l *lives) cancel(ctx context.Context, id string, after time.Duration) {
 	l.all.Go(func() {
-		if !rest(ctx, after) {
+		if !sleep(ctx, after) {
 			return
 		}
 		bounded, cancel := context.WithTimeout(ctx, 15*time.Second)
@@ -204,12 +204,12 @@ func (l *lives) follow(ctx context.Context, id string) (op api.Operation) {
 		if err == nil && op.Ended() {
 			return op
 		}
-		rest(ctx, 200*time.Millisecond)
+		sleep(ctx, 200*time.Millisecond)
 	}
 	return op
 }
 
-func (r *rig) site(ctx context.Context, id string) (s api.Site, err error) {
+func (r *harness) site(ctx context.Context, id string) (s api.Site, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	return s, r.panel.Get(ctx, api.Item(api.PathSites, id), &s)

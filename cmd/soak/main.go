@@ -1,9 +1,9 @@
-// Command soak shakes a whole instance until nothing falls off, and writes down what it saw: it kills worker and panel
+// Command soak tests a whole instance under failures and writes a report: it kills worker and panel
 // inside operations, restarts Docker's daemon, kills databases and Keycloak, fills the disk, moves clocks, starts a second
 // worker and an older dump, and asks other sites for pages all the while. deploy/soak.sh brings the instance up and
 // takes it away; "make soak" runs both. It is no test of a build: it takes half an hour and a machine of its own.
 //
-// Start reading at shake.
+// Start reading at runAll.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// options say how hard to shake.
+// options are the numbers of failures.
 type options struct {
 	config, summary, helper, report string
 	seed                            uint64
@@ -57,34 +57,34 @@ func main() {
 	}
 }
 
-// errFell is a run that ended, but with something fallen off; the report says what.
-var errFell = errors.New("something fell off: see the report")
+// errFaults means that the run found faults, which are in the report.
+var errFaults = errors.New("faults found: see the report")
 
 func run(ctx context.Context, o options) error {
-	r, err := newRig(o)
+	r, err := newHarness(o)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	r.say("seed %d", o.seed)
-	if err := r.shake(ctx); err != nil {
-		r.fell("the run was cut short: %v", err)
+	r.logf("seed %d", o.seed)
+	if err := r.runAll(ctx); err != nil {
+		r.fail("the run was cut short: %v", err)
 	}
 	if r.guests == nil {
-		return fmt.Errorf("%w: %v", errFell, r.faults)
+		return fmt.Errorf("%w: %v", errFaults, r.faults)
 	}
 	r.guests.end()
 	if err := r.write(o.report); err != nil {
 		return err
 	}
 	if n := len(r.faults); n > 0 {
-		return fmt.Errorf("%w (%d)", errFell, n)
+		return fmt.Errorf("%w (%d)", errFaults, n)
 	}
 	return nil
 }
 
-// shake is the whole run.
-func (r *rig) shake(ctx context.Context) error {
+// runAll runs all rounds.
+func (r *harness) runAll(ctx context.Context) error {
 	before, err := r.machine.List(ctx)
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func (r *rig) shake(ctx context.Context) error {
 	if err := r.dump(ctx, dumpAtStart); err != nil {
 		return err
 	}
-	guests, err := r.newGuests(ctx)
+	guests, err := r.newVisitors(ctx)
 	if err != nil {
 		return err
 	}
@@ -103,19 +103,19 @@ func (r *rig) shake(ctx context.Context) error {
 		name string
 		fn   func(context.Context) error
 	}{
-		{"SIGKILL of worker and panel", r.killing}, {"restarts of Docker's daemon", r.dockerRounds},
+		{"SIGKILL of worker and panel", r.killRounds}, {"restarts of Docker's daemon", r.dockerRounds},
 		{"kills of the databases", r.databaseRounds}, {"kills of Keycloak", r.keycloakRounds},
-		{"full disk", r.fullRounds}, {"greedy sites", r.greedyRounds}, {"clocks", r.clockRounds}, {"strangers", r.strangers},
+		{"full disk", r.fullRounds}, {"greedy sites", r.greedyRounds}, {"clocks", r.clockRounds}, {"strangers", r.secondWorkerRounds},
 	} {
-		r.say("── %s", round.name)
+		r.logf("── %s", round.name)
 		if err := round.fn(ctx); err != nil {
 			return fmt.Errorf("%s: %w", round.name, err)
 		}
 		r.health(ctx, round.name)
 	}
-	r.say("── the end of all lives")
+	r.logf("── the end of all lives")
 	lives.end(ctx)
 	guests.end()
-	r.balance(ctx, before)
+	r.compareInventory(ctx, before)
 	return ctx.Err()
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // write tells the run to people. It writes whatever happened: a run with faults is the more interesting one.
-func (r *rig) write(path string) error {
+func (r *harness) write(path string) error {
 	var out bytes.Buffer
 	if err := page.Execute(&out, r.figures()); err != nil {
 		return err
@@ -21,7 +21,7 @@ func (r *rig) write(path string) error {
 	if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
-	r.say("%s", path)
+	r.logf("%s", path)
 	return nil
 }
 
@@ -60,7 +60,7 @@ type requestRow struct {
 	Median, P99, Slowest   string
 }
 
-func (r *rig) figures() figures {
+func (r *harness) figures() figures {
 	f := figures{
 		Date: r.began.UTC().Format("2 January 2006, 15:04 UTC"), Machine: machine(), Took: round(time.Since(r.began)), Seed: r.seed,
 		Command: fmt.Sprintf("make soak SOAK_FLAGS=\"-seed %d\"", r.seed),
@@ -82,15 +82,15 @@ func (r *rig) figures() figures {
 }
 
 // counted tells what is only known at the end of a whole run.
-func (r *rig) counted(n int) string {
+func (r *harness) counted(n int) string {
 	if !r.balanced {
 		return "not counted: the run was cut short"
 	}
 	return strconv.Itoa(n)
 }
 
-func (r *rig) injectedRows() []injectedRow {
-	took := r.converged()
+func (r *harness) injectedRows() []injectedRow {
+	took := r.recoveryTimes()
 	var order []string
 	rows := map[string]*injectedRow{}
 	for _, i := range r.injects {
@@ -114,7 +114,7 @@ func (r *rig) injectedRows() []injectedRow {
 	return out
 }
 
-func (r *rig) visitors(f *figures) {
+func (r *harness) visitors(f *figures) {
 	g := r.guests
 	total := 0
 	for _, q := range requests {

@@ -10,15 +10,15 @@ import (
 )
 
 // busyAgain waits until an operation is in the middle of a step, and then a random moment.
-func (r *rig) busyAgain(ctx context.Context) {
-	rest(ctx, r.span(2*time.Second))
-	r.trace.next(20*time.Second, func(p place) bool { return p.phase == doing })
-	rest(ctx, r.span(300*time.Millisecond))
+func (r *harness) busyAgain(ctx context.Context) {
+	sleep(ctx, r.randDuration(2*time.Second))
+	r.trace.next(20*time.Second, func(p position) bool { return p.phase == doing })
+	sleep(ctx, r.randDuration(300*time.Millisecond))
 }
 
 // dockerRounds restarts Docker's daemon. The worker gets its restart policy back meanwhile: one that is left with the old
 // daemon's socket ends by itself and relies on it.
-func (r *rig) dockerRounds(ctx context.Context) error {
+func (r *harness) dockerRounds(ctx context.Context) error {
 	if r.docker == 0 {
 		return nil
 	}
@@ -32,7 +32,7 @@ func (r *rig) dockerRounds(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := r.help(ctx, "engine"); err != nil {
+		if _, err := r.runHelper(ctx, "engine"); err != nil {
 			return err
 		}
 		r.injected("restart of Docker's daemon", from, ops)
@@ -48,24 +48,24 @@ func (r *rig) dockerRounds(ctx context.Context) error {
 				return false, "since " + text
 			}
 			back = time.Now()
-			err = r.well(ctx, "worker")
+			err = r.healthy(ctx, "worker")
 			return err == nil, fmt.Sprint(err)
 		})
 		if err != nil {
-			r.fell("after a restart of Docker's daemon: %v", err)
+			r.fail("after a restart of Docker's daemon: %v", err)
 			_, _ = docker(ctx, "restart", r.container("worker"))
 		}
-		r.say("daemon restarted in %s, worker back after %s", old.Sub(from).Round(time.Millisecond), back.Sub(from).Round(time.Millisecond))
+		r.logf("daemon restarted in %s, worker back after %s", old.Sub(from).Round(time.Millisecond), back.Sub(from).Round(time.Millisecond))
 	}
 	return r.policy(ctx, "no")
 }
 
-func (r *rig) policy(ctx context.Context, name string) error {
+func (r *harness) policy(ctx context.Context, name string) error {
 	_, err := docker(ctx, "update", "--restart", name, r.container("worker"))
 	return err
 }
 
-func (r *rig) databaseRounds(ctx context.Context) error {
+func (r *harness) databaseRounds(ctx context.Context) error {
 	sites, err := r.machine.SitesDatabase()
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (r *rig) databaseRounds(ctx context.Context) error {
 }
 
 // killDatabase kills a database and waits until Docker has brought it back.
-func (r *rig) killDatabase(ctx context.Context, role string, db *sql.DB) error {
+func (r *harness) killDatabase(ctx context.Context, role string, db *sql.DB) error {
 	r.busyAgain(ctx)
 	pid, err := r.pid(ctx, role)
 	if err != nil {
@@ -97,7 +97,7 @@ func (r *rig) killDatabase(ctx context.Context, role string, db *sql.DB) error {
 	if err := r.kill(pid); err != nil {
 		return err
 	}
-	if err := gone(ctx, pid); err != nil {
+	if err := awaitExit(ctx, pid); err != nil {
 		return err
 	}
 	err = until(ctx, 90*time.Second, 20*time.Millisecond, role+" back", func() (bool, string) {
@@ -111,15 +111,15 @@ func (r *rig) killDatabase(ctx context.Context, role string, db *sql.DB) error {
 		return err
 	}
 	r.injected("SIGKILL of "+role, from, ops)
-	r.say("%s answers again after %s", role, time.Since(from).Round(time.Millisecond))
-	rest(ctx, 8*time.Second) // Docker doubles its pause before a restart unless the container ran for ten seconds
+	r.logf("%s answers again after %s", role, time.Since(from).Round(time.Millisecond))
+	sleep(ctx, 8*time.Second) // Docker doubles its pause before a restart unless the container ran for ten seconds
 	return nil
 }
 
 // keycloakRounds kills Keycloak while associations' groups are being made.
-func (r *rig) keycloakRounds(ctx context.Context) error {
+func (r *harness) keycloakRounds(ctx context.Context) error {
 	for n := range r.keycloak {
-		op, err := r.lives.wish(ctx, api.PathAssociations, r.association(n), fmt.Sprintf("association-%d", n))
+		op, err := r.lives.request(ctx, api.PathAssociations, r.association(n), fmt.Sprintf("association-%d", n))
 		if err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (r *rig) keycloakRounds(ctx context.Context) error {
 		if err := r.kill(pid); err != nil {
 			return err
 		}
-		second, err := r.lives.wish(ctx, api.PathAssociations, r.association(n+100), fmt.Sprintf("association-%d", n+100))
+		second, err := r.lives.request(ctx, api.PathAssociations, r.association(n+100), fmt.Sprintf("association-%d", n+100))
 		if err != nil {
 			return err
 		}
@@ -144,23 +144,23 @@ func (r *rig) keycloakRounds(ctx context.Context) error {
 			return err
 		}
 		r.injected("SIGKILL of Keycloak", from, append(ops, op.ID, second.ID))
-		r.say("Keycloak answers again after %s", time.Since(from).Round(time.Millisecond))
+		r.logf("Keycloak answers again after %s", time.Since(from).Round(time.Millisecond))
 		for _, id := range []string{op.ID, second.ID} {
 			if end := r.lives.follow(ctx, id); end.State != "done" {
-				r.fell("operation %s (%s) ended %s: %s %s", id, end.Kind, end.State, end.Problem, end.Detail)
+				r.fail("operation %s (%s) ended %s: %s %s", id, end.Kind, end.State, end.Problem, end.Detail)
 			}
 		}
 	}
 	return ctx.Err()
 }
 
-func (r *rig) association(n int) api.NewAssociation {
+func (r *harness) association(n int) api.NewAssociation {
 	slug := fmt.Sprintf("soak-%x-%d", r.seed&0xffffff, n)
 	return api.NewAssociation{Name: slug, Slug: slug}
 }
 
 // answers waits for Keycloak.
-func (r *rig) answers(ctx context.Context) error {
+func (r *harness) answers(ctx context.Context) error {
 	return until(ctx, 4*time.Minute, 250*time.Millisecond, "Keycloak", func() (bool, string) {
 		_, err := r.machine.Groups(ctx)
 		return err == nil, fmt.Sprint(err)

@@ -13,7 +13,7 @@ import (
 
 func TestARequestIsExcusedByWhatItNeededAndOnlyWhileThatWasAway(t *testing.T) {
 	noon := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	j := journal{outages: []outage{{sitesDatabase, noon, noon.Add(3 * time.Second)}, {fullDisk, noon.Add(time.Minute), time.Time{}}}}
+	j := outageLog{outages: []outage{{sitesDatabase, noon, noon.Add(3 * time.Second)}, {fullDisk, noon.Add(time.Minute), time.Time{}}}}
 	at := func(seconds float64) time.Time { return noon.Add(time.Duration(seconds * float64(time.Second))) }
 	for _, c := range []struct {
 		name     string
@@ -55,12 +55,12 @@ func TestMarksTellThePhaseAndArriveAsTheyAreMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tr.close()
-	heard := make(chan place, 1)
+	heard := make(chan position, 1)
 	go func() {
-		p, _ := tr.next(10*time.Second, func(p place) bool { return p.phase == committing })
+		p, _ := tr.next(10*time.Second, func(p position) bool { return p.phase == committing })
 		heard <- p
 	}()
-	for p := (place{}); p.op == ""; { // until the listener stands ready
+	for p := (position{}); p.op == ""; { // until the listener stands ready
 		for _, point := range []operations.Point{operations.BeforeDo, operations.BeforeCommit} {
 			fresh := filepath.Join(dir, failpoint.Trace, ".01A")
 			if err := os.WriteFile(fresh, []byte(failpoint.Name("site.delete", "stop", point)), 0o600); err != nil {
@@ -72,7 +72,7 @@ func TestMarksTellThePhaseAndArriveAsTheyAreMade(t *testing.T) {
 		}
 		select {
 		case p = <-heard:
-			if p != (place{"01A", "site.delete", "stop", committing}) {
+			if p != (position{"01A", "site.delete", "stop", committing}) {
 				t.Errorf("heard of %+v", p)
 			}
 		case <-time.After(10 * time.Millisecond):
@@ -96,27 +96,27 @@ func TestEveryPointBelongsToAPhase(t *testing.T) {
 
 func TestConvergenceIsCountedFromTheLastFailureThatHit(t *testing.T) {
 	noon := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	r := &rig{
+	r := &harness{
 		injects: []inject{{"kill", noon, noon.Add(time.Second), []string{"a", "b", "c"}}, {"disk", noon, noon.Add(4 * time.Second), []string{"b"}}},
 		ended:   map[string]time.Time{"a": noon.Add(3 * time.Second), "b": noon.Add(9 * time.Second)},
 	}
-	got := r.converged()
+	got := r.recoveryTimes()
 	if len(got["kill"]) != 1 || got["kill"][0] != 2*time.Second || len(got["disk"]) != 1 || got["disk"][0] != 5*time.Second {
 		t.Errorf("converged after %v", got)
 	}
 }
 
 func TestARunThatWasCutShortClaimsNoOrphansAtAll(t *testing.T) {
-	r := &rig{began: time.Now(), guests: &guests{counts: map[string]int{}}, lives: &lives{}}
-	r.guests.rig = r
+	r := &harness{began: time.Now(), guests: &visitors{counts: map[string]int{}}, lives: &lives{}}
+	r.guests.harness = r
 	if f := r.figures(); !strings.Contains(f.Orphans, "cut short") || !strings.Contains(f.Lost, "cut short") {
 		t.Errorf("it claims %s orphans and %s lost", f.Orphans, f.Lost)
 	}
 }
 
 func TestTheReportSaysWhatFellOff(t *testing.T) {
-	r := &rig{began: time.Now(), guests: &guests{counts: map[string]int{"PHP page": 3}}, faults: []string{"operation 01A needs a person"}, orphans: 2, balanced: true}
-	r.lives, r.guests.rig = &lives{}, r
+	r := &harness{began: time.Now(), guests: &visitors{counts: map[string]int{"PHP page": 3}}, faults: []string{"operation 01A needs a person"}, orphans: 2, balanced: true}
+	r.lives, r.guests.harness = &lives{}, r
 	r.guests.failures = []failure{{kind: "PHP page", said: "502 Bad Gateway"}, {kind: "PHP page", excuse: sitesDatabase}}
 	path := filepath.Join(t.TempDir(), "soak.md")
 	if err := r.write(path); err != nil {

@@ -35,8 +35,8 @@ var phaseAfter = map[operations.Point]string{
 	operations.AfterUndo: committing, operations.AfterUndoCommit: between,
 }
 
-// place is where an operation last was.
-type place struct {
+// position is where an operation last was.
+type position struct {
 	op, kind, step string
 	phase          string
 }
@@ -47,7 +47,7 @@ type trace struct {
 	watch *os.File
 
 	mu    sync.Mutex
-	waits map[chan place]func(place) bool
+	waits map[chan position]func(position) bool
 }
 
 func newTrace(holdDir string) (*trace, error) {
@@ -59,7 +59,7 @@ func newTrace(holdDir string) (*trace, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watching the worker's marks: %w", err)
 	}
-	t := &trace{dir: dir, watch: os.NewFile(uintptr(fd), "inotify"), waits: map[chan place]func(place) bool{}}
+	t := &trace{dir: dir, watch: os.NewFile(uintptr(fd), "inotify"), waits: map[chan position]func(position) bool{}}
 	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_MOVED_TO); err != nil {
 		return nil, errors.Join(fmt.Errorf("watching the worker's marks: %w", err), t.watch.Close())
 	}
@@ -89,7 +89,7 @@ func (t *trace) follow() {
 	}
 }
 
-func (t *trace) tell(p place) {
+func (t *trace) tell(p position) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for c, fits := range t.waits {
@@ -101,8 +101,8 @@ func (t *trace) tell(p place) {
 }
 
 // next returns the next place that fits; false when none came in time.
-func (t *trace) next(within time.Duration, fits func(place) bool) (place, bool) {
-	c := make(chan place, 1)
+func (t *trace) next(within time.Duration, fits func(position) bool) (position, bool) {
+	c := make(chan position, 1)
 	t.mu.Lock()
 	t.waits[c] = fits
 	t.mu.Unlock()
@@ -113,20 +113,20 @@ func (t *trace) next(within time.Duration, fits func(place) bool) (place, bool) 
 		t.mu.Lock()
 		delete(t.waits, c)
 		t.mu.Unlock()
-		return place{}, false
+		return position{}, false
 	}
 }
 
 // of reads where an operation last was.
-func (t *trace) of(op string) (place, bool) {
+func (t *trace) of(op string) (position, bool) {
 	data, err := os.ReadFile(filepath.Join(t.dir, op))
 	if err != nil {
-		return place{}, false
+		return position{}, false
 	}
 	parts := strings.Split(string(data), "~")
 	if len(parts) != 3 {
-		return place{}, false
+		return position{}, false
 	}
 	phase, known := phaseAfter[operations.Point(parts[2])]
-	return place{op, parts[0], parts[1], phase}, known
+	return position{op, parts[0], parts[1], phase}, known
 }

@@ -1,9 +1,9 @@
-// Package dbguard keeps one site from taking the database server that all sites share: its memory, its space for temporary
-// tables, its processors. MariaDB has no bound for these that a session cannot lift, so the guard asks each second what
-// the sites' users do, ends the connections of one that overdoes it, and locks and freezes one that goes on. What kills the
-// server between two looks is attributed afterwards: see Guard.noteDeaths.
+// Package dbguard prevents one site from exhausting the database server that all sites share: its memory, its space for
+// temporary tables, its processors. MariaDB has no limit for these that a session cannot lift, so the guard reads the load
+// of the sites' users every second, ends the connections of a user beyond a limit, and locks and freezes a site that
+// continues. A crash between two checks is attributed afterwards: see Guard.recordDeaths.
 //
-// It knows no SQL and no container. Start reading at Guard.Look.
+// It knows no SQL and no container. Start reading at Guard.Check.
 package dbguard
 
 import (
@@ -20,7 +20,7 @@ import (
 	"chatiere/tenants/freeze"
 )
 
-// Load is what the user of one site's database is doing.
+// Load is the load that one site causes on the database server.
 type Load struct {
 	Database    string
 	Connections int
@@ -36,7 +36,7 @@ type Server interface {
 	Loads(ctx context.Context) ([]Load, error)
 	// Kill ends a user's connections.
 	Kill(ctx context.Context, name string) error
-	// Lock keeps a user out for good and ends its connections; Unlock lets it in again.
+	// Lock disables a user and ends its connections; Unlock enables it again.
 	Lock(ctx context.Context, name string) error
 	Unlock(ctx context.Context, name string) error
 }
@@ -46,14 +46,14 @@ type Records interface {
 	LiveSites(ctx context.Context) ([]tenants.Site, error)
 }
 
-// Guard holds the ports. Look must not be called twice at a time.
+// Guard checks the database server. Calls of Check are serialised.
 type Guard struct {
 	Server  Server
 	Records Records
 	Freezer *freeze.Freezer // area database, code database-locked
-	// TemporarySize is how large the file is in which temporary tables of all sites lie.
+	// TemporarySize returns the size of the file with the temporary tables of all sites.
 	TemporarySize func() (int64, error)
-	// Temporary says whose temporary tables lie in there.
+	// Temporary reports whether a site may have temporary tables in it.
 	Temporary func(name string) bool
 	Deaths    Deaths
 	Now       func() time.Time
@@ -61,13 +61,13 @@ type Guard struct {
 
 	mu      sync.Mutex
 	strikes map[string][]time.Time // by database
-	grown   int64                  // what TemporarySize was when something was last done about it
+	grown   int64                  // TemporarySize at the last action
 	killed  map[string]time.Time   // when connections were last ended, by database
 
-	seen     time.Time       // when the server last answered
-	working  map[string]bool // who had statements running then, by site
-	deaths   []Death         // of the server, within deathWindow, oldest first
-	recalled bool            // deaths were read
+	seen         time.Time       // when the server last answered
+	working      map[string]bool // sites with running statements at that time
+	deaths       []Death         // of the server, within deathWindow, oldest first
+	deathsLoaded bool            // deaths were read from the file
 }
 
 const (
@@ -77,18 +77,18 @@ const (
 	maxTemporary = 48 * mebibyte
 	// Eight statements reach this within 15 s, twenty within 6 s; a single one is let go on for two minutes.
 	maxRunning = 2 * time.Minute
-	// A transaction keeps what all others deleted meanwhile from being cleared away.
+	// A transaction prevents the purge of everything deleted meanwhile.
 	maxTransaction = 5 * time.Minute
-	// maxGrowth is by how much the file of all temporary tables may grow until those who have some are ended.
+	// maxGrowth is how much the file of temporary tables may grow before the connections of their sites are ended.
 	maxGrowth = 256 * mebibyte
 
-	// A site is locked after so many strikes within the window, or at once for what takes the memory of all.
-	maxStrikes = 3
-	window     = 10 * time.Minute
-	gross      = 2
+	// A site is locked after this many strikes within the window, or at once beyond lockFactor times a limit.
+	maxStrikes   = 3
+	strikeWindow = 10 * time.Minute
+	lockFactor   = 2
 )
 
-// Excess is why a site's connections are ended.
+// Excess is the limit for which a site's connections are ended.
 type Excess string
 
 // The reasons.
@@ -99,7 +99,7 @@ const (
 	ExcessTransaction Excess = "transaction"
 )
 
-// excess returns what a site overdoes, and how grossly; "" when nothing.
+// excess returns the limit that a site exceeds and the factor; "" when none.
 func (l Load) excess() (what Excess, times float64) {
 	switch {
 	case l.Memory > maxMemory:
@@ -114,20 +114,20 @@ func (l Load) excess() (what Excess, times float64) {
 	return "", 0
 }
 
-// Check looks once. With nothing to be done it asks the sites' database one question and the panel's none.
+// Check checks once. If there is nothing to do it makes one query to the sites' database and none to the panel's.
 func (g *Guard) Check(ctx context.Context) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err := g.Freezer.Restore(ctx); err != nil {
 		return err
 	}
-	faults := []error{g.noteDeaths(ctx)} // before the server is seen again: what was last seen explains its death
+	faults := []error{g.recordDeaths(ctx)} // first: the last recorded load explains a death of the server
 	began := g.Now()
 	loads, err := g.Server.Loads(ctx)
 	if errors.Is(err, tenants.ErrUnavailable) {
-		err = nil // it is told elsewhere, and there is nobody to be kept from anything
+		err = nil // reported elsewhere
 	} else if err == nil {
-		g.noteLook(loads, began)
+		g.recordLoads(loads, began)
 	}
 	faults = append(faults, err)
 	for _, l := range append(loads, g.temporaryTables(loads)...) {
@@ -135,11 +135,11 @@ func (g *Guard) Check(ctx context.Context) error {
 			faults = append(faults, g.end(ctx, l, what, times))
 		}
 	}
-	return errors.Join(append(faults, g.follow(ctx))...)
+	return errors.Join(append(faults, g.reportFrozen(ctx))...)
 }
 
-// temporaryTables looks at the file of all temporary tables, which has no bound and names nobody. When it has grown, those
-// who may make such tables and are connected have to begin again; one alone is known to be the one.
+// temporaryTables checks the file of all temporary tables, which has no limit and no owner. When it has grown, the
+// connections of all sites that may have such tables are ended; a single one is known to be the cause.
 func (g *Guard) temporaryTables(loads []Load) []Load {
 	size, err := g.TemporarySize()
 	if err != nil || size-g.grown <= maxGrowth || g.grown == 0 {
@@ -159,15 +159,15 @@ func (g *Guard) temporaryTables(loads []Load) []Load {
 	return over
 }
 
-// end ends a site's connections, and has it locked and frozen when it has overdone it too often or too grossly.
+// end ends a site's connections, and locks and freezes it after too many strikes or a gross excess.
 func (g *Guard) end(ctx context.Context, l Load, what Excess, times float64) error {
-	g.Log.WarnContext(ctx, "a site overdoes it in its database", "database", l.Database, "what", what, "memory", l.Memory,
+	g.Log.WarnContext(ctx, "a site exceeds a limit of its database", "database", l.Database, "what", what, "memory", l.Memory,
 		"temporary", l.Temporary, "running", l.Running, "transaction", l.Transaction)
 	if g.killed == nil {
 		g.killed = map[string]time.Time{}
 	}
 	g.killed[l.Database] = g.Now()
-	if times < gross && !g.strike(l.Database, what) {
+	if times < lockFactor && !g.strike(l.Database, what) {
 		return g.Server.Kill(ctx, l.Database)
 	}
 	locked := g.Server.Lock(ctx, l.Database) // first: each second counts
@@ -185,8 +185,8 @@ func (g *Guard) end(ctx context.Context, l Load, what Excess, times float64) err
 	}))
 }
 
-// strike counts, and reports whether it was once too often. Long transactions are ended and not counted: they come from
-// carelessness, and ending them is all that others need.
+// strike counts a strike and reports whether the site must be locked. Long transactions are ended but not counted: they
+// come from carelessness, and ending them is sufficient.
 func (g *Guard) strike(name string, what Excess) bool {
 	if what == ExcessTransaction {
 		return false
@@ -195,7 +195,7 @@ func (g *Guard) strike(name string, what Excess) bool {
 		g.strikes = map[string][]time.Time{}
 	}
 	now := g.Now()
-	recent := slices.DeleteFunc(g.strikes[name], func(at time.Time) bool { return now.Sub(at) > window })
+	recent := slices.DeleteFunc(g.strikes[name], func(at time.Time) bool { return now.Sub(at) > strikeWindow })
 	g.strikes[name] = append(recent, now)
 	if len(g.strikes[name]) < maxStrikes {
 		return false
@@ -204,8 +204,8 @@ func (g *Guard) strike(name string, what Excess) bool {
 	return true
 }
 
-// follow sees to it that what is frozen gets suspended and is reported, and that who was resumed is let in.
-func (g *Guard) follow(ctx context.Context) error {
+// reportFrozen suspends and reports frozen sites, and unlocks resumed ones.
+func (g *Guard) reportFrozen(ctx context.Context) error {
 	if !g.Freezer.Any() {
 		_, err := g.Freezer.Report(ctx, nil)
 		return err
@@ -214,7 +214,7 @@ func (g *Guard) follow(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listing live sites: %w", err)
 	}
-	faults := []error{g.Freezer.Pursue(ctx, sites)}
+	faults := []error{g.Freezer.SuspendFrozen(ctx, sites)}
 	released, err := g.Freezer.Report(ctx, sites)
 	faults = append(faults, err)
 	for _, s := range sites {

@@ -10,7 +10,7 @@ import (
 	"chatiere/tenants"
 )
 
-// Note is what the forwarder in front of the database server left when the server died.
+// Note is what the forwarder in front of the database server recorded when the server died.
 type Note struct {
 	ID    string
 	At    time.Time
@@ -32,31 +32,31 @@ type Death struct {
 	Sites []string  `json:"sites"`
 }
 
-// Deaths keeps what is known of the server's deaths over restarts of the worker.
+// Deaths stores the server's deaths across restarts of the worker.
 type Deaths interface {
 	Notes() ([]Note, error)
 	Remove(id string) error // a note
-	Remembered() ([]Death, error)
-	Remember(deaths []Death) error
+	Load() ([]Death, error)
+	Save(deaths []Death) error
 }
 
 const (
-	// A site that is the only one common to so many deaths in a row, within so long, is locked.
+	// A site that is the only one common to this many deaths in a row, within this window, is locked.
 	minDeaths   = 3
 	deathWindow = 24 * time.Hour
-	// maxUnseen is how far back a site's last statement may lie if the guard did not see the server between it and the death.
+	// maxUnseen is how old a site's last statement may be if the guard had no answer of the server between it and the death.
 	maxUnseen = time.Minute
-	// minUnseen allows for the time that one look takes.
-	minUnseen = 2 * time.Second
-	// killedMemory is for how long a statement may go on after its connection was killed.
-	killedMemory = time.Minute
+	// checkSlack allows for the time that one check takes.
+	checkSlack = 2 * time.Second
+	// killedGrace is how long a statement may continue after its connection was killed.
+	killedGrace = time.Minute
 )
 
 // ExcessDeaths is the excess of a site that kills the server.
 const ExcessDeaths Excess = "deaths"
 
-// noteLook remembers who had statements running when the server was last asked.
-func (g *Guard) noteLook(loads []Load, at time.Time) {
+// recordLoads records the sites with running statements at the last check.
+func (g *Guard) recordLoads(loads []Load, at time.Time) {
 	g.seen, g.working = at, map[string]bool{}
 	for _, l := range loads {
 		if l.Statements > 0 {
@@ -64,7 +64,7 @@ func (g *Guard) noteLook(loads []Load, at time.Time) {
 		}
 	}
 	for name, at := range g.killed {
-		if g.seen.Sub(at) > killedMemory {
+		if g.seen.Sub(at) > killedGrace {
 			delete(g.killed, name)
 			continue
 		}
@@ -72,14 +72,14 @@ func (g *Guard) noteLook(loads []Load, at time.Time) {
 	}
 }
 
-// noteDeaths takes over what the forwarder noted, and locks a site that it convicts.
-func (g *Guard) noteDeaths(ctx context.Context) error {
+// recordDeaths reads the forwarder's notes, and locks the site that caused the deaths, if it is known.
+func (g *Guard) recordDeaths(ctx context.Context) error {
 	notes, err := g.Deaths.Notes()
 	if err != nil {
 		return fmt.Errorf("reading notes of the server's deaths: %w", err)
 	}
-	if !g.recalled || len(notes) > 0 {
-		if err := g.takeNotes(ctx, notes); err != nil {
+	if !g.deathsLoaded || len(notes) > 0 {
+		if err := g.loadNotes(ctx, notes); err != nil {
 			return err
 		}
 	}
@@ -87,11 +87,11 @@ func (g *Guard) noteDeaths(ctx context.Context) error {
 	if site == "" {
 		return nil
 	}
-	return g.convict(ctx, site)
+	return g.lockCulprit(ctx, site)
 }
 
-func (g *Guard) takeNotes(ctx context.Context, notes []Note) error {
-	deaths, err := g.Deaths.Remembered()
+func (g *Guard) loadNotes(ctx context.Context, notes []Note) error {
+	deaths, err := g.Deaths.Load()
 	if err != nil {
 		return fmt.Errorf("reading what is known of the server's deaths: %w", err)
 	}
@@ -108,11 +108,11 @@ func (g *Guard) takeNotes(ctx context.Context, notes []Note) error {
 	deaths = slices.DeleteFunc(deaths, func(d Death) bool { return g.Now().Sub(d.At) > deathWindow })
 	slices.SortStableFunc(deaths, func(a, b Death) int { return a.At.Compare(b.At) })
 	if len(notes) > 0 {
-		if err := g.Deaths.Remember(deaths); err != nil {
+		if err := g.Deaths.Save(deaths); err != nil {
 			return fmt.Errorf("remembering the server's deaths: %w", err)
 		}
 	}
-	g.deaths, g.recalled = deaths, true
+	g.deaths, g.deathsLoaded = deaths, true
 	var faults []error
 	for _, n := range notes {
 		faults = append(faults, g.Deaths.Remove(n.ID))
@@ -120,14 +120,14 @@ func (g *Guard) takeNotes(ctx context.Context, notes []Note) error {
 	return errors.Join(faults...)
 }
 
-// suspects are the sites that can have caused a death: those that waited for an answer, those that sent something since the
-// guard last saw the server, and those whose statements it saw running then. An answer that has begun clears nobody: the
-// first of several statements may be a harmless one.
+// suspects returns the sites that can have caused a death: those that waited for an answer, those that sent something since
+// the guard's last check, and those with running statements at that check. A response that has begun excludes nobody: the
+// first of several statements may be harmless.
 func (g *Guard) suspects(n Note) Death {
 	unseen := maxUnseen
 	saw := !g.seen.IsZero() && !g.seen.After(n.At) && n.At.Sub(g.seen) < maxUnseen
 	if saw {
-		unseen = min(maxUnseen, n.At.Sub(g.seen)+minUnseen)
+		unseen = min(maxUnseen, n.At.Sub(g.seen)+checkSlack)
 	}
 	d := Death{ID: n.ID, At: n.At}
 	for _, s := range n.Sites {
@@ -146,8 +146,7 @@ func (g *Guard) suspects(n Note) Death {
 	return d
 }
 
-// culprit returns the site that is the only one common to the latest deaths, at least three of them; "" if there is none.
-// The more deaths, the fewer sites have to do with all of them.
+// culprit returns the only site common to the latest deaths, at least three of them; "" if there is none.
 func culprit(deaths []Death) string {
 	var common []string
 	count := 0
@@ -163,9 +162,9 @@ func culprit(deaths []Death) string {
 	return ""
 }
 
-// convict stops, suspends and locks a site. It is tried again until the server, which has just died, has locked it; then
-// the deaths that convicted it are forgotten, so that whoever resumes the site gives it a new start.
-func (g *Guard) convict(ctx context.Context, site string) error {
+// lockCulprit stops, suspends and locks a site. It is repeated until the server, which has just died, has locked it; then
+// the deaths of that site are deleted, so that it starts afresh when it is resumed.
+func (g *Guard) lockCulprit(ctx context.Context, site string) error {
 	sites, err := g.Records.LiveSites(ctx)
 	if err != nil {
 		return fmt.Errorf("listing live sites: %w", err)
@@ -188,7 +187,7 @@ func (g *Guard) convict(ctx context.Context, site string) error {
 		return err
 	}
 	rest := slices.DeleteFunc(slices.Clone(g.deaths), func(d Death) bool { return slices.Contains(d.Sites, site) })
-	if err := g.Deaths.Remember(rest); err != nil {
+	if err := g.Deaths.Save(rest); err != nil {
 		return fmt.Errorf("forgetting the server's deaths: %w", err)
 	}
 	g.deaths = rest

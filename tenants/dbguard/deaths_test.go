@@ -11,9 +11,9 @@ import (
 )
 
 // Notes implements dbguard.Deaths, as do the next three. They survive a restart of the worker.
-func (h *house) Notes() ([]dbguard.Note, error)        { return slices.Clone(h.notes), nil }
-func (h *house) Remembered() ([]dbguard.Death, error)  { return slices.Clone(h.deaths), nil }
-func (h *house) Remember(deaths []dbguard.Death) error { h.deaths = slices.Clone(deaths); return nil }
+func (h *house) Notes() ([]dbguard.Note, error)    { return slices.Clone(h.notes), nil }
+func (h *house) Load() ([]dbguard.Death, error)    { return slices.Clone(h.deaths), nil }
+func (h *house) Save(deaths []dbguard.Death) error { h.deaths = slices.Clone(deaths); return nil }
 func (h *house) Remove(id string) error {
 	h.notes = slices.DeleteFunc(h.notes, func(n dbguard.Note) bool { return n.ID == id })
 	return nil

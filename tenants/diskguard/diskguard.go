@@ -99,7 +99,7 @@ func (w *Guard) Check(ctx context.Context) error {
 		return err
 	}
 	w.readWritten(ctx, sites, space, short)
-	err = w.Freezer.Pursue(ctx, sites)
+	err = w.Freezer.SuspendFrozen(ctx, sites)
 	if short {
 		err = errors.Join(err, w.freezeLargestGrowth(ctx, sites, space))
 	} else {

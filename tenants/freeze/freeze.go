@@ -99,12 +99,12 @@ func (f *Freezer) Freeze(ctx context.Context, s tenants.Site, args map[string]st
 	return f.stop(ctx, s)
 }
 
-// Pursue freezes again what was frozen and still runs: other work on the site stood in the way. What was suspended and is
+// SuspendFrozen freezes again what was frozen and still runs: other work on the site stood in the way. What was suspended and is
 // ready again was resumed, however quickly.
-func (f *Freezer) Pursue(ctx context.Context, sites []tenants.Site) error {
+func (f *Freezer) SuspendFrozen(ctx context.Context, sites []tenants.Site) error {
 	var faults []error
 	for _, s := range sites {
-		if err := f.follow(ctx, s); err != nil {
+		if err := f.suspend(ctx, s); err != nil {
 			faults = append(faults, err)
 			continue
 		}
@@ -122,8 +122,8 @@ func (f *Freezer) Pursue(ctx context.Context, sites []tenants.Site) error {
 	return errors.Join(faults...)
 }
 
-// follow notes how the operation ended that suspends a site.
-func (f *Freezer) follow(ctx context.Context, s tenants.Site) error {
+// suspend notes how the operation ended that suspends a site.
+func (f *Freezer) suspend(ctx context.Context, s tenants.Site) error {
 	id := f.asked[s.ID]
 	if id == "" || s.State != tenants.StateReady {
 		return nil

@@ -99,7 +99,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	if described.Issuer != c.issuer {
 		return fmt.Errorf("%w: configured %q, the realm says %q", ErrIssuer, c.issuer, described.Issuer)
 	}
-	c.forget("")
+	c.dropToken("")
 	_, err = c.bearer(ctx)
 	return err
 }
@@ -140,9 +140,9 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) (http
 		}
 		body = encoded
 	}
-	header, err := c.try(ctx, method, path, body, out)
+	header, err := c.attempt(ctx, method, path, body, out)
 	if errors.Is(err, errStaleToken) {
-		header, err = c.try(ctx, method, path, body, out)
+		header, err = c.attempt(ctx, method, path, body, out)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)
@@ -150,7 +150,7 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) (http
 	return header, nil
 }
 
-func (c *Client) try(ctx context.Context, method, path string, body []byte, out any) (http.Header, error) {
+func (c *Client) attempt(ctx context.Context, method, path string, body []byte, out any) (http.Header, error) {
 	token, err := c.bearer(ctx)
 	if err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ func (c *Client) try(ctx context.Context, method, path string, body []byte, out 
 	}
 	header, err := c.send(request, out)
 	if errors.Is(err, errStaleToken) {
-		c.forget(token)
+		c.dropToken(token)
 	}
 	return header, err
 }
@@ -183,7 +183,7 @@ func (c *Client) send(request *http.Request, out any) (http.Header, error) {
 		return nil, fmt.Errorf("%w: reading the answer: %w", ErrUnreachable, err)
 	}
 	if response.StatusCode >= http.StatusMultipleChoices {
-		return nil, refusal(response.StatusCode, content)
+		return nil, responseError(response.StatusCode, content)
 	}
 	if out == nil {
 		return response.Header, nil

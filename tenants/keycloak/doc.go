@@ -1,5 +1,5 @@
-// Package keycloak speaks to Keycloak's admin interface: the groups that stand for associations, the people in
-// them, and the few settings of the realm that signing in to the panel depends on.
+// Package keycloak is a client of Keycloak's admin API: the groups of associations, the people in them, and the few
+// settings of the realm that signing in to the panel depends on.
 //
 // It knows Keycloak's words and nothing of ours beyond the group tree /assos/<slug>/{gestion,membres} and
 // /coop/admins: what a group entitles to is decided in package tenants. It does not sign people in either; that is

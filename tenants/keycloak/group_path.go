@@ -16,15 +16,15 @@ func (c *Client) lookUp(ctx context.Context, segments []string) (groupRecord, er
 	if err := c.get(ctx, "/group-by-path/"+strings.Join(segments, "/"), &found); err != nil {
 		return found, err
 	}
-	exact, err := c.named(ctx, found, segments)
+	exact, err := c.namesMatch(ctx, found, segments)
 	if err != nil || exact {
 		return found, err
 	}
-	return c.walk(ctx, segments)
+	return c.lookUpByName(ctx, segments)
 }
 
-// named reports whether a group and those above it bear exactly these names.
-func (c *Client) named(ctx context.Context, found groupRecord, segments []string) (bool, error) {
+// namesMatch reports whether a group and its parents have exactly these names.
+func (c *Client) namesMatch(ctx context.Context, found groupRecord, segments []string) (bool, error) {
 	last := len(segments) - 1
 	if found.Name != segments[last] {
 		return false, nil
@@ -39,15 +39,15 @@ func (c *Client) named(ctx context.Context, found groupRecord, segments []string
 	return err == nil && parent == found.ParentID, err
 }
 
-// walk finds a group name by name from the top.
-func (c *Client) walk(ctx context.Context, segments []string) (groupRecord, error) {
+// lookUpByName finds a group segment by segment from the root.
+func (c *Client) lookUpByName(ctx context.Context, segments []string) (groupRecord, error) {
 	var at groupRecord
 	for i, segment := range segments {
 		path := "/groups"
 		if i > 0 {
 			path = "/groups/" + url.PathEscape(at.ID) + "/children"
 		}
-		found, err := pages[groupRecord](ctx, c, path+"?exact=true&briefRepresentation=false&search="+url.QueryEscape(segment))
+		found, err := readAll[groupRecord](ctx, c, path+"?exact=true&briefRepresentation=false&search="+url.QueryEscape(segment))
 		if err != nil {
 			return groupRecord{}, err
 		}
@@ -65,9 +65,8 @@ func (c *Client) walk(ctx context.Context, segments []string) (groupRecord, erro
 	return at, nil
 }
 
-// parentLife is how long the id of a group that others lie under is remembered: the mirror of members asks for each
-// association's groups in turn.
-const parentLife = time.Minute
+// parentTTL is how long the id of a parent group is cached: the copy of members reads each association's groups in turn.
+const parentTTL = time.Minute
 
 type parent struct {
 	id    string
@@ -91,7 +90,7 @@ func (c *Client) parentID(ctx context.Context, segments []string) (string, error
 	if c.parents == nil {
 		c.parents = map[string]parent{}
 	}
-	c.parents[key] = parent{found.ID, time.Now().Add(parentLife)}
+	c.parents[key] = parent{found.ID, time.Now().Add(parentTTL)}
 	return found.ID, nil
 }
 
@@ -101,28 +100,28 @@ func (c *Client) forgetParents() {
 	c.parents = nil
 }
 
-// slashed is the name of the group by which EscapesSlashes finds out.
-const slashed = "chatiere/escape"
+// escapeProbe is the name of the group that EscapesSlashes creates.
+const escapeProbe = "chatiere/escape"
 
 // EscapesSlashes reports whether the realm's server escapes slashes of group names in paths, by making a group that has
 // one and removing it again. Only then can rights be taken from the paths in a token.
 func (c *Client) EscapesSlashes(ctx context.Context) (escapes bool, err error) {
-	made := groupRecord{Name: slashed, Attributes: c.mark(realmMark)}
+	made := groupRecord{Name: escapeProbe, Attributes: c.attributes(realmMark)}
 	if _, err := c.create(ctx, "/groups", made); err != nil && !errors.Is(err, ErrConflict) { // one that a killed worker left serves as well
-		return false, fmt.Errorf("making the group %q: %w", slashed, err)
+		return false, fmt.Errorf("making the group %q: %w", escapeProbe, err)
 	}
-	found, err := pages[groupRecord](ctx, c, "/groups?exact=true&briefRepresentation=false&search="+url.QueryEscape(slashed))
+	found, err := readAll[groupRecord](ctx, c, "/groups?exact=true&briefRepresentation=false&search="+url.QueryEscape(escapeProbe))
 	if err != nil {
-		return false, fmt.Errorf("looking for the group %q: %w", slashed, err)
+		return false, fmt.Errorf("looking for the group %q: %w", escapeProbe, err)
 	}
 	for _, one := range found {
-		if one.Name != slashed || one.ParentID != "" {
+		if one.Name != escapeProbe || one.ParentID != "" {
 			continue
 		}
 		if one.group().Instance == c.instance {
 			err = c.remove(ctx, "/groups/"+one.ID)
 		}
-		return one.Path == "/"+strings.ReplaceAll(slashed, "/", "~/"), err
+		return one.Path == "/"+strings.ReplaceAll(escapeProbe, "/", "~/"), err
 	}
-	return false, fmt.Errorf("looking for the group %q: %w", slashed, ErrNotFound)
+	return false, fmt.Errorf("looking for the group %q: %w", escapeProbe, ErrNotFound)
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// The attributes by which what we made is known again.
+// The attributes that mark what we made.
 const (
 	instanceAttribute  = "chatiere.instance"
 	operationAttribute = "chatiere.operation"
@@ -57,15 +57,15 @@ func first(values []string) string {
 	return values[0]
 }
 
-// mark is what is written on everything made in the name of an operation.
-func (c *Client) mark(operation string) map[string][]string {
+// attributes returns the attributes of everything made by an operation.
+func (c *Client) attributes(operation string) map[string][]string {
 	return map[string][]string{instanceAttribute: {c.instance}, operationAttribute: {operation}}
 }
 
 // GroupByPath finds a group by its full path, such as /assos/amap-du-puy/gestion. Each segment is the name of one group:
 // a group that has a slash in its name is not found under any path.
 func (c *Client) GroupByPath(ctx context.Context, path string) (Group, error) {
-	segments, err := split(path)
+	segments, err := splitPath(path)
 	if err != nil {
 		return Group{}, err
 	}
@@ -78,7 +78,7 @@ func (c *Client) GroupByPath(ctx context.Context, path string) (Group, error) {
 
 // EnsureGroupPath makes the group at path, and those above it, unless they are there. What it makes bears operation.
 func (c *Client) EnsureGroupPath(ctx context.Context, path, operation string) (Group, error) {
-	segments, err := split(path)
+	segments, err := splitPath(path)
 	if err != nil {
 		return Group{}, err
 	}
@@ -94,7 +94,7 @@ func (c *Client) EnsureGroupPath(ctx context.Context, path, operation string) (G
 		}
 		target += "/" + parent.ID + "/children"
 	}
-	wanted := groupRecord{Name: segments[len(segments)-1], Attributes: c.mark(operation)}
+	wanted := groupRecord{Name: segments[len(segments)-1], Attributes: c.attributes(operation)}
 	// A conflict means that somebody was faster; what they made is as good.
 	if _, err := c.create(ctx, target, wanted); err != nil && !errors.Is(err, ErrConflict) {
 		return Group{}, fmt.Errorf("making group %s: %w", path, err)
@@ -127,7 +127,7 @@ func (c *Client) DeleteGroup(ctx context.Context, path string) error {
 
 // Children lists the groups directly below a group.
 func (c *Client) Children(ctx context.Context, id string) ([]Group, error) {
-	records, err := pages[groupRecord](ctx, c, "/groups/"+url.PathEscape(id)+"/children?briefRepresentation=false")
+	records, err := readAll[groupRecord](ctx, c, "/groups/"+url.PathEscape(id)+"/children?briefRepresentation=false")
 	if err != nil {
 		return nil, fmt.Errorf("listing groups: %w", err)
 	}
@@ -161,7 +161,7 @@ func (c *Client) Tree(ctx context.Context, path string) ([]Group, error) {
 
 // Members lists the people directly in a group.
 func (c *Client) Members(ctx context.Context, groupID string) ([]User, error) {
-	records, err := pages[userRecord](ctx, c, "/groups/"+url.PathEscape(groupID)+"/members?briefRepresentation=false")
+	records, err := readAll[userRecord](ctx, c, "/groups/"+url.PathEscape(groupID)+"/members?briefRepresentation=false")
 	if err != nil {
 		return nil, fmt.Errorf("listing members: %w", err)
 	}
@@ -192,8 +192,8 @@ func membership(userID, groupID string) string {
 	return "/users/" + url.PathEscape(userID) + "/groups/" + url.PathEscape(groupID)
 }
 
-// split checks a full group path and returns its segments.
-func split(path string) ([]string, error) {
+// splitPath checks a full group path and returns its segments.
+func splitPath(path string) ([]string, error) {
 	rest, rooted := strings.CutPrefix(path, "/")
 	segments := strings.Split(rest, "/")
 	for _, segment := range segments {
@@ -204,8 +204,8 @@ func split(path string) ([]string, error) {
 	return segments, nil
 }
 
-// pages reads a whole listing, page by page: Keycloak silently stops at a hundred otherwise.
-func pages[T any](ctx context.Context, c *Client, path string) ([]T, error) {
+// readAll reads a complete listing, page by page: otherwise Keycloak silently stops at a hundred.
+func readAll[T any](ctx context.Context, c *Client, path string) ([]T, error) {
 	joint := "?"
 	if strings.Contains(path, "?") {
 		joint = "&"

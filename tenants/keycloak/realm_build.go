@@ -6,29 +6,29 @@ import (
 	"net/url"
 )
 
-// build makes the whole flow under alias; suffix keeps the names of its inner flows apart from an older one's.
-func (c *Client) build(ctx context.Context, alias, suffix string) error {
-	flow := record{
+// buildFlow makes the whole flow under alias; suffix keeps the names of its inner flows apart from an older one's.
+func (c *Client) buildFlow(ctx context.Context, alias, suffix string) error {
+	flow := representation{
 		"alias": alias, "providerId": "basic-flow", "topLevel": true, "builtIn": false,
 		"description": "Sign-in by levels: password, then one-time code when asked for",
 	}
 	if _, err := c.create(ctx, "/authentication/flows", flow); err != nil {
 		return err
 	}
-	if err := c.buildSteps(ctx, alias, suffix, levels()); err != nil {
+	if err := c.buildSteps(ctx, alias, suffix, loginFlow()); err != nil {
 		return err
 	}
-	return c.configure(ctx, alias)
+	return c.configureConditions(ctx, alias)
 }
 
-// configure sets the conditions once the whole tree stands: right after a setting was written, Keycloak may not find
+// configureConditions sets the conditions once the whole tree stands: right after a setting was written, Keycloak may not find
 // the step that is added next.
-func (c *Client) configure(ctx context.Context, alias string) error {
-	var have []placed
+func (c *Client) configureConditions(ctx context.Context, alias string) error {
+	var have []listedStep
 	if err := c.get(ctx, "/authentication/flows/"+url.PathEscape(alias)+"/executions", &have); err != nil {
 		return err
 	}
-	for i, step := range flat(levels()) {
+	for i, step := range flatten(loginFlow()) {
 		if step.config == nil || i >= len(have) {
 			continue
 		}
@@ -40,16 +40,16 @@ func (c *Client) configure(ctx context.Context, alias string) error {
 	return nil
 }
 
-// flat lists the steps in the order in which Keycloak lists them: each flow before what is in it.
-func flat(steps []execution) []execution {
-	var all []execution
+// flatten lists the steps in the order in which Keycloak lists them: each flow before what is in it.
+func flatten(steps []flowStep) []flowStep {
+	var all []flowStep
 	for _, step := range steps {
-		all = append(append(all, step), flat(step.steps)...)
+		all = append(append(all, step), flatten(step.steps)...)
 	}
 	return all
 }
 
-func (c *Client) buildSteps(ctx context.Context, parent, suffix string, steps []execution) error {
+func (c *Client) buildSteps(ctx context.Context, parent, suffix string, steps []flowStep) error {
 	for i, step := range steps {
 		if err := c.buildStep(ctx, parent, suffix, i, step); err != nil {
 			return fmt.Errorf("step %d of %s: %w", i+1, parent, err)
@@ -65,11 +65,11 @@ func (c *Client) buildSteps(ctx context.Context, parent, suffix string, steps []
 }
 
 // buildStep adds one step at the end of parent, then says how much it is required.
-func (c *Client) buildStep(ctx context.Context, parent, suffix string, index int, step execution) error {
+func (c *Client) buildStep(ctx context.Context, parent, suffix string, index int, step flowStep) error {
 	path := "/authentication/flows/" + url.PathEscape(parent) + "/executions"
-	kind, body := "/execution", record{"provider": step.provider}
+	kind, body := "/execution", representation{"provider": step.provider}
 	if step.flow != "" {
-		kind, body = "/flow", record{"alias": step.flow + suffix, "type": "basic-flow", "provider": "", "description": ""}
+		kind, body = "/flow", representation{"alias": step.flow + suffix, "type": "basic-flow", "provider": "", "description": ""}
 	}
 	if _, err := c.create(ctx, path+kind, body); err != nil {
 		return err
@@ -86,15 +86,15 @@ func (c *Client) buildStep(ctx context.Context, parent, suffix string, index int
 }
 
 // lastStep finds the step of that index directly in the flow; the listing also holds the steps of inner flows.
-func (c *Client) lastStep(ctx context.Context, path string, index int) (placed, error) {
-	var all []placed
+func (c *Client) lastStep(ctx context.Context, path string, index int) (listedStep, error) {
+	var all []listedStep
 	if err := c.get(ctx, path, &all); err != nil {
-		return placed{}, err
+		return listedStep{}, err
 	}
 	for _, one := range all {
 		if one.Level == 0 && one.Index == index {
 			return one, nil
 		}
 	}
-	return placed{}, fmt.Errorf("the step just added: %w", ErrNotFound)
+	return listedStep{}, fmt.Errorf("the step just added: %w", ErrNotFound)
 }

@@ -6,9 +6,9 @@ import (
 	"net/url"
 )
 
-// panel is the client people sign in to the panel with: code flow with PKCE, exact addresses, and no roles in tokens.
-func panel(wanted Realm) record {
-	attributes := record{
+// panelClient is the client people sign in to the panel with: code flow with PKCE, exact addresses, and no roles in tokens.
+func panelClient(wanted Realm) representation {
+	attributes := representation{
 		"pkce.code.challenge.method":                "S256",
 		"post.logout.redirect.uris":                 wanted.PanelURL + "/",
 		"backchannel.logout.url":                    wanted.PanelURL + "/auth/backchannel-logout",
@@ -20,7 +20,7 @@ func panel(wanted Realm) record {
 		// The realm's own levels may be named otherwise, and other clients rely on them.
 		attributes["acr.loa.map"] = levelsOfTrust
 	}
-	client := record{
+	client := representation{
 		"clientId": wanted.PanelClient, "protocol": "openid-connect", "enabled": true,
 		"publicClient": false, "clientAuthenticatorType": "client-secret",
 		"standardFlowEnabled": true, "implicitFlowEnabled": false, "directAccessGrantsEnabled": false,
@@ -35,8 +35,8 @@ func panel(wanted Realm) record {
 }
 
 // clientByName finds a client by its client id.
-func (c *Client) clientByName(ctx context.Context, name string) (record, error) {
-	var found []record
+func (c *Client) clientByName(ctx context.Context, name string) (representation, error) {
+	var found []representation
 	if err := c.get(ctx, "/clients?clientId="+url.QueryEscape(name), &found); err != nil {
 		return nil, err
 	}
@@ -48,19 +48,19 @@ func (c *Client) clientByName(ctx context.Context, name string) (record, error) 
 
 // ensurePanel makes or corrects the panel's client and gives it the scopes it reads claims from.
 func (c *Client) ensurePanel(ctx context.Context, wanted Realm, report *Report) error {
-	var found []record
+	var found []representation
 	if err := c.get(ctx, "/clients?clientId="+url.QueryEscape(wanted.PanelClient), &found); err != nil {
 		return err
 	}
 	if len(found) == 0 {
-		if _, err := c.create(ctx, "/clients", panel(wanted)); err != nil {
+		if _, err := c.create(ctx, "/clients", panelClient(wanted)); err != nil {
 			return err
 		}
 		report.changed("client %s made", wanted.PanelClient)
 		return c.ensureScopes(ctx, wanted.PanelClient, report, "basic", "profile", "email", "acr", groupsScope)
 	}
 	client := found[0]
-	if different := client.merge(panel(wanted)); len(different) > 0 {
+	if different := client.merge(panelClient(wanted)); len(different) > 0 {
 		if err := c.put(ctx, "/clients/"+client.text("id"), client); err != nil {
 			return err
 		}

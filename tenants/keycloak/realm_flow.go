@@ -5,28 +5,28 @@ import (
 	"fmt"
 )
 
-// execution is one step of a sign-in flow: an authenticator with its settings, or a flow of further steps.
-type execution struct {
+// flowStep is one step of a sign-in flow: an authenticator with its settings, or an inner flow.
+type flowStep struct {
 	provider    string
 	requirement string
 	config      map[string]string
 	flow        string
-	steps       []execution
+	steps       []flowStep
 }
 
-// levels is the sign-in by levels: the password gives level 1, the one-time code level 2. Without it Keycloak reports
+// loginFlow is the sign-in flow with levels: the password gives level 1, the one-time code level 2. Without it Keycloak reports
 // level 1 even after a one-time code. The code is asked for again when it is older than five minutes.
-func levels() []execution {
+func loginFlow() []flowStep {
 	const condition = "conditional-level-of-authentication"
-	return []execution{
+	return []flowStep{
 		{provider: "auth-cookie", requirement: "ALTERNATIVE"},
 		{provider: "identity-provider-redirector", requirement: "ALTERNATIVE"},
-		{flow: "chatiere levels", requirement: "ALTERNATIVE", steps: []execution{
-			{flow: "chatiere level pwd", requirement: "CONDITIONAL", steps: []execution{
+		{flow: "chatiere levels", requirement: "ALTERNATIVE", steps: []flowStep{
+			{flow: "chatiere level pwd", requirement: "CONDITIONAL", steps: []flowStep{
 				{provider: condition, requirement: "REQUIRED", config: map[string]string{"loa-condition-level": "1", "loa-max-age": "36000"}},
 				{provider: "auth-username-password-form", requirement: "REQUIRED"},
 			}},
-			{flow: "chatiere level mfa", requirement: "CONDITIONAL", steps: []execution{
+			{flow: "chatiere level mfa", requirement: "CONDITIONAL", steps: []flowStep{
 				{provider: condition, requirement: "REQUIRED", config: map[string]string{"loa-condition-level": "2", "loa-max-age": "300"}},
 				{provider: "auth-otp-form", requirement: "REQUIRED"},
 			}},
@@ -34,8 +34,8 @@ func levels() []execution {
 	}
 }
 
-// placed is an execution as Keycloak lists it: the whole tree in one list, with depths.
-type placed struct {
+// listedStep is a step as Keycloak lists it: the whole tree in one list, with depths.
+type listedStep struct {
 	ID          string `json:"id"`
 	Requirement string `json:"requirement"`
 	DisplayName string `json:"displayName,omitempty"`
@@ -51,7 +51,7 @@ type placed struct {
 // suffixes tell apart the names under which the flow may stand: a new one is built beside the one in force.
 var suffixes = []string{"", " b", " c", " d"}
 
-func aliases() []string {
+func flowAliases() []string {
 	all := make([]string, len(suffixes))
 	for i, suffix := range suffixes {
 		all[i] = browserFlow + suffix
@@ -70,7 +70,7 @@ func (c *Client) ensureFlow(ctx context.Context, wanted Realm, report *Report) e
 	if err != nil {
 		return err
 	}
-	alias, err := c.fitting(ctx, bound, ids)
+	alias, err := c.matchingFlow(ctx, bound, ids)
 	if err != nil || (alias != "" && alias == bound) {
 		return err
 	}
@@ -88,7 +88,7 @@ func (c *Client) ensureFlow(ctx context.Context, wanted Realm, report *Report) e
 
 // flows lists the realm's top-level flows: id by alias.
 func (c *Client) flows(ctx context.Context) (map[string]string, error) {
-	var known []record
+	var known []representation
 	if err := c.get(ctx, "/authentication/flows", &known); err != nil {
 		return nil, err
 	}
@@ -99,20 +99,20 @@ func (c *Client) flows(ctx context.Context) (map[string]string, error) {
 	return ids, nil
 }
 
-// fitting is the alias of a flow of ours that is as it should be, the one in force first.
-func (c *Client) fitting(ctx context.Context, bound string, ids map[string]string) (string, error) {
-	for _, alias := range append([]string{bound}, aliases()...) {
+// matchingFlow returns the alias of one of our flows that is correct, the bound one first.
+func (c *Client) matchingFlow(ctx context.Context, bound string, ids map[string]string) (string, error) {
+	for _, alias := range append([]string{bound}, flowAliases()...) {
 		if ids[alias] == "" {
 			continue
 		}
-		if fits, err := c.fits(ctx, alias); err != nil || fits {
+		if fits, err := c.flowMatches(ctx, alias); err != nil || fits {
 			return alias, err
 		}
 	}
 	return "", nil
 }
 
-// rebuild makes the flow anew under an alias that is not in force, so that a crash never leaves half a flow in use.
+// rebuild makes the flow under an alias that is not bound, so that a crash never leaves an incomplete flow in use.
 func (c *Client) rebuild(ctx context.Context, bound string, ids map[string]string) (string, error) {
 	var failed error
 	for _, suffix := range suffixes {
@@ -125,7 +125,7 @@ func (c *Client) rebuild(ctx context.Context, bound string, ids map[string]strin
 				continue // another client is bound to it
 			}
 		}
-		return alias, c.build(ctx, alias, suffix)
+		return alias, c.buildFlow(ctx, alias, suffix)
 	}
 	return "", fmt.Errorf("no alias left to build under: %w", failed)
 }
@@ -139,15 +139,15 @@ func (c *Client) boundFlow(ctx context.Context, wanted Realm, ids map[string]str
 			return "", err
 		}
 		overrides, _ := client["authenticationFlowBindingOverrides"].(map[string]any)
-		id = record(overrides).text("browser")
+		id = representation(overrides).text("browser")
 	} else {
-		realm := record{}
+		realm := representation{}
 		if err := c.get(ctx, "", &realm); err != nil {
 			return "", err
 		}
 		id = ids[realm.text("browserFlow")]
 	}
-	for _, alias := range aliases() {
+	for _, alias := range flowAliases() {
 		if id != "" && ids[alias] == id {
 			return alias, nil
 		}
@@ -157,7 +157,7 @@ func (c *Client) boundFlow(ctx context.Context, wanted Realm, ids map[string]str
 
 func (c *Client) bindFlow(ctx context.Context, wanted Realm, alias string) error {
 	if !wanted.Shared {
-		realm := record{}
+		realm := representation{}
 		if err := c.get(ctx, "", &realm); err != nil {
 			return err
 		}
@@ -172,6 +172,6 @@ func (c *Client) bindFlow(ctx context.Context, wanted Realm, alias string) error
 	if err != nil {
 		return err
 	}
-	client.merge(record{"authenticationFlowBindingOverrides": record{"browser": ids[alias]}})
+	client.merge(representation{"authenticationFlowBindingOverrides": representation{"browser": ids[alias]}})
 	return c.put(ctx, "/clients/"+client.text("id"), client)
 }

@@ -6,26 +6,26 @@ import (
 	"sort"
 )
 
-// record is a representation as Keycloak gives it: we change the few fields we want and send all of it back, since
+// representation is a JSON object of Keycloak: we change the few fields we need and send all of it back, since
 // fields that are left out may be taken as emptied.
-type record map[string]any
+type representation map[string]any
 
 // merge writes wanted into r and names what was different. Maps are merged, everything else is replaced.
-func (r record) merge(wanted record) []string {
+func (r representation) merge(wanted representation) []string {
 	var different []string
 	for key, value := range wanted {
-		if inner, ok := value.(record); ok {
+		if inner, ok := value.(representation); ok {
 			current, _ := r[key].(map[string]any)
 			if current == nil {
 				current = map[string]any{}
 			}
-			for _, name := range record(current).merge(inner) {
+			for _, name := range representation(current).merge(inner) {
 				different = append(different, key+"."+name)
 			}
 			r[key] = current
 			continue
 		}
-		if !same(r[key], value) {
+		if !equalValues(r[key], value) {
 			r[key] = value
 			different = append(different, key)
 		}
@@ -34,8 +34,8 @@ func (r record) merge(wanted record) []string {
 	return different
 }
 
-// same compares a decoded value with one of ours: numbers by value, lists without regard to order.
-func same(current, wanted any) bool {
+// equalValues compares a decoded value with one of ours: numbers by value, lists without regard to order.
+func equalValues(current, wanted any) bool {
 	switch wanted := wanted.(type) {
 	case int:
 		number, ok := current.(float64)
@@ -57,7 +57,7 @@ func same(current, wanted any) bool {
 	}
 }
 
-func (r record) text(key string) string {
+func (r representation) text(key string) string {
 	value, _ := r[key].(string)
 	return value
 }

@@ -7,10 +7,10 @@ import (
 
 // groupsMapper puts the full paths of a person's groups into the id token. Bare names would be ambiguous: every
 // association has its "membres".
-func groupsMapper() record {
-	return record{
+func groupsMapper() representation {
+	return representation{
 		"name": "groups", "protocol": "openid-connect", "protocolMapper": "oidc-group-membership-mapper",
-		"config": record{
+		"config": representation{
 			"claim.name": "groups", "full.path": "true", "multivalued": "true", "id.token.claim": "true",
 			"access.token.claim": "false", "userinfo.token.claim": "true", "introspection.token.claim": "true",
 		},
@@ -19,7 +19,7 @@ func groupsMapper() record {
 
 // scopes lists the realm's client scopes: id by name.
 func (c *Client) scopes(ctx context.Context, path string) (map[string]string, error) {
-	var all []record
+	var all []representation
 	if err := c.get(ctx, path, &all); err != nil {
 		return nil, err
 	}
@@ -38,10 +38,10 @@ func (c *Client) ensureScope(ctx context.Context, _ Realm, report *Report) error
 	}
 	id := known[groupsScope]
 	if id == "" {
-		id, err = c.create(ctx, "/client-scopes", record{
+		id, err = c.create(ctx, "/client-scopes", representation{
 			"name": groupsScope, "protocol": "openid-connect",
 			"description": "Full paths of a person's groups, from which the panel derives rights",
-			"attributes":  record{"include.in.token.scope": "false", "display.on.consent.screen": "false"},
+			"attributes":  representation{"include.in.token.scope": "false", "display.on.consent.screen": "false"},
 		})
 		if err != nil {
 			return err
@@ -53,7 +53,7 @@ func (c *Client) ensureScope(ctx context.Context, _ Realm, report *Report) error
 
 func (c *Client) ensureMapper(ctx context.Context, path string, report *Report) error {
 	wanted := groupsMapper()
-	var mappers []record
+	var mappers []representation
 	if err := c.get(ctx, path, &mappers); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (c *Client) ensureScopes(ctx context.Context, name string, report *Report, 
 		if known[scope] == "" {
 			return fmt.Errorf("client scope %s: %w", scope, ErrNotFound)
 		}
-		if err := c.put(ctx, path+"/"+known[scope], record{}); err != nil {
+		if err := c.put(ctx, path+"/"+known[scope], representation{}); err != nil {
 			return err
 		}
 		report.changed("client %s: scope %s", name, scope)

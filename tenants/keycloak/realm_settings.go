@@ -7,13 +7,13 @@ const DefaultPasswordPolicy = "length(12) and notUsername(undefined) and notEmai
 
 const year = 365 * 24 * 60 * 60
 
-// safety is what any realm should have, ours or not: guessing is slowed down and one-time codes are single-use.
-func safety(wanted Realm) record {
+// securitySettings are for every realm, ours or not: guessing is slowed down and one-time codes can be used once.
+func securitySettings(wanted Realm) representation {
 	policy := wanted.PasswordPolicy
 	if policy == "" {
 		policy = DefaultPasswordPolicy
 	}
-	return record{
+	return representation{
 		"bruteForceProtected": true, "permanentLockout": false,
 		"failureFactor": 10, "waitIncrementSeconds": 60, "maxFailureWaitSeconds": 900, "maxDeltaTimeSeconds": 43200,
 		"quickLoginCheckMilliSeconds": 1000, "minimumQuickLoginWaitSeconds": 60,
@@ -23,9 +23,9 @@ func safety(wanted Realm) record {
 	}
 }
 
-// house is what our own realm has besides.
-func house(wanted Realm) record {
-	settings := safety(wanted)
+// ownRealm are the further settings of our own realm.
+func ownRealm(wanted Realm) representation {
+	settings := securitySettings(wanted)
 	settings["displayName"] = wanted.Name
 	settings["loginTheme"] = "chatiere"
 	settings["internationalizationEnabled"] = true
@@ -39,23 +39,23 @@ func house(wanted Realm) record {
 	settings["eventsEnabled"] = true
 	settings["eventsExpiration"] = year
 	settings["adminEventsEnabled"] = true
-	settings["attributes"] = record{"acr.loa.map": levelsOfTrust}
+	settings["attributes"] = representation{"acr.loa.map": levelsOfTrust}
 	return settings
 }
 
 // ensureSettings writes the realm's settings, or on a shared realm says which of them should be different.
 func (c *Client) ensureSettings(ctx context.Context, wanted Realm, report *Report) error {
-	realm := record{}
+	realm := representation{}
 	if err := c.get(ctx, "", &realm); err != nil {
 		return err
 	}
 	if wanted.Shared {
-		for _, name := range realm.merge(safety(wanted)) {
+		for _, name := range realm.merge(securitySettings(wanted)) {
 			report.advise("realm setting %s should be %v", name, realm[name])
 		}
 		return nil
 	}
-	different := realm.merge(house(wanted))
+	different := realm.merge(ownRealm(wanted))
 	if len(different) == 0 {
 		return c.ensureProfile(ctx, report)
 	}
@@ -71,7 +71,7 @@ func (c *Client) ensureSettings(ctx context.Context, wanted Realm, report *Repor
 // ensureProfile lets administrators keep attributes that no form shows; ours would be dropped in silence otherwise.
 func (c *Client) ensureProfile(ctx context.Context, report *Report) error {
 	const path = "/users/profile"
-	profile := record{}
+	profile := representation{}
 	if err := c.get(ctx, path, &profile); err != nil {
 		return err
 	}

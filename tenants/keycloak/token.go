@@ -14,7 +14,7 @@ import (
 // errStaleToken is a 401: the token that seemed good is not, so a new one is worth one try.
 var errStaleToken = fmt.Errorf("token not accepted: %w", ErrRefused)
 
-// bearer gives an access token of our service account, a new one when the last is about to expire.
+// bearer returns an access token of our service account, a new one when the last is about to expire.
 func (c *Client) bearer(ctx context.Context) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -29,8 +29,8 @@ func (c *Client) bearer(ctx context.Context) (string, error) {
 	return token.AccessToken, nil
 }
 
-// forget drops the token if it is still the one that failed; an empty string drops any.
-func (c *Client) forget(failed string) {
+// dropToken drops the token if it is the one that failed; an empty string drops any.
+func (c *Client) dropToken(failed string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.token != nil && (failed == "" || c.token.AccessToken == failed) {
@@ -51,8 +51,8 @@ func grantError(err error) error {
 	return fmt.Errorf("%w: %s", ErrRefused, answered.ErrorCode)
 }
 
-// refusal turns an answer that is not a success into one of our errors, with Keycloak's own words.
-func refusal(status int, content []byte) error {
+// responseError turns an unsuccessful response into one of our errors, with Keycloak's message.
+func responseError(status int, content []byte) error {
 	var said struct {
 		Message     string `json:"errorMessage"`
 		Error       string `json:"error"`
@@ -60,10 +60,10 @@ func refusal(status int, content []byte) error {
 	}
 	_ = json.Unmarshal(content, &said) // an error page is not always JSON; the status decides
 	words := strings.TrimSpace(strings.Join([]string{said.Message, said.Error, said.Description}, " "))
-	return fmt.Errorf("%w (status %d) %s", sentinel(status, said.Error), status, words)
+	return fmt.Errorf("%w (status %d) %s", errorFor(status, said.Error), status, words)
 }
 
-func sentinel(status int, code string) error {
+func errorFor(status int, code string) error {
 	switch {
 	case strings.HasPrefix(code, "invalidPassword"):
 		return ErrWeakPassword

@@ -95,7 +95,7 @@ func (c *Client) EnsureUser(ctx context.Context, wanted Account) (User, error) {
 	}
 	record := userRecord{
 		Username: wanted.Username, Email: wanted.Email, FirstName: wanted.FirstName, LastName: wanted.LastName,
-		Enabled: true, EmailVerified: wanted.Email != "", Attributes: c.mark(wanted.Operation), Credentials: credentials,
+		Enabled: true, EmailVerified: wanted.Email != "", Attributes: c.attributes(wanted.Operation), Credentials: credentials,
 	}
 	if _, err := c.create(ctx, "/users", record); err != nil {
 		if raced, again := c.FindUser(ctx, wanted.Username); errors.Is(err, ErrConflict) && again == nil {
@@ -155,7 +155,7 @@ func (c *Client) Logout(ctx context.Context, userID string) error {
 
 // GroupsOf lists the groups a person is in.
 func (c *Client) GroupsOf(ctx context.Context, userID string) ([]Group, error) {
-	records, err := pages[groupRecord](ctx, c, "/users/"+url.PathEscape(userID)+"/groups?briefRepresentation=false")
+	records, err := readAll[groupRecord](ctx, c, "/users/"+url.PathEscape(userID)+"/groups?briefRepresentation=false")
 	if err != nil {
 		return nil, fmt.Errorf("listing a person's groups: %w", err)
 	}

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"chatiere/cmd/internal/config"
-	"chatiere/tenants/trail"
+	"chatiere/tenants/audit"
 )
 
 // ErrLocalOnly means that the request needs root on the server itself, but a remote panel was named.
@@ -64,7 +64,7 @@ func workerAt(socket string) *Worker {
 }
 
 // VerifyAudit verifies the audit log; heads are checkpoints that were stored elsewhere.
-func (w *Worker) VerifyAudit(ctx context.Context, heads []byte) (report trail.Report, err error) {
+func (w *Worker) VerifyAudit(ctx context.Context, heads []byte) (report audit.Report, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://worker/audit/verify", bytes.NewReader(heads))
 	if err != nil {
 		return report, fmt.Errorf("making a request: %w", err)

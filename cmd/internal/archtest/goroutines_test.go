@@ -87,7 +87,7 @@ func recovers(started ast.Node) (yes bool) {
 				yes = true
 			}
 		case *ast.Ident:
-			yes = yes || n.Name == "guarded" || n.Name == "callRecovered"
+			yes = yes || n.Name == "callRecovered"
 		}
 		return !yes
 	})

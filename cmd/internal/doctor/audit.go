@@ -6,15 +6,15 @@ import (
 	"time"
 
 	"chatiere/panel/api"
-	"chatiere/tenants/trail"
+	"chatiere/tenants/audit"
 )
 
-// Trail is what is known of the audit trail.
-type Trail struct {
-	At      time.Time // when it was last looked through; zero: not yet
-	Report  trail.Report
-	Head    string // the last day's, as it is written down
-	Trouble error  // what the sealer met
+// AuditState is the state of the audit log.
+type AuditState struct {
+	At      time.Time // when it was last verified; zero: not yet
+	Report  audit.Report
+	Head    string // the last day's checkpoint
+	Trouble error  // from the chain writer
 }
 
 func (d Doctor) audit(context.Context) []api.Check {
@@ -23,13 +23,13 @@ func (d Doctor) audit(context.Context) []api.Check {
 	switch {
 	case t.Trouble != nil:
 		return []api.Check{red("audit", t.Trouble.Error(), advice)}
-	case !t.Report.Whole() && !t.At.IsZero():
+	case !t.Report.Intact() && !t.At.IsZero():
 		f := t.Report.Faults[0]
 		return []api.Check{red("audit", fmt.Sprintf("%s: row %d of %s is the first", f.Kind, f.ID, f.At.Format(time.RFC3339)), advice)}
 	case t.At.IsZero():
-		return []api.Check{green("audit", "not looked through since the worker's start")}
+		return []api.Check{green("audit", "not verified since the worker's start")}
 	}
-	found := fmt.Sprintf("%d rows, whole at %s", t.Report.Rows, t.At.Format(time.RFC3339))
+	found := fmt.Sprintf("%d rows, intact at %s", t.Report.Rows, t.At.Format(time.RFC3339))
 	if t.Head != "" {
 		found += "; to be kept elsewhere: " + t.Head
 	}

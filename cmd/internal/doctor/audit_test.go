@@ -7,22 +7,22 @@ import (
 
 	"chatiere/cmd/internal/doctor"
 	"chatiere/panel/api"
-	"chatiere/tenants/trail"
+	"chatiere/tenants/audit"
 )
 
 func TestATrailThatWasChangedIsRedAndNamesTheFirstRow(t *testing.T) {
 	for name, c := range map[string]struct {
-		trail doctor.Trail
+		trail doctor.AuditState
 		state api.CheckState
 		word  string
 	}{
-		"whole":             {doctor.Trail{At: now, Head: "2026-11-21 7 9 aa"}, api.CheckGreen, "2026-11-21 7 9 aa"},
-		"not looked at":     {doctor.Trail{}, api.CheckGreen, "not looked"},
-		"changed":           {doctor.Trail{At: now, Report: trail.Report{Faults: []trail.Fault{{Kind: trail.Changed, ID: 42, At: now.Add(-time.Hour)}}}}, api.CheckRed, "row 42"},
-		"met by the sealer": {doctor.Trail{At: now, Trouble: trail.ErrRewritten}, api.CheckRed, "not the one"},
+		"whole":             {doctor.AuditState{At: now, Head: "2026-11-21 7 9 aa"}, api.CheckGreen, "2026-11-21 7 9 aa"},
+		"not verified":      {doctor.AuditState{}, api.CheckGreen, "not verified"},
+		"changed":           {doctor.AuditState{At: now, Report: audit.Report{Faults: []audit.Fault{{Kind: audit.Changed, ID: 42, At: now.Add(-time.Hour)}}}}, api.CheckRed, "row 42"},
+		"met by the writer": {doctor.AuditState{At: now, Trouble: audit.ErrRewritten}, api.CheckRed, "does not match"},
 	} {
 		d := well(t)
-		d.Audit = func() doctor.Trail { return c.trail }
+		d.Audit = func() doctor.AuditState { return c.trail }
 		if got := examine(t, d)["audit"]; got.State != c.state || !strings.Contains(got.Found, c.word) {
 			t.Errorf("%s: %+v", name, got)
 		}

@@ -57,8 +57,8 @@ type Doctor struct {
 	Synchronised func() bool
 	// Jobs tells how the last run of each recurring job went.
 	Jobs func() []schedule.Outcome
-	// Audit tells what is known of the audit trail.
-	Audit func() Trail
+	// Audit returns the state of the audit log.
+	Audit func() AuditState
 	Now   func() time.Time
 	// Records says why the worker refuses the records, nil when it does not; Advice what can be done about it.
 	Records func() error
@@ -81,15 +81,15 @@ func (d Doctor) Examine(ctx context.Context) (api.Diagnosis, error) {
 		all.Go(func() {
 			bounded, cancel := context.WithTimeout(ctx, each)
 			defer cancel()
-			found[i] = guarded(bounded, look)
+			found[i] = callRecovered(bounded, look)
 		})
 	}
 	all.Wait()
 	return api.Diagnosis{Checks: slices.Concat(found...)}, ctx.Err()
 }
 
-// guarded makes one check; a panic in it is a red line.
-func guarded(ctx context.Context, look func(context.Context) []api.Check) (found []api.Check) {
+// callRecovered makes one check; a panic in it becomes a red line.
+func callRecovered(ctx context.Context, look func(context.Context) []api.Check) (found []api.Check) {
 	var err error
 	defer func() {
 		if err != nil {

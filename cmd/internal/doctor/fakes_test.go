@@ -111,7 +111,7 @@ func well(t *testing.T) doctor.Doctor {
 		Names:       []string{"lilas.example", "panel.lilas.example"},
 		Resolve:     func(context.Context, string) ([]string, error) { return []string{"192.0.2.7"}, nil },
 		Now:         func() time.Time { return now }, Synchronised: func() bool { return true },
-		Audit:   func() doctor.Trail { return doctor.Trail{At: now} },
+		Audit:   func() doctor.AuditState { return doctor.AuditState{At: now} },
 		Jobs:    jobs(schedule.Outcome{Job: "reconcile", Every: time.Minute, Started: now.Add(-time.Minute)}),
 		Records: func() error { return nil }, Advice: func(error) string { return "settle it" },
 	}

@@ -11,15 +11,15 @@ import (
 
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/doctor"
+	"chatiere/tenants/audit"
 	"chatiere/tenants/mysql"
-	"chatiere/tenants/trail"
 )
 
 // vault is the worker's care of the audit trail: sealing, looking through, pruning.
 type vault struct {
 	store  *mysql.Store
-	sealer *trail.Sealer
-	heads  trail.Heads
+	sealer *audit.ChainWriter
+	heads  audit.Checkpoints
 	// pruner opens the trail as the one user of the database that may remove rows.
 	pruner func(ctx context.Context) (*mysql.Store, error)
 	keep   time.Duration
@@ -27,15 +27,15 @@ type vault struct {
 
 	one  sync.Mutex // one look through at a time: it reads everything
 	mu   sync.Mutex
-	seen doctor.Trail
+	seen doctor.AuditState
 }
 
 func (w *Worker) newVault() *vault {
 	c := w.config
-	heads := trail.Heads{Dir: c.Paths().AuditDir()}
+	heads := audit.Checkpoints{Dir: c.Paths().AuditDir()}
 	return &vault{
 		store: w.store, heads: heads, now: w.now, keep: time.Duration(c.Audit.KeepDays) * 24 * time.Hour,
-		sealer: &trail.Sealer{Records: w.store, Heads: heads, Now: w.now, Log: w.log},
+		sealer: &audit.ChainWriter{Records: w.store, Checkpoints: heads, Now: w.now, Log: w.log},
 		pruner: func(ctx context.Context) (*mysql.Store, error) {
 			return openStore(ctx, c, c.Database.MigrateUser, c.Secret(config.SecretDBMigrate), w.log)
 		},
@@ -43,10 +43,10 @@ func (w *Worker) newVault() *vault {
 }
 
 // look goes through the whole trail and remembers what it found for the doctor.
-func (v *vault) look(ctx context.Context, others []trail.Head) (trail.Report, error) {
+func (v *vault) look(ctx context.Context, others []audit.Checkpoint) (audit.Report, error) {
 	v.one.Lock()
 	defer v.one.Unlock()
-	report, err := trail.Verify(ctx, v.store, v.heads, others, v.now())
+	report, err := audit.Verify(ctx, v.store, v.heads, others, v.now())
 	if err != nil {
 		return report, err
 	}
@@ -66,7 +66,7 @@ func (v *vault) daily(ctx context.Context) error {
 }
 
 func (v *vault) prune(ctx context.Context) error {
-	if v.sealer.Trouble() != nil {
+	if v.sealer.Tampering() != nil {
 		return nil // evidence is not thrown away
 	}
 	store, err := v.pruner(ctx)
@@ -74,16 +74,16 @@ func (v *vault) prune(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = store.Close() }() // every statement has its answer
-	_, err = trail.Pruner{Records: store, Heads: v.heads, Keep: v.keep, Now: v.now}.Prune(ctx)
+	_, err = audit.Pruner{Records: store, Checkpoints: v.heads, Keep: v.keep, Now: v.now}.Prune(ctx)
 	return err
 }
 
 // state is what the doctor tells.
-func (v *vault) state() doctor.Trail {
+func (v *vault) state() doctor.AuditState {
 	v.mu.Lock()
 	found := v.seen
 	v.mu.Unlock()
-	found.Trouble = v.sealer.Trouble()
+	found.Trouble = v.sealer.Tampering()
 	days, err := v.heads.Days()
 	if err != nil {
 		found.Trouble = err
@@ -105,12 +105,12 @@ func (v *vault) verify(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, err.Error(), http.StatusRequestEntityTooLarge)
 		return
 	}
-	others, err := trail.ParseHeads(text)
+	others, err := audit.ParseCheckpoints(text)
 	if err != nil {
 		http.Error(rw, err.Error(), http.StatusUnprocessableEntity)
 		return
 	}
-	if err := v.sealer.Seal(r.Context()); err != nil {
+	if err := v.sealer.Append(r.Context()); err != nil {
 		http.Error(rw, fmt.Sprintf("sealing the newest rows: %v", err), http.StatusServiceUnavailable)
 		return
 	}

@@ -54,7 +54,7 @@ func (w *Worker) jobs() []schedule.Job {
 		{Name: "certificate", Every: time.Hour, Run: w.certificate},
 	}
 	jobs = append(jobs,
-		schedule.Job{Name: "audit-seal", Every: 5 * time.Second, Limit: 10 * time.Minute, Run: w.vault.sealer.SealNew}, // the limit is for an upgrade's first round
+		schedule.Job{Name: "audit-seal", Every: 5 * time.Second, Limit: 10 * time.Minute, Run: w.vault.sealer.AppendNew}, // the limit is for an upgrade's first round
 		schedule.Job{Name: "audit-look", Every: 24 * time.Hour, Limit: time.Hour, Run: w.vault.daily})
 	if w.keycloak == nil {
 		return jobs

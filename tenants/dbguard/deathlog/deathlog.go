@@ -148,8 +148,8 @@ func (l *Log) Remove(id string) error {
 	return nil
 }
 
-// Remembered reads the list. A damaged one is reported and counts as empty: what it knew concerns a day.
-func (l *Log) Remembered() ([]dbguard.Death, error) {
+// Load reads the list. A damaged one is reported and counts as empty: what it knew concerns a day.
+func (l *Log) Load() ([]dbguard.Death, error) {
 	text, err := os.ReadFile(l.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -165,8 +165,8 @@ func (l *Log) Remembered() ([]dbguard.Death, error) {
 	return saved.Deaths, nil
 }
 
-// Remember replaces the list.
-func (l *Log) Remember(deaths []dbguard.Death) error {
+// Save replaces the list.
+func (l *Log) Save(deaths []dbguard.Death) error {
 	text, err := json.MarshalIndent(list{format, deaths}, "", "  ")
 	if err != nil {
 		return err

@@ -69,19 +69,19 @@ func TestNotesAreReadUntilTheyAreRemovedAndDamagedOnesGo(t *testing.T) {
 
 func TestDeathsAreRemembered(t *testing.T) {
 	l, _ := open(t)
-	if deaths, err := l.Remembered(); err != nil || len(deaths) != 0 {
+	if deaths, err := l.Load(); err != nil || len(deaths) != 0 {
 		t.Errorf("with no file: %v, %v", deaths, err)
 	}
 	for _, want := range [][]dbguard.Death{{{ID: "1-A", At: died, Sites: []string{"s000000001"}}}, {}} {
-		if err := l.Remember(want); err != nil {
+		if err := l.Save(want); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := l.Remembered(); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := l.Load(); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("remembered %+v, %v; want %+v", got, err, want)
 		}
 	}
 	write(t, l.File, `{"format":1,`)
-	if deaths, err := l.Remembered(); err != nil || len(deaths) != 0 {
+	if deaths, err := l.Load(); err != nil || len(deaths) != 0 {
 		t.Errorf("damaged: %v, %v", deaths, err)
 	}
 }

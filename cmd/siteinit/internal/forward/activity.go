@@ -40,11 +40,11 @@ type SiteActivity struct {
 }
 
 const (
-	// activityMemory is how long ago a site may have sent something to be in a snapshot.
-	activityMemory = time.Minute
-	// endedMemory is for how long a connection counts as waiting after its end: the connections end before it is known
+	// activityWindow is how long ago a site may have sent something to be in a snapshot.
+	activityWindow = time.Minute
+	// endedWindow is for how long a connection counts as waiting after its end: the connections end before it is known
 	// that the server did.
-	endedMemory = 5 * time.Second
+	endedWindow = 5 * time.Second
 )
 
 // Snapshot returns the sites that wait for an answer or sent something within the last minute.
@@ -54,10 +54,10 @@ func (a *Activity) Snapshot(now time.Time) []SiteActivity {
 	var out []SiteActivity
 	for name, s := range a.sites {
 		ago := max(0, now.Sub(s.sent))
-		if s.waiting == 0 && ago > activityMemory {
+		if s.waiting == 0 && ago > activityWindow {
 			continue
 		}
-		waiting := s.waiting > 0 || now.Sub(s.ended) < endedMemory
+		waiting := s.waiting > 0 || now.Sub(s.ended) < endedWindow
 		out = append(out, SiteActivity{Site: name, Waiting: waiting, SentMS: ago.Milliseconds(), Size: s.size})
 	}
 	slices.SortFunc(out, func(a, b SiteActivity) int { return cmp.Compare(a.Site, b.Site) })
@@ -85,15 +85,15 @@ func (a *Activity) Handler(site string, to Address, report func(error)) Handler 
 	}
 }
 
-// conversation is one connection of a site.
-type conversation struct {
+// connActivity is one connection of a site.
+type connActivity struct {
 	all     *Activity
 	site    *siteActivity
 	waiting bool
 	size    int64
 }
 
-func (a *Activity) open(site string) *conversation {
+func (a *Activity) open(site string) *connActivity {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.sites == nil {
@@ -102,12 +102,12 @@ func (a *Activity) open(site string) *conversation {
 	if a.sites[site] == nil {
 		a.sites[site] = &siteActivity{}
 	}
-	return &conversation{all: a, site: a.sites[site]}
+	return &connActivity{all: a, site: a.sites[site]}
 }
 
 // sent is called before the server gets the bytes.
-func (c *conversation) sent(chunk []byte) {
-	if unanswered(chunk) {
+func (c *connActivity) sent(chunk []byte) {
+	if neverAnswered(chunk) {
 		return
 	}
 	c.all.mu.Lock()
@@ -120,14 +120,14 @@ func (c *conversation) sent(chunk []byte) {
 	c.site.sent, c.site.size = time.Now(), c.size
 }
 
-func (c *conversation) answered([]byte) {
+func (c *connActivity) answered([]byte) {
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
 	c.stopWaiting()
 }
 
 // end keeps in mind that a connection waited to its end: a client that leaves does not stop its statement.
-func (c *conversation) end() {
+func (c *connActivity) end() {
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
 	if c.waiting {
@@ -137,7 +137,7 @@ func (c *conversation) end() {
 	c.stopWaiting()
 }
 
-func (c *conversation) stopWaiting() {
+func (c *connActivity) stopWaiting() {
 	if c.waiting {
 		c.waiting = false
 		c.site.waiting--
@@ -149,9 +149,9 @@ var (
 	commandClose = []byte{5, 0, 0, 0, 0x19} // of a prepared statement, whose number follows
 )
 
-// unanswered reports whether the chunk is nothing but whole commands that the server never answers. The end of a longer
+// neverAnswered reports whether the chunk is nothing but whole commands that the server never answers. The end of a longer
 // command can look like that, but then its beginning was recorded before.
-func unanswered(chunk []byte) bool {
+func neverAnswered(chunk []byte) bool {
 	for len(chunk) > 0 {
 		switch {
 		case bytes.HasPrefix(chunk, commandQuit):

@@ -13,16 +13,16 @@ import (
 )
 
 var (
-	// ErrRefused says that the gateway answered, and not with what was asked for.
+	// ErrRefused means that the gateway did not grant the request.
 	ErrRefused = errors.New("refused by the gateway")
 	// ErrForbidden is the refusal of a name that the site may not reach.
 	ErrForbidden = fmt.Errorf("%w: not in the list", ErrRefused)
 )
 
 const (
-	dialLimit   = 2 * time.Second
-	answerLimit = 20 * time.Second // longer than the gateway's own limit for reaching a server
-	answerSize  = 1024
+	dialTimeout   = 2 * time.Second
+	answerTimeout = 20 * time.Second // longer than the gateway's own limit for reaching a server
+	maxAnswer     = 1024
 )
 
 // Connect opens a tunnel to name and port through the gateway's socket.
@@ -32,29 +32,29 @@ func Connect(ctx context.Context, socket, name string, port int) (net.Conn, erro
 		return nil, err
 	}
 	target := net.JoinHostPort(name, strconv.Itoa(port))
-	if _, err := ask(ctx, conn, "CONNECT "+target, target); err != nil {
+	if _, err := sendRequest(ctx, conn, "CONNECT "+target, target); err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("asking for %s: %w", target, err)
 	}
 	return conn, nil
 }
 
-// Known returns the ports on which the site may reach the name; an error if on
-// none at all. A name that the site always reaches (its own) may have none.
-func Known(ctx context.Context, socket, name string) (ports []int, err error) {
+// AllowedPorts returns the ports on which the site may reach the name; an error if
+// the name is not allowed. The site's own name may have none.
+func AllowedPorts(ctx context.Context, socket, name string) (ports []int, err error) {
 	conn, err := dialUnix(ctx, socket)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = conn.Close() }()
-	head, err := ask(ctx, conn, "HEAD /"+name, "gateway")
+	head, err := sendRequest(ctx, conn, "HEAD /"+name, "gateway")
 	if err != nil {
 		return nil, fmt.Errorf("asking about %s: %w", name, err)
 	}
 	return portsOf(head), nil
 }
 
-// portsOf reads what the gateway says of a name; what cannot be read is left out.
+// portsOf parses the gateway's answer about a name and ignores invalid ports.
 func portsOf(head string) []int {
 	var ports []int
 	for line := range strings.SplitSeq(head, "\r\n") {
@@ -72,7 +72,7 @@ func portsOf(head string) []int {
 }
 
 func dialUnix(ctx context.Context, socket string) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: dialLimit}
+	dialer := net.Dialer{Timeout: dialTimeout}
 	conn, err := dialer.DialContext(ctx, "unix", socket)
 	if err != nil {
 		return nil, fmt.Errorf("dialling the gateway: %w", err)
@@ -80,10 +80,10 @@ func dialUnix(ctx context.Context, socket string) (net.Conn, error) {
 	return conn, nil
 }
 
-// ask sends one request and returns the head of an answer that says yes.
-func ask(ctx context.Context, conn net.Conn, what, host string) (head string, err error) {
+// sendRequest sends one request and returns the head of a successful answer.
+func sendRequest(ctx context.Context, conn net.Conn, what, host string) (head string, err error) {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	if err := conn.SetDeadline(time.Now().Add(answerLimit)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
 		return "", err
 	}
 	if _, err := fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: %s\r\n\r\n", what, host); err != nil {
@@ -92,7 +92,7 @@ func ask(ctx context.Context, conn net.Conn, what, host string) (head string, er
 	if head, err = readHead(conn); err != nil {
 		return "", err
 	}
-	if err := accepted(head); err != nil {
+	if err := checkStatus(head); err != nil {
 		return "", err
 	}
 	return head, conn.SetDeadline(time.Time{})
@@ -103,7 +103,7 @@ func ask(ctx context.Context, conn net.Conn, what, host string) (head string, er
 // read for each byte is dear, but an answer has some fifty of them.
 func readHead(conn net.Conn) (string, error) {
 	head := make([]byte, 0, 128)
-	for len(head) < answerSize {
+	for len(head) < maxAnswer {
 		head = append(head, 0)
 		if _, err := io.ReadFull(conn, head[len(head)-1:]); err != nil {
 			return "", fmt.Errorf("reading the gateway's answer: %w", err)
@@ -115,7 +115,7 @@ func readHead(conn net.Conn) (string, error) {
 	return "", fmt.Errorf("%w: its answer is too long", ErrRefused)
 }
 
-func accepted(head string) error {
+func checkStatus(head string) error {
 	line, _, _ := strings.Cut(head, "\r\n")
 	version, rest, _ := strings.Cut(line, " ")
 	status, _, _ := strings.Cut(rest, " ")

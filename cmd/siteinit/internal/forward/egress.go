@@ -8,8 +8,8 @@ import (
 	"chatiere/cmd/siteinit/internal/names"
 )
 
-// Book finds the name that an address stands for.
-type Book interface {
+// NameTable returns the name of an address.
+type NameTable interface {
 	Name(netip.Addr) (string, bool)
 }
 
@@ -19,7 +19,7 @@ type Book interface {
 // loopback and ask no resolver, so a site named demo.chatiere.localhost would
 // not find itself. The gateway is told of the other addresses of loopback, which it
 // refuses, so that people see what was tried.
-func Egress(socket, own string, book Book, report func(error)) Handler {
+func Egress(socket, own string, book NameTable, report func(error)) Handler {
 	return func(ctx context.Context, conn net.Conn) {
 		at := local(conn)
 		name, ok := book.Name(at.Addr())
@@ -29,7 +29,7 @@ func Egress(socket, own string, book Book, report func(error)) Handler {
 		if !ok {
 			Reset(conn)
 			if !names.Range.Contains(at.Addr()) { // else a name that was forgotten
-				tellRefused(ctx, socket, at, report)
+				reportRefused(ctx, socket, at, report)
 			}
 			return
 		}
@@ -44,8 +44,8 @@ func Egress(socket, own string, book Book, report func(error)) Handler {
 	}
 }
 
-// tellRefused has the gateway note an attempt that leads nowhere: it refuses every address.
-func tellRefused(ctx context.Context, socket string, at netip.AddrPort, report func(error)) {
+// reportRefused sends an attempt to the gateway, which refuses every address and records it.
+func reportRefused(ctx context.Context, socket string, at netip.AddrPort, report func(error)) {
 	conn, err := Connect(ctx, socket, at.Addr().String(), int(at.Port()))
 	if err != nil {
 		report(err)

@@ -1,4 +1,4 @@
-// Package forward carries connections from a listener to somewhere else: to
+// Package forward forwards connections from a listener to a destination: to
 // the gateway by name ([Egress]), to its mail port ([Mail]) or to a fixed
 // address ([Plain]). It decides nothing about names; the gateway does.
 // Start at [Serve].
@@ -30,7 +30,7 @@ func Serve(ctx context.Context, listener net.Listener, limit int, handle Handler
 				return
 			}
 			log.Warn("accepting connection", "address", listener.Addr().String(), "error", err)
-			pause(ctx)
+			acceptPause(ctx)
 			continue
 		}
 		select {
@@ -56,8 +56,8 @@ func Reset(conn net.Conn) {
 	_ = conn.Close()
 }
 
-// pause keeps a failing listener (no more descriptors) from a busy loop.
-func pause(ctx context.Context) {
+// acceptPause prevents a busy loop of a failing listener (no more descriptors).
+func acceptPause(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(50 * time.Millisecond):

@@ -182,7 +182,7 @@ func TestTheGatewayIsAskedAboutNames(t *testing.T) {
 		"":                                                                           io.EOF,
 	} {
 		g := newGateway(t, head)
-		ports, err := forward.Known(t.Context(), g.socket, "a.example")
+		ports, err := forward.AllowedPorts(t.Context(), g.socket, "a.example")
 		if !errors.Is(err, want) || (err == nil) != slices.Equal(ports, []int{443, 587}) {
 			t.Errorf("%q: %v, %v", head, ports, err)
 		}
@@ -190,7 +190,7 @@ func TestTheGatewayIsAskedAboutNames(t *testing.T) {
 			t.Errorf("asked %q", g.asked())
 		}
 	}
-	_, err := forward.Known(t.Context(), "/nonexistent", "a.example")
+	_, err := forward.AllowedPorts(t.Context(), "/nonexistent", "a.example")
 	if err == nil || errors.Is(err, forward.ErrRefused) {
 		t.Errorf("without gateway: %v", err)
 	}

@@ -7,20 +7,20 @@ import (
 )
 
 // Join copies both ways until both directions have ended, and closes both
-// connections. The end of one direction is passed on as such (half-close); an
-// error in one ends the other.
+// connections. The end of one direction is forwarded as a half-close; an error in
+// one ends the other.
 func Join(a, b net.Conn) {
 	var wait sync.WaitGroup
-	wait.Go(func() { carry(a, b) })
-	wait.Go(func() { carry(b, a) })
+	wait.Go(func() { copyHalf(a, b) })
+	wait.Go(func() { copyHalf(b, a) })
 	wait.Wait()
 	_ = a.Close()
 	_ = b.Close()
 }
 
-// carry leaves the copying to the kernel where it can (splice between TCP and
-// unix sockets): no buffer of ours is held for an idle connection.
-func carry(to, from net.Conn) {
+// copyHalf copies one direction, in the kernel where possible (splice between TCP
+// and unix sockets), so that an idle connection needs no buffer.
+func copyHalf(to, from net.Conn) {
 	_, err := io.Copy(to, from)
 	finish(to, from, err)
 }

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// absent is what a mail client is told while the gateway is away: come back
-// later. Answering beats refusing the connection, which some clients retry.
-const absent = "421 4.3.2 Mail relay not available, try again later\r\n"
+// unavailableReply is the reply to mail clients while the gateway is away. Some
+// clients would retry a refused connection at once.
+const unavailableReply = "421 4.3.2 Mail relay not available, try again later\r\n"
 
 // Mail returns the handler of the site's port 25.
 func Mail(socket string, report func(error)) Handler {
@@ -17,8 +17,8 @@ func Mail(socket string, report func(error)) Handler {
 		upstream, err := dialUnix(ctx, socket)
 		if err != nil {
 			report(err)
-			_ = conn.SetWriteDeadline(time.Now().Add(dialLimit))
-			_, _ = io.WriteString(conn, absent)
+			_ = conn.SetWriteDeadline(time.Now().Add(dialTimeout))
+			_, _ = io.WriteString(conn, unavailableReply)
 			_ = conn.Close()
 			return
 		}

@@ -98,8 +98,8 @@ const queuePause = 5 * time.Millisecond
 
 // dialQueued dials, and tries again while the queue of a unix socket is full: the kernel says so at once.
 func dialQueued(ctx context.Context, to Address) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: dialLimit}
-	for end := time.Now().Add(dialLimit); ; {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	for end := time.Now().Add(dialTimeout); ; {
 		conn, err := dialer.DialContext(ctx, to.Network, to.Address)
 		if !errors.Is(err, syscall.EAGAIN) || time.Now().After(end) {
 			return conn, err

@@ -125,7 +125,7 @@ func serveQueued(ctx context.Context, listener net.Listener, limit int, handle H
 			}
 			log.Warn("accepting connection", "error", err)
 			<-places
-			pause(ctx)
+			acceptPause(ctx)
 			continue
 		}
 		wait.Go(func() {

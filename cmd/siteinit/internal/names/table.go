@@ -65,7 +65,7 @@ func (t *Table) Address(name string) (netip.Addr, error) {
 	if t.recent.Len() >= t.size && !t.evict() {
 		return netip.Addr{}, ErrFull
 	}
-	host := t.place(name)
+	host := t.freeAddress(name)
 	added := t.recent.PushFront(&entry{name: name, host: host, used: t.now()})
 	t.byName[name], t.byHost[host] = added, added
 	return address(host), nil
@@ -117,10 +117,10 @@ func (t *Table) evict() bool {
 	return true
 }
 
-// place picks a free address by the name's hash, so that a name nearly always
+// freeAddress picks a free address by the name's hash, so that a name nearly always
 // keeps its address from one start of the container to the next. The table is
 // at most half as large as the range, so a free place is near.
-func (t *Table) place(name string) uint16 {
+func (t *Table) freeAddress(name string) uint16 {
 	sum := fnv.New32a()
 	_, _ = sum.Write([]byte(name))
 	full := sum.Sum32()

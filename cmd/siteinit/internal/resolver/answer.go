@@ -1,6 +1,6 @@
-// Package resolver is the site's only DNS server: it answers every name that
-// its book has with the address which stands for it there. What the book has is
-// not its business. Start at [Answer]; [Serve] puts it on sockets.
+// Package resolver is the site's only DNS server: it answers every name of its
+// table with the address in the table. It does not decide which names are in the
+// table. Start at [Answer]; [Serve] puts it on sockets.
 package resolver
 
 import (
@@ -18,17 +18,17 @@ import (
 // ttl is short: a name costs nothing to ask for again.
 const ttl = 10
 
-// ErrUnknown is what a book says of a name that it does not have.
+// ErrUnknown means that the table does not have the name.
 var ErrUnknown = errors.New("unknown name")
 
-// Book finds addresses by name and names by address.
-type Book interface {
+// NameTable maps names to addresses and back.
+type NameTable interface {
 	Address(ctx context.Context, name string) (netip.Addr, error)
 	Name(netip.Addr) (string, bool)
 }
 
 // Answer returns the reply to one message, or nil where none is due.
-func Answer(ctx context.Context, query []byte, book Book) []byte {
+func Answer(ctx context.Context, query []byte, book NameTable) []byte {
 	var parser dnsmessage.Parser
 	header, err := parser.Start(query)
 	if err != nil || header.Response {
@@ -46,9 +46,9 @@ func Answer(ctx context.Context, query []byte, book Book) []byte {
 		reply.RCode = dnsmessage.RCodeFormatError
 	default:
 		reply.Questions = questions
-		reply.Answers, reply.RCode = look(ctx, questions[0], book)
-		if extended(&parser) {
-			reply.Additionals = []dnsmessage.Resource{option()}
+		reply.Answers, reply.RCode = resolve(ctx, questions[0], book)
+		if hasEDNS(&parser) {
+			reply.Additionals = []dnsmessage.Resource{ednsOption()}
 		}
 	}
 	packed, err := reply.Pack()
@@ -58,7 +58,7 @@ func Answer(ctx context.Context, query []byte, book Book) []byte {
 	return packed
 }
 
-func look(ctx context.Context, q dnsmessage.Question, book Book) ([]dnsmessage.Resource, dnsmessage.RCode) {
+func resolve(ctx context.Context, q dnsmessage.Question, book NameTable) ([]dnsmessage.Resource, dnsmessage.RCode) {
 	if q.Class != dnsmessage.ClassINET {
 		return nil, dnsmessage.RCodeRefused
 	}
@@ -93,8 +93,8 @@ func local(q dnsmessage.Question) []dnsmessage.Resource {
 	return answers(q, &dnsmessage.AResource{A: [4]byte{127, 0, 0, 1}})
 }
 
-func pointer(q dnsmessage.Question, reverse string, book Book) ([]dnsmessage.Resource, dnsmessage.RCode) {
-	at, ok := reversed(reverse)
+func pointer(q dnsmessage.Question, reverse string, book NameTable) ([]dnsmessage.Resource, dnsmessage.RCode) {
+	at, ok := parseReverse(reverse)
 	if !ok {
 		return nil, dnsmessage.RCodeNameError
 	}
@@ -109,7 +109,7 @@ func pointer(q dnsmessage.Question, reverse string, book Book) ([]dnsmessage.Res
 	return answers(q, &dnsmessage.PTRResource{PTR: target}), dnsmessage.RCodeSuccess
 }
 
-func reversed(text string) (netip.Addr, bool) {
+func parseReverse(text string) (netip.Addr, bool) {
 	parts := strings.Split(text, ".")
 	if len(parts) != 4 {
 		return netip.Addr{}, false
@@ -132,8 +132,8 @@ func answers(q dnsmessage.Question, body dnsmessage.ResourceBody) []dnsmessage.R
 	}}
 }
 
-// extended tells whether the query carries EDNS, which must be answered in kind.
-func extended(parser *dnsmessage.Parser) bool {
+// hasEDNS reports whether the query uses EDNS, which the answer must then use too.
+func hasEDNS(parser *dnsmessage.Parser) bool {
 	if parser.SkipAllAnswers() != nil || parser.SkipAllAuthorities() != nil {
 		return false
 	}
@@ -151,7 +151,7 @@ func extended(parser *dnsmessage.Parser) bool {
 	}
 }
 
-func option() dnsmessage.Resource {
+func ednsOption() dnsmessage.Resource {
 	return dnsmessage.Resource{
 		Header: dnsmessage.ResourceHeader{
 			Name: dnsmessage.MustNewName("."), Type: dnsmessage.TypeOPT, Class: maxMessage,

@@ -20,7 +20,7 @@ const (
 )
 
 // Serve answers on both sockets until ctx ends; it closes them. Either may be nil.
-func Serve(ctx context.Context, packets net.PacketConn, streams net.Listener, book Book, log *slog.Logger) {
+func Serve(ctx context.Context, packets net.PacketConn, streams net.Listener, book NameTable, log *slog.Logger) {
 	var wait sync.WaitGroup
 	if packets != nil {
 		wait.Go(func() { servePackets(ctx, packets, book, log) })
@@ -31,7 +31,7 @@ func Serve(ctx context.Context, packets net.PacketConn, streams net.Listener, bo
 	wait.Wait()
 }
 
-func servePackets(ctx context.Context, conn net.PacketConn, book Book, log *slog.Logger) {
+func servePackets(ctx context.Context, conn net.PacketConn, book NameTable, log *slog.Logger) {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	var wait sync.WaitGroup
 	defer wait.Wait()
@@ -58,7 +58,7 @@ func servePackets(ctx context.Context, conn net.PacketConn, book Book, log *slog
 	}
 }
 
-func serveStreams(ctx context.Context, listener net.Listener, book Book, log *slog.Logger) {
+func serveStreams(ctx context.Context, listener net.Listener, book NameTable, log *slog.Logger) {
 	defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
 	var wait sync.WaitGroup
 	defer wait.Wait()
@@ -86,7 +86,7 @@ func serveStreams(ctx context.Context, listener net.Listener, book Book, log *sl
 	}
 }
 
-func serveStream(ctx context.Context, conn net.Conn, book Book) {
+func serveStream(ctx context.Context, conn net.Conn, book NameTable) {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	defer func() { _ = conn.Close() }()
 	buffer := make([]byte, maxMessage)

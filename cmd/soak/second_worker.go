@@ -17,18 +17,18 @@ import (
 const dumpAtStart = "start.sql"
 
 // dump writes the panel's database to a file beside the instance's summary.
-func (r *rig) dump(ctx context.Context, name string) error {
-	_, err := r.help(ctx, "dump", r.dumpFile(name))
+func (r *harness) dump(ctx context.Context, name string) error {
+	_, err := r.runHelper(ctx, "dump", r.dumpFile(name))
 	return err
 }
 
-func (r *rig) dumpFile(name string) string {
+func (r *harness) dumpFile(name string) string {
 	return filepath.Join(filepath.Dir(r.options.summary), name)
 }
 
-// strangers starts a second worker on the same data root, one on another data root with the same database, and brings an
+// secondWorkerRounds starts a second worker on the same data root, one on another data root with the same database, and brings an
 // older dump back, under a stopped worker and under a living one.
-func (r *rig) strangers(ctx context.Context) error {
+func (r *harness) secondWorkerRounds(ctx context.Context) error {
 	if !r.options.strangers {
 		return nil
 	}
@@ -38,14 +38,14 @@ func (r *rig) strangers(ctx context.Context) error {
 // watched is how long nothing must happen: longer than a round of whatever a worker does at its start.
 const watched = 20 * time.Second
 
-func (r *rig) sameRoot(ctx context.Context) error {
-	name, err := r.help(ctx, "stranger", r.config.Paths().Config())
+func (r *harness) sameRoot(ctx context.Context) error {
+	name, err := r.runHelper(ctx, "stranger", r.config.Paths().Config())
 	if err != nil {
 		return err
 	}
 	defer func() { _, _ = docker(context.WithoutCancel(ctx), "rm", "-f", name) }()
-	if err := r.goesOn(ctx, 3); err != nil {
-		r.fell("beside a second worker on the same data root: %v", err)
+	if err := r.wantProgress(ctx, 3); err != nil {
+		r.fail("beside a second worker on the same data root: %v", err)
 	}
 	r.wantWords(ctx, name, "another worker works on this data root")
 	r.wantNoWords(ctx, name, "worker ready")
@@ -53,30 +53,30 @@ func (r *rig) sameRoot(ctx context.Context) error {
 }
 
 // sameRecords starts a worker whose data root is another one.
-func (r *rig) sameRecords(ctx context.Context) error {
-	file, err := r.help(ctx, "second-root")
+func (r *harness) sameRecords(ctx context.Context) error {
+	file, err := r.runHelper(ctx, "second-root")
 	if err != nil {
 		return err
 	}
-	name, err := r.help(ctx, "stranger", file)
+	name, err := r.runHelper(ctx, "stranger", file)
 	if err != nil {
 		return err
 	}
 	defer func() { _, _ = docker(context.WithoutCancel(ctx), "rm", "-f", name) }()
-	if err := r.goesOn(ctx, 3); err != nil {
-		r.fell("beside a second worker on the same database: %v", err)
+	if err := r.wantProgress(ctx, 3); err != nil {
+		r.fail("beside a second worker on the same database: %v", err)
 	}
 	r.wantWords(ctx, name, "the records belong to another data root")
-	rest(ctx, watched/2)
+	sleep(ctx, watched/2)
 	r.wantNoWords(ctx, name, "worker ready")
 	second := config.PathsBelow(filepath.Dir(file))
 	if _, err := command(ctx, "test", "!", "-e", second.Routes()); err != nil {
-		r.fell("the second worker published routes")
+		r.fail("the second worker published routes")
 	}
 	return nil
 }
 
-func (r *rig) logs(ctx context.Context, name string) string {
+func (r *harness) logs(ctx context.Context, name string) string {
 	text, err := docker(ctx, "logs", name)
 	if err != nil {
 		return err.Error()
@@ -84,7 +84,7 @@ func (r *rig) logs(ctx context.Context, name string) string {
 	return text
 }
 
-func (r *rig) wantWords(ctx context.Context, name, words string) {
+func (r *harness) wantWords(ctx context.Context, name, words string) {
 	err := until(ctx, time.Minute, time.Second, fmt.Sprintf("%q from %s", words, name), func() (bool, string) {
 		text := r.logs(ctx, name)
 		for line := range strings.Lines(text) {
@@ -96,19 +96,19 @@ func (r *rig) wantWords(ctx context.Context, name, words string) {
 		return false, text
 	})
 	if err != nil {
-		r.fell("%v", err)
+		r.fail("%v", err)
 	}
 }
 
-func (r *rig) wantNoWords(ctx context.Context, name, words string) {
+func (r *harness) wantNoWords(ctx context.Context, name, words string) {
 	if strings.Contains(r.logs(ctx, name), words) {
-		r.fell("%s says %q", name, words)
+		r.fail("%s says %q", name, words)
 	}
 }
 
 // oldDump brings the dump of the start back beside sites that were made since, watches that nothing happens to them, and
 // brings the newest records back.
-func (r *rig) oldDump(ctx context.Context, living bool) (err error) {
+func (r *harness) oldDump(ctx context.Context, living bool) (err error) {
 	r.lives.pause()
 	defer r.lives.resume()
 	before, err := r.machine.List(ctx)
@@ -126,7 +126,7 @@ func (r *rig) oldDump(ctx context.Context, living bool) (err error) {
 			return err
 		}
 	}
-	if _, err := r.help(ctx, "load", r.dumpFile(dumpAtStart)); err != nil {
+	if _, err := r.runHelper(ctx, "load", r.dumpFile(dumpAtStart)); err != nil {
 		return err
 	}
 	if !living {
@@ -135,20 +135,20 @@ func (r *rig) oldDump(ctx context.Context, living bool) (err error) {
 		}
 	}
 	if err := r.refuses(ctx); err != nil {
-		r.fell("%s: %v", title, err)
+		r.fail("%s: %v", title, err)
 	}
-	rest(ctx, watched)
+	sleep(ctx, watched)
 	after, err := r.machine.List(ctx)
 	if err != nil {
 		return err
 	}
 	if more, less := inventory.Diff(before, after); len(more)+len(less) > 0 {
-		r.fell("%s: there is more: %v, and less: %v", title, more, less)
+		r.fail("%s: there is more: %v, and less: %v", title, more, less)
 	}
-	if _, err := r.help(ctx, "load", r.dumpFile(newest)); err != nil {
+	if _, err := r.runHelper(ctx, "load", r.dumpFile(newest)); err != nil {
 		return err
 	}
-	if err := r.awaitWell(ctx, "worker", time.Minute); err != nil {
+	if err := r.awaitHealthy(ctx, "worker", time.Minute); err != nil {
 		return err
 	}
 	r.injected(title, from, nil)
@@ -156,7 +156,7 @@ func (r *rig) oldDump(ctx context.Context, living bool) (err error) {
 }
 
 // refuses waits until the doctor says that the records are refused.
-func (r *rig) refuses(ctx context.Context) error {
+func (r *harness) refuses(ctx context.Context) error {
 	return until(ctx, 90*time.Second, 500*time.Millisecond, "the worker's refusal", func() (bool, string) {
 		// A living worker ends when it sees them, to begin anew; Docker restarts no container of a soak.
 		if _, err := docker(ctx, "start", r.container("worker")); err != nil {

@@ -15,27 +15,27 @@ import (
 )
 
 const (
-	// maxAccess is as many as nginx has connections.
-	maxAccess  = 512
-	accessTime = 10 * time.Second
+	// maxHtaccessConns is as many as nginx has connections.
+	maxHtaccessConns = 512
+	htaccessTimeout  = 10 * time.Second
 )
 
-// The answers. net/http has names for them, and would cost a megabyte in each site.
+// The status codes. net/http has names for them, but would cost a megabyte in each site.
 const (
-	served = 204
-	denied = 403
-	told   = 200
+	statusAllowed = 204
+	statusDenied  = 403
+	statusReport  = 200
 )
 
-// access answers nginx, before each file of the site's own data, whether an .htaccess lets it out (204 or 403), and the
-// worker, which of these files cannot be followed in full (200).
-type access struct {
+// htaccessServer tells nginx for each file of the site's own data whether an .htaccess allows it (204 or 403), and the
+// worker which of these files it cannot apply completely (200).
+type htaccessServer struct {
 	log   *slog.Logger
-	notes notes
+	notes unsupportedRules
 }
 
-// openAccess listens until ctx ends. Without a socket in the configuration there is nothing to listen on.
-func openAccess(ctx context.Context, socket string, log *slog.Logger, wait *sync.WaitGroup) error {
+// openHtaccess serves on the socket until ctx ends, if there is one in the configuration.
+func openHtaccess(ctx context.Context, socket string, log *slog.Logger, wait *sync.WaitGroup) error {
 	if socket == "" {
 		return nil
 	}
@@ -43,14 +43,14 @@ func openAccess(ctx context.Context, socket string, log *slog.Logger, wait *sync
 	if err != nil {
 		return err
 	}
-	a := &access{log: log}
-	wait.Go(func() { forward.Serve(ctx, listener, maxAccess, a.handle, log) })
+	a := &htaccessServer{log: log}
+	wait.Go(func() { forward.Serve(ctx, listener, maxHtaccessConns, a.handle, log) })
 	return nil
 }
 
-func (a *access) handle(_ context.Context, conn net.Conn) {
+func (a *htaccessServer) handle(_ context.Context, conn net.Conn) {
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(accessTime)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(htaccessTimeout)); err != nil {
 		return
 	}
 	params, err := scgi.Read(conn)
@@ -58,16 +58,16 @@ func (a *access) handle(_ context.Context, conn net.Conn) {
 		a.log.Warn("reading a question of nginx", "error", err)
 		return
 	}
-	status, kind, body := served, "", []byte(nil)
+	status, kind, body := statusAllowed, "", []byte(nil)
 	if params["FILE"] == "" {
-		status, kind, body = told, "application/json", a.notes.list(params["ROOT"])
+		status, kind, body = statusReport, "application/json", a.notes.list(params["ROOT"])
 	} else if a.denies(params) {
-		status = denied
+		status = statusDenied
 	}
 	_ = scgi.Answer(conn, status, kind, body) // an asker who is gone needs no answer
 }
 
-func (a *access) denies(params map[string]string) bool {
+func (a *htaccessServer) denies(params map[string]string) bool {
 	client, _ := netip.ParseAddr(params["CLIENT"]) // one that is unknown is no one's neighbour
 	d := htaccess.Check(htaccess.Request{
 		Root: params["ROOT"], File: params["FILE"], URL: params["URL"], Method: params["METHOD"], Client: client,
@@ -76,16 +76,16 @@ func (a *access) denies(params map[string]string) bool {
 	return d.Denied
 }
 
-// notes are the files that could not be followed in full when they were last consulted.
-type notes struct {
+// unsupportedRules are the files that could not be applied completely at their last use.
+type unsupportedRules struct {
 	mu    sync.Mutex
 	files map[string]string // the directive, by file
 }
 
-// maxNotes bounds what a site can have us keep.
-const maxNotes = 32
+// maxUnsupported bounds the memory that a site can use.
+const maxUnsupported = 32
 
-func (n *notes) update(d htaccess.Decision) {
+func (n *unsupportedRules) update(d htaccess.Decision) {
 	if len(d.Read) == 0 {
 		return
 	}
@@ -98,14 +98,14 @@ func (n *notes) update(d htaccess.Decision) {
 		if n.files == nil {
 			n.files = map[string]string{}
 		}
-		if len(n.files) < maxNotes {
+		if len(n.files) < maxUnsupported {
 			n.files[note.File] = note.Directive
 		}
 	}
 }
 
 // list is what docs/formats.md describes. Files that are gone are left out.
-func (n *notes) list(root string) []byte {
+func (n *unsupportedRules) list(root string) []byte {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for file := range n.files {

@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"chatiere/tenants"
+	"chatiere/tenants/audit"
 	"chatiere/tenants/mysql"
 	"chatiere/tenants/mysql/mysqltest"
-	"chatiere/tenants/trail"
 )
 
 // vault is a sealed trail on a real server: the panel's and the worker's rights are those of the program.
@@ -26,16 +26,16 @@ type vault struct {
 	panel, worker *mysql.Store
 	database      *mysqltest.Database
 	root          *sql.DB // may do everything
-	sealer        *trail.Sealer
-	heads         trail.Heads
+	sealer        *audit.ChainWriter
+	heads         audit.Checkpoints
 }
 
 func newVault(t *testing.T) *vault {
 	t.Helper()
 	ctx, worker, d := storeOn(t)
 	v := &vault{T: t, ctx: ctx, worker: worker, panel: as(t, ctx, d.Config(d.Panel)), database: d, root: d.Open(t, d.Migrate)}
-	v.heads = trail.Heads{Dir: filepath.Join(t.TempDir(), "audit")}
-	v.sealer = &trail.Sealer{Records: worker, Heads: v.heads, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	v.heads = audit.Checkpoints{Dir: filepath.Join(t.TempDir(), "audit")}
+	v.sealer = &audit.ChainWriter{Records: worker, Checkpoints: v.heads, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	return v
 }
 
@@ -49,9 +49,9 @@ func (v *vault) write(s *mysql.Store, n int) {
 	}
 }
 
-func (v *vault) verify() trail.Report {
+func (v *vault) verify() audit.Report {
 	v.Helper()
-	r, err := trail.Verify(v.ctx, v.worker, v.heads, nil, time.Now())
+	r, err := audit.Verify(v.ctx, v.worker, v.heads, nil, time.Now())
 	must(v.T, err)
 	return r
 }
@@ -83,8 +83,8 @@ func (v *vault) columns(table string) []string {
 func TestEveryColumnOfTheTrailAndOfItsSealsIsCovered(t *testing.T) {
 	v := newVault(t)
 	v.write(v.panel, 6)
-	must(t, v.sealer.Seal(v.ctx))
-	if r := v.verify(); !r.Whole() || r.Rows != 6 {
+	must(t, v.sealer.Append(v.ctx))
+	if r := v.verify(); !r.Intact() || r.Rows != 6 {
 		t.Fatalf("untouched: %+v", r)
 	}
 	changes := map[string]string{
@@ -104,7 +104,7 @@ func TestEveryColumnOfTheTrailAndOfItsSealsIsCovered(t *testing.T) {
 			v.exec(fmt.Sprintf("UPDATE %s SET %s = %s WHERE %s = 3", table, column, change, key))
 			r := v.verify()
 			// A seal that was turned to another row names that one; its own number still tells the place.
-			if r.Whole() || r.Faults[0].Seq != 3 || r.Faults[0].ID != 3 && column != "audit_id" || r.Faults[0].Kind != trail.Changed && r.Faults[0].Kind != trail.Removed {
+			if r.Intact() || r.Faults[0].Seq != 3 || r.Faults[0].ID != 3 && column != "audit_id" || r.Faults[0].Kind != audit.Changed && r.Faults[0].Kind != audit.Removed {
 				t.Errorf("%s.%s changed: %+v, want row 3 first", table, column, r.Faults)
 			}
 			v.exec("DELETE FROM " + table)
@@ -113,7 +113,7 @@ func TestEveryColumnOfTheTrailAndOfItsSealsIsCovered(t *testing.T) {
 		}
 	}
 	v.exec("DROP TABLE kept")
-	if r := v.verify(); !r.Whole() || tried != 11+4 {
+	if r := v.verify(); !r.Intact() || tried != 11+4 {
 		t.Errorf("put right, after %d columns: %+v", tried, r)
 	}
 }
@@ -122,16 +122,16 @@ func TestEveryRowOfTheTrailIsCovered(t *testing.T) {
 	v := newVault(t)
 	const rows = 12
 	v.write(v.worker, rows)
-	must(t, v.sealer.Seal(v.ctx))
+	must(t, v.sealer.Append(v.ctx))
 	for id := int64(1); id <= rows; id++ {
 		v.exec("UPDATE audit SET detail = CONCAT(detail, 'x') WHERE id = ?", id)
-		if r := v.verify(); r.Whole() || r.Faults[0].Kind != trail.Changed || r.Faults[0].ID != id {
+		if r := v.verify(); r.Intact() || r.Faults[0].Kind != audit.Changed || r.Faults[0].ID != id {
 			t.Errorf("row %d changed: %+v", id, r.Faults)
 		}
 		v.exec("UPDATE audit SET detail = LEFT(detail, CHAR_LENGTH(detail) - 1) WHERE id = ?", id)
 		v.exec("CREATE OR REPLACE TABLE kept AS SELECT * FROM audit WHERE id = ?", id)
 		v.exec("DELETE FROM audit WHERE id = ?", id)
-		if r := v.verify(); r.Whole() || r.Faults[0].Kind != trail.Removed || r.Faults[0].ID != id {
+		if r := v.verify(); r.Intact() || r.Faults[0].Kind != audit.Removed || r.Faults[0].ID != id {
 			t.Errorf("row %d removed: %+v", id, r.Faults)
 		}
 		v.exec("INSERT INTO audit SELECT * FROM kept")
@@ -139,7 +139,7 @@ func TestEveryRowOfTheTrailIsCovered(t *testing.T) {
 	v.exec("DROP TABLE kept")
 	v.exec("DELETE FROM audit_seals WHERE seq > 9")
 	v.exec("DELETE FROM audit WHERE id > 9")
-	if r := v.verify(); r.Whole() || r.Faults[0].Kind != trail.Cut || r.Faults[0].ID != 9 {
+	if r := v.verify(); r.Intact() || r.Faults[0].Kind != audit.Cut || r.Faults[0].ID != 9 {
 		t.Errorf("the last rows cut off: %+v", r.Faults)
 	}
 }
@@ -172,11 +172,11 @@ func TestManyWritersAtOnceMakeOneChain(t *testing.T) {
 			open = false
 		default:
 		}
-		must(t, v.sealer.Seal(v.ctx))
+		must(t, v.sealer.Append(v.ctx))
 	}
-	late := &trail.Sealer{Records: v.worker, Heads: v.heads, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
-	must(t, late.Seal(v.ctx)) // as after a restart: everything is gone through
-	if r := v.verify(); !r.Whole() || r.Rows != 4*each || r.Waiting != 0 {
+	late := &audit.ChainWriter{Records: v.worker, Checkpoints: v.heads, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	must(t, late.Append(v.ctx)) // as after a restart: everything is gone through
+	if r := v.verify(); !r.Intact() || r.Rows != 4*each || r.Waiting != 0 {
 		t.Errorf("%+v, want %d rows", r, 4*each)
 	}
 }
@@ -184,7 +184,7 @@ func TestManyWritersAtOnceMakeOneChain(t *testing.T) {
 func TestThePanelCannotReachTheSealsAndTheWorkerOnlyAddsToThem(t *testing.T) {
 	v := newVault(t)
 	v.write(v.panel, 2)
-	must(t, v.sealer.Seal(v.ctx))
+	must(t, v.sealer.Append(v.ctx))
 	panel, worker := v.database.Open(t, v.database.Panel), v.database.Open(t, v.database.Worker)
 	for _, statement := range []string{
 		"UPDATE audit_seals SET seq = 9 WHERE seq = 2", "DELETE FROM audit_seals", "DELETE FROM audit", "UPDATE audit SET detail = ''",
@@ -199,7 +199,7 @@ func TestThePanelCannotReachTheSealsAndTheWorkerOnlyAddsToThem(t *testing.T) {
 	if _, err := panel.ExecContext(v.ctx, "SELECT * FROM audit_seals"); err == nil {
 		t.Error("the panel may read the seals")
 	}
-	if _, err := v.worker.Prune(v.ctx, trail.Seal{Seq: 1, AuditID: 1, At: at}); err == nil {
+	if _, err := v.worker.Prune(v.ctx, audit.ChainEntry{Seq: 1, AuditID: 1, At: at}); err == nil {
 		t.Error("the worker may prune")
 	}
 }
@@ -208,18 +208,18 @@ func TestOldRowsArePrunedByTheUserOfTheSchemaAndTheChainHolds(t *testing.T) {
 	v := newVault(t)
 	v.write(v.panel, 5)
 	v.exec("UPDATE audit SET at = at - INTERVAL 2 YEAR WHERE id <= 3")
-	must(t, v.sealer.Seal(v.ctx))
-	p := trail.Pruner{Records: as(t, v.ctx, v.database.Config(v.database.Migrate)), Heads: v.heads, Keep: 366 * 24 * time.Hour, Now: time.Now}
+	must(t, v.sealer.Append(v.ctx))
+	p := audit.Pruner{Records: as(t, v.ctx, v.database.Config(v.database.Migrate)), Checkpoints: v.heads, Keep: 366 * 24 * time.Hour, Now: time.Now}
 	if n, err := p.Prune(v.ctx); n != 3 || err != nil {
 		t.Fatalf("%d pruned, %v", n, err)
 	}
-	must(t, v.sealer.Seal(v.ctx))
-	if r := v.verify(); !r.Whole() || r.Rows != 3 || r.Pruned == nil {
+	must(t, v.sealer.Append(v.ctx))
+	if r := v.verify(); !r.Intact() || r.Rows != 3 || r.Pruned == nil {
 		t.Errorf("%+v", r)
 	}
 	v.exec("DELETE FROM audit_seals WHERE seq = 4")
 	v.exec("DELETE FROM audit WHERE id = 4")
-	if r := v.verify(); r.Whole() || r.Faults[0].Kind != trail.Removed || r.Faults[0].ID != 4 {
+	if r := v.verify(); r.Intact() || r.Faults[0].Kind != audit.Removed || r.Faults[0].ID != 4 {
 		t.Errorf("the first row behind the anchor removed: %+v", r.Faults)
 	}
 }

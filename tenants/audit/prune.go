@@ -1,4 +1,4 @@
-package trail
+package audit
 
 import (
 	"context"
@@ -9,34 +9,34 @@ import (
 	"chatiere/tenants"
 )
 
-// Prunable is the trail as the Pruner needs it, by a user of the database that may remove rows.
+// Prunable is the log as the Pruner needs it, with a database user that may delete rows.
 type Prunable interface {
 	Source
-	// Prune removes the rows sealed up to a seal, with their seals, and leaves the seal as the anchor: all of it or nothing.
-	Prune(ctx context.Context, upto Seal) (rows int64, err error)
+	// Prune removes the rows up to a chain entry, with their entries, and keeps that entry as the anchor: all or nothing.
+	Prune(ctx context.Context, upto ChainEntry) (rows int64, err error)
 	Audit(ctx context.Context, e tenants.AuditEntry) error
 }
 
-// Pruner removes what is too old to be kept.
+// Pruner removes old rows.
 type Pruner struct {
-	Records Prunable
-	Heads   Heads
-	Keep    time.Duration
-	Now     func() time.Time
+	Records     Prunable
+	Checkpoints Checkpoints
+	Keep        time.Duration
+	Now         func() time.Time
 }
 
-// ActPrune is the act under which pruning stands in the trail.
+// ActPrune is the action of pruning in the log.
 const ActPrune = "audit.prune"
 
-// Prune removes every row older than Keep that has no younger one before it, and says so in the trail. It returns how many.
+// Prune removes every row older than Keep that has no younger one before it, logs that, and returns how many.
 func (p Pruner) Prune(ctx context.Context) (total int64, err error) {
 	before := p.Now().UTC().Add(-p.Keep)
 	for {
-		upto, more, err := p.oldest(ctx, before)
+		upto, more, err := p.nextPage(ctx, before)
 		if err != nil || upto.Seq == 0 {
 			return total, err
 		}
-		if err := p.Heads.NotePruned(upto, p.Now()); err != nil {
+		if err := p.Checkpoints.RecordPrune(upto, p.Now()); err != nil {
 			return total, err
 		}
 		rows, err := p.Records.Prune(ctx, upto)
@@ -54,8 +54,8 @@ func (p Pruner) Prune(ctx context.Context) (total int64, err error) {
 	}
 }
 
-// oldest returns the last seal of the first page of rows that are old enough; the zero Seal when there is none.
-func (p Pruner) oldest(ctx context.Context, before time.Time) (upto Seal, more bool, err error) {
+// nextPage returns the last entry of the first page of rows that are old enough; the zero entry when there is none.
+func (p Pruner) nextPage(ctx context.Context, before time.Time) (upto ChainEntry, more bool, err error) {
 	anchor, err := p.Records.Anchor(ctx)
 	if err != nil {
 		return upto, false, fmt.Errorf("reading the anchor: %w", err)
@@ -65,16 +65,16 @@ func (p Pruner) oldest(ctx context.Context, before time.Time) (upto Seal, more b
 		return upto, false, fmt.Errorf("reading the chain: %w", err)
 	}
 	for _, l := range links {
-		// What was tampered with stays: it is evidence.
-		if l.Entry == nil || !l.Entry.At.Before(before) || !follows(prevOf(anchor, upto), l) {
+		// Rows that were tampered with stay as evidence.
+		if l.Row == nil || !l.Row.At.Before(before) || !valid(prevHash(anchor, upto), l) {
 			return upto, false, nil
 		}
-		upto = l.Seal
+		upto = l.Chain
 	}
 	return upto, len(links) == page, nil
 }
 
-func prevOf(anchor, upto Seal) Hash {
+func prevHash(anchor, upto ChainEntry) Hash {
 	if upto.Seq > 0 {
 		return upto.Hash
 	}

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// firstBounded is the lowest uid that PerUser holds to its limit: below are the platform's own processes.
-const firstBounded = 100_000
+// firstSiteUID is the lowest uid that PerUser limits: lower ones are the platform's own processes.
+const firstSiteUID = 100_000
 
 // PerUser lets each user have at most limit connections at a time, and closes the others at once. A server that counts
 // only who has signed in could otherwise be filled by one user who never does.
@@ -41,7 +41,7 @@ func PerUser(limit int, next Handler, report func(error)) Handler {
 			report(err)
 			return
 		}
-		if uid >= firstBounded {
+		if uid >= firstSiteUID {
 			if !enter(uid) {
 				Reset(conn)
 				return
@@ -52,7 +52,7 @@ func PerUser(limit int, next Handler, report func(error)) Handler {
 	}
 }
 
-// ErrPeer says that the kernel does not tell who is at the other end.
+// ErrPeer means that the peer of a connection is not known.
 var ErrPeer = errors.New("unknown peer")
 
 // peer returns the user at the other end of a unix socket, as the kernel noted it when the connection was made.

@@ -17,9 +17,9 @@ import (
 	"time"
 )
 
-// guests ask a site that nobody works on for pages, all along.
-type guests struct {
-	*rig
+// visitors request pages of a site without operations during the whole run.
+type visitors struct {
+	*harness
 	client *http.Client
 	site   string   // its address
 	posts  chan int // articles that no logged-in request changes at this instant
@@ -47,15 +47,15 @@ type request struct {
 	kind  string
 	share int
 	needs []string
-	ask   func(ctx context.Context, g *guests) error
+	ask   func(ctx context.Context, g *visitors) error
 }
 
 var requests = []request{
-	{"static file", 80, nil, func(ctx context.Context, g *guests) error {
+	{"static file", 80, nil, func(ctx context.Context, g *visitors) error {
 		return g.get(ctx, "/wp-includes/css/dist/block-library/style.min.css", "wp-block")
 	}},
-	{"PHP page", 13, []string{sitesDatabase}, func(ctx context.Context, g *guests) error { return g.get(ctx, "/", "<html") }},
-	{"logged-in POST", 7, []string{sitesDatabase, fullDisk}, (func(ctx context.Context, g *guests) error {
+	{"PHP page", 13, []string{sitesDatabase}, func(ctx context.Context, g *visitors) error { return g.get(ctx, "/", "<html") }},
+	{"logged-in POST", 7, []string{sitesDatabase, fullDisk}, (func(ctx context.Context, g *visitors) error {
 		return g.send(ctx)
 	})},
 }
@@ -63,14 +63,14 @@ var requests = []request{
 // articles is how many logged-in requests may be under way beside each other.
 const articles = 64
 
-func (r *rig) newGuests(ctx context.Context) (*guests, error) {
+func (r *harness) newVisitors(ctx context.Context) (*visitors, error) {
 	pem, err := os.ReadFile(r.config.Paths().CA())
 	if err != nil {
 		return nil, err
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	g := &guests{rig: r, site: strings.TrimSuffix(r.summary.Sites[0].URL, "/"), counts: map[string]int{}, took: map[string][]time.Duration{}}
+	g := &visitors{harness: r, site: strings.TrimSuffix(r.summary.Sites[0].URL, "/"), counts: map[string]int{}, took: map[string][]time.Duration{}}
 	g.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 32,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -98,7 +98,7 @@ func (r *rig) newGuests(ctx context.Context) (*guests, error) {
 	return g, nil
 }
 
-func (g *guests) begin(ctx context.Context) {
+func (g *visitors) begin(ctx context.Context) {
 	ctx, g.stop = context.WithCancel(ctx)
 	g.began = time.Now()
 	g.all.Go(func() {
@@ -117,7 +117,7 @@ func (g *guests) begin(ctx context.Context) {
 }
 
 // end waits for the last answer. It may be called twice.
-func (g *guests) end() {
+func (g *visitors) end() {
 	if g.stop == nil || !g.ended.IsZero() {
 		return
 	}
@@ -137,7 +137,7 @@ func pick(n int) request {
 	return requests[0]
 }
 
-func (g *guests) one(ctx context.Context, q request) {
+func (g *visitors) one(ctx context.Context, q request) {
 	from := time.Now()
 	err := q.ask(ctx, g)
 	to := time.Now()
@@ -151,11 +151,11 @@ func (g *guests) one(ctx context.Context, q request) {
 	f := failure{q.kind, from, to, err.Error(), g.journal.excuses(from, to, q.needs)}
 	g.failures = append(g.failures, f)
 	if f.excuse == "" {
-		g.say("✗ %s failed after %s: %s", q.kind, to.Sub(from).Round(time.Millisecond), f.said)
+		g.logf("✗ %s failed after %s: %s", q.kind, to.Sub(from).Round(time.Millisecond), f.said)
 	}
 }
 
-func (g *guests) get(ctx context.Context, path, holds string) error {
+func (g *visitors) get(ctx context.Context, path, holds string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.site+path, nil)
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (g *guests) get(ctx context.Context, path, holds string) error {
 	return err
 }
 
-func (g *guests) do(req *http.Request, want int) ([]byte, error) {
+func (g *visitors) do(req *http.Request, want int) ([]byte, error) {
 	res, err := g.client.Do(req)
 	if err != nil {
 		return nil, err
@@ -184,7 +184,7 @@ func (g *guests) do(req *http.Request, want int) ([]byte, error) {
 }
 
 // publish makes an article as somebody who is signed in.
-func (g *guests) publish(ctx context.Context) (id int, err error) {
+func (g *visitors) publish(ctx context.Context) (id int, err error) {
 	req, err := g.signed(ctx, "/wp-json/wp/v2/posts", map[string]string{"title": "Secousses", "status": "draft", "content": "Bonjour."})
 	if err != nil {
 		return 0, err
@@ -198,7 +198,7 @@ func (g *guests) publish(ctx context.Context) (id int, err error) {
 }
 
 // send changes an article that nobody else changes now, and wants the change in the answer.
-func (g *guests) send(ctx context.Context) error {
+func (g *visitors) send(ctx context.Context) error {
 	var id int
 	select {
 	case id = <-g.posts:
@@ -227,7 +227,7 @@ func (g *guests) send(ctx context.Context) error {
 	return err
 }
 
-func (g *guests) signed(ctx context.Context, path string, what any) (*http.Request, error) {
+func (g *visitors) signed(ctx context.Context, path string, what any) (*http.Request, error) {
 	data, err := json.Marshal(what)
 	if err != nil {
 		return nil, err

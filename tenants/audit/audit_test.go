@@ -1,4 +1,4 @@
-package trail_test
+package audit_test
 
 import (
 	"context"
@@ -11,28 +11,28 @@ import (
 	"time"
 
 	"chatiere/tenants"
-	"chatiere/tenants/trail"
-	"chatiere/tenants/trail/trailtest"
+	"chatiere/tenants/audit"
+	"chatiere/tenants/audit/audittest"
 )
 
 // hall is a trail with its sealer, at a clock of its own.
 type hall struct {
 	*testing.T
-	records *trailtest.Records
-	sealer  *trail.Sealer
-	heads   trail.Heads
+	records *audittest.Records
+	sealer  *audit.ChainWriter
+	heads   audit.Checkpoints
 	now     time.Time
 }
 
 func newHall(t *testing.T) *hall {
 	t.Helper()
-	h := &hall{T: t, records: trailtest.New(), heads: trail.Heads{Dir: filepath.Join(t.TempDir(), "audit")}, now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
+	h := &hall{T: t, records: audittest.New(), heads: audit.Checkpoints{Dir: filepath.Join(t.TempDir(), "audit")}, now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
 	h.restart()
 	return h
 }
 
 func (h *hall) restart() {
-	h.sealer = &trail.Sealer{Records: h.records, Heads: h.heads, Now: func() time.Time { return h.now }, Log: slog.New(slog.DiscardHandler)}
+	h.sealer = &audit.ChainWriter{Records: h.records, Checkpoints: h.heads, Now: func() time.Time { return h.now }, Log: slog.New(slog.DiscardHandler)}
 }
 
 func (h *hall) write(n int) {
@@ -45,14 +45,14 @@ func (h *hall) write(n int) {
 
 func (h *hall) seal() {
 	h.Helper()
-	if err := h.sealer.Seal(h.Context()); err != nil {
+	if err := h.sealer.Append(h.Context()); err != nil {
 		h.Fatal(err)
 	}
 }
 
-func (h *hall) verify(others ...trail.Head) trail.Report {
+func (h *hall) verify(others ...audit.Checkpoint) audit.Report {
 	h.Helper()
-	r, err := trail.Verify(h.Context(), h.records, h.heads, others, h.now)
+	r, err := audit.Verify(h.Context(), h.records, h.heads, others, h.now)
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -60,9 +60,9 @@ func (h *hall) verify(others ...trail.Head) trail.Report {
 }
 
 // first wants the first fault to be this one.
-func (h *hall) first(r trail.Report, kind trail.Kind, id int64) {
+func (h *hall) first(r audit.Report, kind audit.Kind, id int64) {
 	h.Helper()
-	if r.Whole() || r.Faults[0].Kind != kind || r.Faults[0].ID != id {
+	if r.Intact() || r.Faults[0].Kind != kind || r.Faults[0].ID != id {
 		h.Errorf("faults %+v, want first %s of row %d", r.Faults, kind, id)
 	}
 }
@@ -76,10 +76,10 @@ func (h *hall) tamper(id int64) {
 
 // recompute makes a chain that holds together again from what is there now.
 func (h *hall) recompute() {
-	last := trail.Seal{}
-	var fresh []trail.Seal
+	last := audit.ChainEntry{}
+	var fresh []audit.ChainEntry
 	for _, s := range h.records.Seals {
-		last = trail.Next(last, h.records.Rows[s.AuditID], s.At)
+		last = audit.NextEntry(last, h.records.Rows[s.AuditID], s.At)
 		fresh = append(fresh, last)
 	}
 	h.records.Seals = fresh
@@ -91,7 +91,7 @@ func TestAnUntouchedTrailIsWhole(t *testing.T) {
 	h.seal()
 	h.write(3)
 	r := h.verify()
-	if !r.Whole() || r.Rows != 1234 || r.Waiting != 3 || r.Heads != 1 || r.Last == nil || r.Last.Seq != 1234 {
+	if !r.Intact() || r.Rows != 1234 || r.Waiting != 3 || r.Heads != 1 || r.Last == nil || r.Last.Seq != 1234 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -99,23 +99,23 @@ func TestAnUntouchedTrailIsWhole(t *testing.T) {
 func TestChangedAndRemovedRowsAreNamedTheFirstOneFirst(t *testing.T) {
 	for name, c := range map[string]struct {
 		harm func(h *hall)
-		kind trail.Kind
+		kind audit.Kind
 		id   int64
 	}{
-		"a row changed":             {func(h *hall) { h.tamper(7); h.tamper(12) }, trail.Changed, 7},
-		"a row removed":             {func(h *hall) { delete(h.records.Rows, 5) }, trail.Removed, 5},
-		"a row and its seal":        {func(h *hall) { delete(h.records.Rows, 5); h.records.Seals = slices.Delete(h.records.Seals, 4, 5) }, trail.Removed, 5},
-		"the first row":             {func(h *hall) { delete(h.records.Rows, 1); h.records.Seals = h.records.Seals[1:] }, trail.Removed, 1},
-		"two rows swapped":          {func(h *hall) { h.records.Rows[3], h.records.Rows[4] = h.records.Rows[4], h.records.Rows[3] }, trail.Changed, 3},
-		"a seal forged":             {func(h *hall) { h.records.Seals[8].Hash[0]++ }, trail.Changed, 9},
-		"a seal moved in time":      {func(h *hall) { h.records.Seals[8].At = h.now.Add(time.Hour) }, trail.Changed, 9},
-		"the last rows cut off":     {func(h *hall) { delete(h.records.Rows, 20); h.records.Seals = h.records.Seals[:19] }, trail.Cut, 19},
-		"everything gone":           {func(h *hall) { clear(h.records.Rows); h.records.Seals = nil }, trail.Cut, 0},
-		"the whole chain made anew": {func(h *hall) { h.tamper(7); h.recompute() }, trail.Rewritten, 1},
+		"a row changed":             {func(h *hall) { h.tamper(7); h.tamper(12) }, audit.Changed, 7},
+		"a row removed":             {func(h *hall) { delete(h.records.Rows, 5) }, audit.Removed, 5},
+		"a row and its seal":        {func(h *hall) { delete(h.records.Rows, 5); h.records.Seals = slices.Delete(h.records.Seals, 4, 5) }, audit.Removed, 5},
+		"the first row":             {func(h *hall) { delete(h.records.Rows, 1); h.records.Seals = h.records.Seals[1:] }, audit.Removed, 1},
+		"two rows swapped":          {func(h *hall) { h.records.Rows[3], h.records.Rows[4] = h.records.Rows[4], h.records.Rows[3] }, audit.Changed, 3},
+		"a seal forged":             {func(h *hall) { h.records.Seals[8].Hash[0]++ }, audit.Changed, 9},
+		"a seal moved in time":      {func(h *hall) { h.records.Seals[8].At = h.now.Add(time.Hour) }, audit.Changed, 9},
+		"the last rows cut off":     {func(h *hall) { delete(h.records.Rows, 20); h.records.Seals = h.records.Seals[:19] }, audit.Cut, 19},
+		"everything gone":           {func(h *hall) { clear(h.records.Rows); h.records.Seals = nil }, audit.Cut, 0},
+		"the whole chain made anew": {func(h *hall) { h.tamper(7); h.recompute() }, audit.Rewritten, 1},
 		"an anchor nobody of us left": {func(h *hall) {
 			h.records.Anchors = append(h.records.Anchors, h.records.Seals[9])
 			h.records.Seals = h.records.Seals[10:]
-		}, trail.Beginning, 10},
+		}, audit.Beginning, 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHall(t)
@@ -144,17 +144,17 @@ func TestAChainMadeAnewIsFoundByTheDaysHeads(t *testing.T) {
 	h.tamper(37)
 	h.recompute()
 	r := h.verify()
-	h.first(r, trail.Rewritten, 31)
+	h.first(r, audit.Rewritten, 31)
 	if len(r.Faults) != 1 || !strings.HasPrefix(r.Faults[0].Upto, "2026-11-25 40 40 ") {
 		t.Errorf("%+v", r.Faults)
 	}
 	if err := os.RemoveAll(h.heads.Dir); err != nil {
 		t.Fatal(err)
 	}
-	if r := h.verify(); !r.Whole() {
+	if r := h.verify(); !r.Intact() {
 		t.Errorf("without any head the new chain should pass, or the test proves nothing: %+v", r.Faults)
 	}
-	h.first(h.verify(days[3]), trail.Rewritten, 1) // one head kept outside is enough
+	h.first(h.verify(days[3]), audit.Rewritten, 1) // one head kept outside is enough
 }
 
 func TestTheSealerLeavesHeadsThatDisagreeAndGoesOnSealing(t *testing.T) {
@@ -165,14 +165,14 @@ func TestTheSealerLeavesHeadsThatDisagreeAndGoesOnSealing(t *testing.T) {
 	h.recompute()
 	h.write(5)
 	h.seal()
-	if h.sealer.Trouble() == nil {
+	if h.sealer.Tampering() == nil {
 		t.Error("nothing was noticed")
 	}
 	if newest, _, _ := h.heads.Newest(); newest.Seq != 10 {
 		t.Errorf("the head went on to %d", newest.Seq)
 	}
 	r := h.verify()
-	h.first(r, trail.Rewritten, 1)
+	h.first(r, audit.Rewritten, 1)
 	if r.Rows != 15 {
 		t.Errorf("%d rows are sealed", r.Rows)
 	}
@@ -187,7 +187,7 @@ func TestRowsThatAppearLateAreSealedAndForgedOnesAreNot(t *testing.T) {
 	h.now = h.now.Add(3 * time.Minute)
 	h.records.Put(tenants.AuditEntry{ID: late, At: h.now, Action: "site.create"})
 	h.seal()
-	if r := h.verify(); !r.Whole() || r.Rows != 7 {
+	if r := h.verify(); !r.Intact() || r.Rows != 7 {
 		t.Errorf("%+v", r)
 	}
 	for range 30 {
@@ -198,7 +198,7 @@ func TestRowsThatAppearLateAreSealedAndForgedOnesAreNot(t *testing.T) {
 	h.records.Put(tenants.AuditEntry{ID: forged, At: h.now.Add(-time.Hour), Action: "site.create"})
 	h.now = h.now.Add(2 * time.Minute)
 	h.seal()
-	h.first(h.verify(), trail.Inserted, forged)
+	h.first(h.verify(), audit.Inserted, forged)
 }
 
 func TestAQuietRoundReadsOnlyWhatIsNew(t *testing.T) {
@@ -220,14 +220,14 @@ func TestOldRowsGoAndTheChainStillHolds(t *testing.T) {
 	h.now = h.now.AddDate(1, 0, 2)
 	h.write(10)
 	h.seal()
-	p := trail.Pruner{Records: h.records, Heads: h.heads, Keep: 366 * 24 * time.Hour, Now: func() time.Time { return h.now }}
+	p := audit.Pruner{Records: h.records, Checkpoints: h.heads, Keep: 366 * 24 * time.Hour, Now: func() time.Time { return h.now }}
 	n, err := p.Prune(h.Context())
 	if err != nil || n != 2500 {
 		t.Fatalf("%d rows pruned, %v", n, err)
 	}
 	h.seal()
 	r := h.verify()
-	if !r.Whole() || r.Rows != 11 || r.Pruned == nil || r.Pruned.Seq != 2500 {
+	if !r.Intact() || r.Rows != 11 || r.Pruned == nil || r.Pruned.Seq != 2500 {
 		t.Errorf("%+v", r)
 	}
 	if n, err := p.Prune(h.Context()); n != 0 || err != nil {
@@ -237,7 +237,7 @@ func TestOldRowsGoAndTheChainStillHolds(t *testing.T) {
 	h.write(1)
 	h.seal()
 	h.tamper(2505)
-	h.first(h.verify(), trail.Changed, 2505)
+	h.first(h.verify(), audit.Changed, 2505)
 }
 
 func TestWhatWasTamperedWithIsNotPruned(t *testing.T) {
@@ -246,34 +246,34 @@ func TestWhatWasTamperedWithIsNotPruned(t *testing.T) {
 	h.seal()
 	h.tamper(4)
 	h.now = h.now.AddDate(2, 0, 0)
-	p := trail.Pruner{Records: h.records, Heads: h.heads, Keep: 366 * 24 * time.Hour, Now: func() time.Time { return h.now }}
+	p := audit.Pruner{Records: h.records, Checkpoints: h.heads, Keep: 366 * 24 * time.Hour, Now: func() time.Time { return h.now }}
 	if n, err := p.Prune(h.Context()); err != nil || n != 3 {
 		t.Errorf("%d rows pruned, %v; want the three before it", n, err)
 	}
-	h.first(h.verify(), trail.Changed, 4)
+	h.first(h.verify(), audit.Changed, 4)
 }
 
 func TestTwoSealersDoNotMakeTwoChains(t *testing.T) {
 	h := newHall(t)
 	h.write(5)
 	h.seal()
-	other := &trail.Sealer{Records: stale{h.records}, Heads: h.heads, Now: h.sealer.Now, Log: h.sealer.Log}
+	other := &audit.ChainWriter{Records: stale{h.records}, Checkpoints: h.heads, Now: h.sealer.Now, Log: h.sealer.Log}
 	h.write(1)
 	h.seal()
 	h.write(1)
-	if err := other.Seal(t.Context()); err == nil {
+	if err := other.Append(t.Context()); err == nil {
 		t.Error("the second sealer, with an old last seal, went through")
 	}
 	h.seal()
-	if r := h.verify(); !r.Whole() || r.Rows != 7 {
+	if r := h.verify(); !r.Intact() || r.Rows != 7 {
 		t.Errorf("%+v", r)
 	}
 }
 
 // stale remembers an older end of the chain.
-type stale struct{ *trailtest.Records }
+type stale struct{ *audittest.Records }
 
-func (s stale) LastSeal(context.Context) (trail.Seal, error) { return s.Seals[4], nil }
+func (s stale) LastEntry(context.Context) (audit.ChainEntry, error) { return s.Seals[4], nil }
 
 func TestHalfALineOfHeadsIsWrittenAnew(t *testing.T) {
 	h := newHall(t)
@@ -309,12 +309,12 @@ func TestHeadsAreReadAsTheyAreWrittenAndNothingElseIs(t *testing.T) {
 	if err != nil || !ok {
 		t.Fatal(err)
 	}
-	got, err := trail.ParseHeads([]byte("# kept by Léa\n\n" + newest.String() + "\r\n"))
+	got, err := audit.ParseCheckpoints([]byte("# kept by Léa\n\n" + newest.String() + "\r\n"))
 	if err != nil || len(got) != 1 || got[0] != newest {
 		t.Errorf("%v, %v", got, err)
 	}
 	for _, bad := range []string{"x", "2026-11-22 1 1", "2026-11-22 0 1 " + newest.Hash.String(), "2026-11-22 1 1 zz", "2026-11-22 1 1 " + newest.Hash.String() + "00"} {
-		if _, err := trail.ParseHeads([]byte(bad)); err == nil {
+		if _, err := audit.ParseCheckpoints([]byte(bad)); err == nil {
 			t.Errorf("%q was taken for a head", bad)
 		}
 	}
@@ -325,7 +325,7 @@ func TestWhileNothingIsAddedTheSealerAsksOneQuestion(t *testing.T) {
 	h.write(3)
 	look := func() {
 		t.Helper()
-		if err := h.sealer.SealNew(t.Context()); err != nil {
+		if err := h.sealer.AppendNew(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -341,7 +341,7 @@ func TestWhileNothingIsAddedTheSealerAsksOneQuestion(t *testing.T) {
 	}
 	h.write(1)
 	look()
-	if r := h.verify(); !r.Whole() {
+	if r := h.verify(); !r.Intact() {
 		t.Errorf("a new row was not sealed: %+v", r)
 	}
 	asked.others = 0
@@ -354,16 +354,16 @@ func TestWhileNothingIsAddedTheSealerAsksOneQuestion(t *testing.T) {
 
 // questions counts what a sealer asks.
 type questions struct {
-	*trailtest.Records
+	*audittest.Records
 	unsealed, others int
 }
 
-func (q *questions) Unsealed(ctx context.Context, above int64, limit int) ([]tenants.AuditEntry, error) {
+func (q *questions) Unchained(ctx context.Context, above int64, limit int) ([]tenants.AuditEntry, error) {
 	q.unsealed++
-	return q.Records.Unsealed(ctx, above, limit)
+	return q.Records.Unchained(ctx, above, limit)
 }
 
-func (q *questions) LastSeal(ctx context.Context) (trail.Seal, error) {
+func (q *questions) LastEntry(ctx context.Context) (audit.ChainEntry, error) {
 	q.others++
-	return q.Records.LastSeal(ctx)
+	return q.Records.LastEntry(ctx)
 }

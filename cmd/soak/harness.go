@@ -24,8 +24,8 @@ import (
 	"chatiere/cmd/internal/inventory"
 )
 
-// rig is the instance with all that shakes it and all that was seen.
-type rig struct {
+// harness is the tested instance with the injected failures and the results.
+type harness struct {
 	options
 	machine inventory.Machine
 	config  config.Config
@@ -33,10 +33,10 @@ type rig struct {
 	panel   *apiclient.Client
 	db      *sql.DB // the panel's database, as its root
 	trace   *trace
-	journal journal
+	journal outageLog
 	began   time.Time
 	lives   *lives
-	guests  *guests
+	guests  *visitors
 
 	mu      sync.Mutex
 	random  *rand.Rand
@@ -52,19 +52,19 @@ type rig struct {
 	ended         map[string]time.Time // when operations ended
 }
 
-// inject is one failure that was provoked.
+// inject is one injected failure.
 type inject struct {
 	kind     string
 	from, to time.Time // to: when the thing was there again
 	ops      []string  // that were in flight
 }
 
-func newRig(o options) (*rig, error) {
+func newHarness(o options) (*harness, error) {
 	c, err := config.Load(o.config, os.Environ())
 	if err != nil {
 		return nil, err
 	}
-	r := &rig{
+	r := &harness{
 		options: o, machine: inventory.Machine{Config: c}, config: c, panel: apiclient.OverSocket(c.Paths().CLISocket()), began: time.Now(),
 		random: rand.New(rand.NewPCG(o.seed, 1)), hits: map[string]map[string]int{}, landed: map[string]int{},
 	}
@@ -85,50 +85,52 @@ func newRig(o options) (*rig, error) {
 	return r, err
 }
 
-func (r *rig) close() {
+func (r *harness) close() {
 	_ = r.db.Close() // nothing is written through it at the end
 	r.trace.close()
 }
 
-func (r *rig) say(format string, args ...any) {
+func (r *harness) logf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "[%5.0fs] %s\n", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// fell notes something that must not happen.
-func (r *rig) fell(format string, args ...any) {
+// fail records a fault.
+func (r *harness) fail(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	r.say("✗ %s", text)
+	r.logf("✗ %s", text)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.faults = append(r.faults, fmt.Sprintf("%s: %s", time.Now().UTC().Format("15:04:05"), text))
 }
 
-func (r *rig) note(format string, args ...any) {
+func (r *harness) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	r.say("%s", text)
+	r.logf("%s", text)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.notes = append(r.notes, text)
 }
 
-func (r *rig) injected(kind string, from time.Time, ops []string) {
+func (r *harness) injected(kind string, from time.Time, ops []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.injects = append(r.injects, inject{kind, from, time.Now(), ops})
 }
 
-// chance draws below n.
-func (r *rig) chance(n int) int {
+// randInt draws below n.
+func (r *harness) randInt(n int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.random.IntN(n)
 }
 
-// span draws a duration below d.
-func (r *rig) span(d time.Duration) time.Duration { return time.Duration(r.chance(int(d))) }
+// randDuration draws a duration below d.
+func (r *harness) randDuration(d time.Duration) time.Duration {
+	return time.Duration(r.randInt(int(d)))
+}
 
-// rest waits; false when ctx ended before.
-func rest(ctx context.Context, d time.Duration) bool {
+// sleep waits; false when ctx ended before.
+func sleep(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
 		return false
@@ -147,7 +149,7 @@ func until(ctx context.Context, within, every time.Duration, what string, holds 
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%s: not within %s; last: %s", what, within, said)
 		}
-		if !rest(ctx, every) {
+		if !sleep(ctx, every) {
 			return ctx.Err()
 		}
 	}
@@ -167,8 +169,8 @@ func docker(ctx context.Context, args ...string) (string, error) {
 	return command(ctx, "docker", args...)
 }
 
-// help asks the script that made the instance. Its answer is what it prints; what it says meanwhile is not.
-func (r *rig) help(ctx context.Context, args ...string) (string, error) {
+// runHelper asks the script that made the instance. Its answer is what it prints; what it says meanwhile is not.
+func (r *harness) runHelper(ctx context.Context, args ...string) (string, error) {
 	var said bytes.Buffer
 	cmd := exec.CommandContext(ctx, r.helper, args...)
 	cmd.Stderr = &said
@@ -179,13 +181,13 @@ func (r *rig) help(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-func (r *rig) container(role string) string { return "chatiere-" + r.config.Instance + "-" + role }
+func (r *harness) container(role string) string { return "chatiere-" + r.config.Instance + "-" + role }
 
 // kill ends the first process of a container where it stands, as the kernel would for want of memory: Docker's own kill
 // takes tens of milliseconds to arrive, and counts as the wish of a person who wants it to stay down.
-func (r *rig) kill(pid int) error { return syscall.Kill(pid, syscall.SIGKILL) }
+func (r *harness) kill(pid int) error { return syscall.Kill(pid, syscall.SIGKILL) }
 
-func (r *rig) pid(ctx context.Context, role string) (int, error) {
+func (r *harness) pid(ctx context.Context, role string) (int, error) {
 	text, err := docker(ctx, "inspect", "-f", "{{.State.Pid}}", r.container(role))
 	if err != nil {
 		return 0, err
@@ -197,8 +199,8 @@ func (r *rig) pid(ctx context.Context, role string) (int, error) {
 	return pid, err
 }
 
-// gone waits until a process is no more.
-func gone(ctx context.Context, pid int) error {
+// awaitExit waits until a process is no more.
+func awaitExit(ctx context.Context, pid int) error {
 	return until(ctx, 20*time.Second, time.Millisecond, fmt.Sprintf("the end of process %d", pid), func() (bool, string) {
 		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
@@ -209,8 +211,8 @@ func gone(ctx context.Context, pid int) error {
 	})
 }
 
-// well asks a role's health over its socket.
-func (r *rig) well(ctx context.Context, role string) error {
+// healthy asks a role's health over its socket.
+func (r *harness) healthy(ctx context.Context, role string) error {
 	socket := r.config.Paths().WorkerSocket()
 	if role == "panel" {
 		socket = r.config.Paths().PanelSocket()
@@ -236,15 +238,15 @@ func (r *rig) well(ctx context.Context, role string) error {
 	return nil
 }
 
-// awaitWell waits until a role answers that it is at work.
-func (r *rig) awaitWell(ctx context.Context, role string, within time.Duration) error {
+// awaitHealthy waits until a role answers that it is at work.
+func (r *harness) awaitHealthy(ctx context.Context, role string, within time.Duration) error {
 	return until(ctx, within, 50*time.Millisecond, role, func() (bool, string) {
-		err := r.well(ctx, role)
+		err := r.healthy(ctx, role)
 		return err == nil, fmt.Sprint(err)
 	})
 }
 
 // inFlight returns the operations that some worker holds, by the database: those of a dead one as well.
-func (r *rig) inFlight(ctx context.Context) ([]string, error) {
+func (r *harness) inFlight(ctx context.Context) ([]string, error) {
 	return r.ids(ctx, "SELECT id FROM operations WHERE lease_until IS NOT NULL")
 }

@@ -1,5 +1,5 @@
 // Package trailtest holds an audit trail in memory, for tests. It is never imported by the program.
-package trailtest
+package audittest
 
 import (
 	"cmp"
@@ -9,22 +9,22 @@ import (
 	"time"
 
 	"chatiere/tenants"
-	"chatiere/tenants/trail"
+	"chatiere/tenants/audit"
 )
 
 // Records is a trail in memory. Its fields may be tampered with between calls.
 type Records struct {
 	mu      sync.Mutex
 	Rows    map[int64]tenants.AuditEntry
-	Seals   []trail.Seal
-	Anchors []trail.Seal
+	Seals   []audit.ChainEntry
+	Anchors []audit.ChainEntry
 	next    int64
 	Read    int // rows looked at in search of unsealed ones
 }
 
 var (
-	_ trail.Records  = (*Records)(nil)
-	_ trail.Prunable = (*Records)(nil)
+	_ audit.Records  = (*Records)(nil)
+	_ audit.Prunable = (*Records)(nil)
 )
 
 // New returns an empty one.
@@ -53,21 +53,21 @@ func (r *Records) Audit(_ context.Context, e tenants.AuditEntry) error {
 }
 
 // Anchor implements trail.Source.
-func (r *Records) Anchor(context.Context) (trail.Seal, error) {
+func (r *Records) Anchor(context.Context) (audit.ChainEntry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return last(r.Anchors), nil
 }
 
-func last(seals []trail.Seal) trail.Seal {
+func last(seals []audit.ChainEntry) audit.ChainEntry {
 	if len(seals) == 0 {
-		return trail.Seal{}
+		return audit.ChainEntry{}
 	}
 	return seals[len(seals)-1]
 }
 
-// LastSeal implements trail.Records.
-func (r *Records) LastSeal(context.Context) (trail.Seal, error) {
+// LastEntry implements trail.Records.
+func (r *Records) LastEntry(context.Context) (audit.ChainEntry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.Seals) == 0 {
@@ -76,8 +76,8 @@ func (r *Records) LastSeal(context.Context) (trail.Seal, error) {
 	return last(r.Seals), nil
 }
 
-// SealAt implements trail.Records.
-func (r *Records) SealAt(_ context.Context, seq int64) (trail.Seal, error) {
+// EntryAt implements trail.Records.
+func (r *Records) EntryAt(_ context.Context, seq int64) (audit.ChainEntry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range append(slices.Clone(r.Anchors), r.Seals...) {
@@ -85,11 +85,11 @@ func (r *Records) SealAt(_ context.Context, seq int64) (trail.Seal, error) {
 			return s, nil
 		}
 	}
-	return trail.Seal{}, tenants.ErrNotFound
+	return audit.ChainEntry{}, tenants.ErrNotFound
 }
 
-// LastSealBefore implements trail.Records.
-func (r *Records) LastSealBefore(_ context.Context, at time.Time) (trail.Seal, error) {
+// LastEntryBefore implements trail.Records.
+func (r *Records) LastEntryBefore(_ context.Context, at time.Time) (audit.ChainEntry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range slices.Backward(r.Seals) {
@@ -97,11 +97,11 @@ func (r *Records) LastSealBefore(_ context.Context, at time.Time) (trail.Seal, e
 			return s, nil
 		}
 	}
-	return trail.Seal{}, nil
+	return audit.ChainEntry{}, nil
 }
 
-// HighestSealed implements trail.Records.
-func (r *Records) HighestSealed(context.Context) (int64, error) {
+// HighestChained implements trail.Records.
+func (r *Records) HighestChained(context.Context) (int64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	highest := int64(0)
@@ -111,8 +111,8 @@ func (r *Records) HighestSealed(context.Context) (int64, error) {
 	return highest, nil
 }
 
-// Unsealed implements trail.Records.
-func (r *Records) Unsealed(_ context.Context, above int64, limit int) ([]tenants.AuditEntry, error) {
+// Unchained implements trail.Records.
+func (r *Records) Unchained(_ context.Context, above int64, limit int) ([]tenants.AuditEntry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	sealed := map[int64]bool{}
@@ -132,8 +132,8 @@ func (r *Records) Unsealed(_ context.Context, above int64, limit int) ([]tenants
 	return out[:min(limit, len(out))], nil
 }
 
-// AddSeals implements trail.Records.
-func (r *Records) AddSeals(_ context.Context, seals []trail.Seal) error {
+// AddEntries implements trail.Records.
+func (r *Records) AddEntries(_ context.Context, seals []audit.ChainEntry) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if seals[0].Seq <= last(r.Seals).Seq {
@@ -144,17 +144,17 @@ func (r *Records) AddSeals(_ context.Context, seals []trail.Seal) error {
 }
 
 // Links implements trail.Source.
-func (r *Records) Links(_ context.Context, behind int64, limit int) ([]trail.Link, error) {
+func (r *Records) Links(_ context.Context, behind int64, limit int) ([]audit.Link, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var out []trail.Link
+	var out []audit.Link
 	for _, s := range r.Seals {
 		if s.Seq <= behind || len(out) == limit {
 			continue
 		}
-		l := trail.Link{Seal: s}
+		l := audit.Link{Chain: s}
 		if e, ok := r.Rows[s.AuditID]; ok {
-			l.Entry = &e
+			l.Row = &e
 		}
 		out = append(out, l)
 	}
@@ -162,12 +162,12 @@ func (r *Records) Links(_ context.Context, behind int64, limit int) ([]trail.Lin
 }
 
 // Prune implements trail.Prunable.
-func (r *Records) Prune(_ context.Context, upto trail.Seal) (int64, error) {
+func (r *Records) Prune(_ context.Context, upto audit.ChainEntry) (int64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Anchors = append(r.Anchors, upto)
 	n := int64(0)
-	r.Seals = slices.DeleteFunc(r.Seals, func(s trail.Seal) bool {
+	r.Seals = slices.DeleteFunc(r.Seals, func(s audit.ChainEntry) bool {
 		if s.Seq > upto.Seq {
 			return false
 		}

@@ -7,18 +7,18 @@ import (
 	"net/url"
 )
 
-// fits tells whether the flow of that alias is the one we would build.
-func (c *Client) fits(ctx context.Context, alias string) (bool, error) {
-	var have []placed
+// flowMatches reports whether the flow of that alias equals the one we would build.
+func (c *Client) flowMatches(ctx context.Context, alias string) (bool, error) {
+	var have []listedStep
 	if err := c.get(ctx, "/authentication/flows/"+url.PathEscape(alias)+"/executions", &have); err != nil {
 		return false, err
 	}
-	rest, same, err := c.sameSteps(ctx, have, levels(), 0)
+	rest, same, err := c.sameSteps(ctx, have, loginFlow(), 0)
 	return same && len(rest) == 0, err
 }
 
 // sameSteps compares wanted with the head of have, depth first, and returns what is left of have.
-func (c *Client) sameSteps(ctx context.Context, have []placed, wanted []execution, level int) ([]placed, bool, error) {
+func (c *Client) sameSteps(ctx context.Context, have []listedStep, wanted []flowStep, level int) ([]listedStep, bool, error) {
 	for _, step := range wanted {
 		if len(have) == 0 {
 			return nil, false, nil

@@ -11,11 +11,11 @@ const (
 	fullDisk      = "full disk"
 )
 
-// margin is how long after its end an outage still excuses: the time in which PHP's next connection finds the database.
-const margin = time.Second
+// outageMargin is how long after its end an outage still excuses: the time in which PHP's next connection finds the database.
+const outageMargin = time.Second
 
-// journal remembers what was out of reach, and when.
-type journal struct {
+// outageLog records what was unreachable, and when.
+type outageLog struct {
 	mu      sync.Mutex
 	outages []outage
 }
@@ -25,8 +25,8 @@ type outage struct {
 	from, to time.Time // to is zero while it lasts
 }
 
-// begin notes that something is out of reach from now on, and returns what ends it.
-func (j *journal) begin(what string) (end func()) {
+// begin records that something is unreachable from now on, and returns the function that ends it.
+func (j *outageLog) begin(what string) (end func()) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n := len(j.outages)
@@ -39,12 +39,12 @@ func (j *journal) begin(what string) (end func()) {
 }
 
 // excuses says what excused a request that needed any of the things: the first that was out of reach while it lasted.
-func (j *journal) excuses(from, to time.Time, needs []string) string {
+func (j *outageLog) excuses(from, to time.Time, needs []string) string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, o := range j.outages {
 		for _, need := range needs {
-			if o.what == need && to.After(o.from) && (o.to.IsZero() || from.Before(o.to.Add(margin))) {
+			if o.what == need && to.After(o.from) && (o.to.IsZero() || from.Before(o.to.Add(outageMargin))) {
 				return need
 			}
 		}
@@ -53,7 +53,7 @@ func (j *journal) excuses(from, to time.Time, needs []string) string {
 }
 
 // total is how long something was out of reach, margins left out.
-func (j *journal) total(what string) (n int, all time.Duration) {
+func (j *outageLog) total(what string) (n int, all time.Duration) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, o := range j.outages {

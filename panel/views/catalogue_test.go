@@ -126,7 +126,7 @@ func TestEveryKeyIsUsedAndEveryUsedKeyExists(t *testing.T) {
 }
 
 func TestFamiliesNamedInTemplatesAreKnownToThisTest(t *testing.T) {
-	for _, name := range findAll(t, `(?:\bW|pill) "([a-z0-9.-]+)"`, "templates/*/*.tmpl") {
+	for _, name := range findAll(t, `(?:\bW|badge) "([a-z0-9.-]+)"`, "templates/*/*.tmpl") {
 		if _, ok := families[name]; !ok && !slices.Contains(partial, name) {
 			t.Errorf("family %s is not checked", name)
 		}

@@ -10,6 +10,8 @@ import (
 	"chatiere/panel/assets"
 	"chatiere/panel/auth"
 	"chatiere/panel/middleware"
+	"chatiere/panel/views"
+	"chatiere/tenants"
 )
 
 // listener is the socket on which a request arrives.
@@ -100,15 +102,15 @@ func (s *Server) pages() []route {
 		{"POST", "/sites", s.siteCreate, edge, session, change},
 		{"GET", "/sites/:id", s.site, edge, session, read},
 		{"POST", "/sites/:id/enter", s.siteEnter, edge, session, change},
-		{"GET", "/sites/:id/suspend", s.siteSuspendConfirm, edge, session, read},
-		{"POST", "/sites/:id/suspend", s.siteSuspend, edge, session, change},
-		{"POST", "/sites/:id/resume", s.siteResume, edge, session, change},
-		{"GET", "/sites/:id/update", s.siteUpdateConfirm, edge, session, read},
-		{"POST", "/sites/:id/update", s.siteUpdate, edge, session, change},
-		{"GET", "/sites/:id/delete", s.siteDeleteConfirm, edge, session, read},
-		{"POST", "/sites/:id/delete", s.siteDelete, edge, session, change},
-		{"POST", "/sites/:id/restore", s.siteRestore, edge, session, change},
-		{"GET", "/sites/:id/purge", s.sitePurgeConfirm, edge, session, read},
+		{"GET", "/sites/:id/suspend", s.confirmChange(views.ActSuspend, tenants.ActSiteSuspend), edge, session, read},
+		{"POST", "/sites/:id/suspend", s.changeSite(Provisioner.SuspendSite), edge, session, change},
+		{"POST", "/sites/:id/resume", s.changeSite(Provisioner.ResumeSite), edge, session, change},
+		{"GET", "/sites/:id/update", s.confirmChange(views.ActUpdate, tenants.ActSiteUpdate), edge, session, read},
+		{"POST", "/sites/:id/update", s.changeSite(Provisioner.UpdateSite), edge, session, change},
+		{"GET", "/sites/:id/delete", s.confirmChange(views.ActDelete, tenants.ActSiteDelete), edge, session, read},
+		{"POST", "/sites/:id/delete", s.changeSite(Provisioner.DeleteSite), edge, session, change},
+		{"POST", "/sites/:id/restore", s.changeSite(Provisioner.RestoreSite), edge, session, change},
+		{"GET", "/sites/:id/purge", s.confirmChange(views.ActPurge, tenants.ActSitePurge), edge, session, read},
 		{"POST", "/sites/:id/purge", s.sitePurge, edge, session, change},
 		{"GET", "/sites/:id/egress", s.siteEgress, edge, session, read},
 		{"GET", "/sites/:id/egress/ask", s.accessNew, edge, session, read},
@@ -143,12 +145,12 @@ func (s *Server) endpoints() []route {
 		{"GET", p + "/sites", s.apiSites, both, sessionOrToken, read},
 		{"POST", p + "/sites", s.apiSiteCreate, both, sessionOrToken, change},
 		{"GET", p + "/sites/:id", s.apiSite, both, sessionOrToken, read},
-		{"POST", p + "/sites/:id/suspend", s.apiSiteSuspend, both, sessionOrToken, change},
-		{"POST", p + "/sites/:id/resume", s.apiSiteResume, both, sessionOrToken, change},
-		{"POST", p + "/sites/:id/update", s.apiSiteUpdate, both, sessionOrToken, change},
-		{"POST", p + "/sites/:id/delete", s.apiSiteDelete, both, sessionOrToken, change},
-		{"POST", p + "/sites/:id/restore", s.apiSiteRestore, both, sessionOrToken, change},
-		{"POST", p + "/sites/:id/purge", s.apiSitePurge, both, sessionOrToken, change},
+		{"POST", p + "/sites/:id/suspend", s.apiChangeSite(Provisioner.SuspendSite), both, sessionOrToken, change},
+		{"POST", p + "/sites/:id/resume", s.apiChangeSite(Provisioner.ResumeSite), both, sessionOrToken, change},
+		{"POST", p + "/sites/:id/update", s.apiChangeSite(Provisioner.UpdateSite), both, sessionOrToken, change},
+		{"POST", p + "/sites/:id/delete", s.apiChangeSite(Provisioner.DeleteSite), both, sessionOrToken, change},
+		{"POST", p + "/sites/:id/restore", s.apiChangeSite(Provisioner.RestoreSite), both, sessionOrToken, change},
+		{"POST", p + "/sites/:id/purge", s.apiChangeSite(Provisioner.PurgeSite), both, sessionOrToken, change},
 
 		{"GET", p + "/egress/access", s.apiAccessList, both, sessionOrToken, read},
 		{"GET", p + "/sites/:id/egress", s.apiEgress, both, sessionOrToken, read},

@@ -13,57 +13,37 @@ import (
 	"chatiere/tenants/provision"
 )
 
-// siteChange is one of the Provisioner's changes to a site.
-type siteChange func(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
+// siteChange is one of the Provisioner's changes to a site, such as Provisioner.SuspendSite.
+type siteChange func(p Provisioner, ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
 
-// requestChange calls the use case, which authorises, and redirects to the operation's page.
-func (s *Server) requestChange(c *fiber.Ctx, do siteChange) error {
-	op, err := do(c.UserContext(), s.request(c, ""), c.Params("id"))
-	if err != nil {
-		return err
+// changeSite returns a handler that calls the use case, which authorises, and redirects to the operation's page.
+func (s *Server) changeSite(do siteChange) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		op, err := do(s.o.Provisioner, c.UserContext(), s.request(c, ""), c.Params("id"))
+		if err != nil {
+			return err
+		}
+		return seeOther(c, views.OperationPath(op.ID))
 	}
-	return seeOther(c, views.OperationPath(op.ID))
 }
 
-func (s *Server) siteSuspend(c *fiber.Ctx) error {
-	return s.requestChange(c, s.o.Provisioner.SuspendSite)
-}
-func (s *Server) siteResume(c *fiber.Ctx) error {
-	return s.requestChange(c, s.o.Provisioner.ResumeSite)
-}
-func (s *Server) siteDelete(c *fiber.Ctx) error {
-	return s.requestChange(c, s.o.Provisioner.DeleteSite)
-}
-func (s *Server) siteRestore(c *fiber.Ctx) error {
-	return s.requestChange(c, s.o.Provisioner.RestoreSite)
-}
-func (s *Server) siteUpdate(c *fiber.Ctx) error {
-	return s.requestChange(c, s.o.Provisioner.UpdateSite)
-}
-
-func (s *Server) siteSuspendConfirm(c *fiber.Ctx) error {
-	return s.confirm(c, views.ActSuspend, tenants.ActSiteSuspend)
-}
-
-func (s *Server) siteUpdateConfirm(c *fiber.Ctx) error {
-	return s.confirm(c, views.ActUpdate, tenants.ActSiteUpdate)
-}
-
-func (s *Server) siteDeleteConfirm(c *fiber.Ctx) error {
-	return s.confirm(c, views.ActDelete, tenants.ActSiteDelete)
-}
-
-func (s *Server) sitePurgeConfirm(c *fiber.Ctx) error {
-	return s.confirm(c, views.ActPurge, tenants.ActSitePurge)
-}
-
-// confirm asks before a dangerous act.
-func (s *Server) confirm(c *fiber.Ctx, act views.Act, action tenants.Action) error {
-	page, err := s.confirmation(c, act, action)
-	if err != nil {
-		return err
+// apiChangeSite is changeSite for the API.
+func (s *Server) apiChangeSite(do siteChange) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		op, err := do(s.o.Provisioner, c.UserContext(), s.request(c, c.Get(api.HeaderIdempotency)), c.Params("id"))
+		return s.accepted(c, op, err)
 	}
-	return s.render(c, fiber.StatusOK, page)
+}
+
+// confirmChange returns a handler that asks before a dangerous act.
+func (s *Server) confirmChange(act views.Act, action tenants.Action) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		page, err := s.confirmation(c, act, action)
+		if err != nil {
+			return err
+		}
+		return s.render(c, fiber.StatusOK, page)
+	}
 }
 
 func (s *Server) confirmation(c *fiber.Ctx, act views.Act, action tenants.Action) (views.Confirm, error) {
@@ -93,7 +73,7 @@ func (s *Server) sitePurge(c *fiber.Ctx) error {
 	x, err := s.o.Records.Site(c.UserContext(), c.Params("id"))
 	typed := strings.TrimSuffix(strings.ToLower(strings.TrimSpace(field(c, "confirm"))), ".")
 	if err != nil || typed == x.Host {
-		return s.requestChange(c, s.o.Provisioner.PurgeSite) // the use case tells what is missing as it should be told
+		return s.changeSite(Provisioner.PurgeSite)(c) // the use case tells what is missing as it should be told
 	}
 	page, err := s.confirmation(c, views.ActPurge, tenants.ActSitePurge)
 	if err != nil {
@@ -101,28 +81,4 @@ func (s *Server) sitePurge(c *fiber.Ctx) error {
 	}
 	page.Typed = views.Field{Value: field(c, "confirm"), Problem: views.ProblemMismatch}
 	return s.render(c, fiber.StatusUnprocessableEntity, page)
-}
-
-func (s *Server) apiRequestChange(c *fiber.Ctx, do siteChange) error {
-	op, err := do(c.UserContext(), s.request(c, c.Get(api.HeaderIdempotency)), c.Params("id"))
-	return s.accepted(c, op, err)
-}
-
-func (s *Server) apiSiteSuspend(c *fiber.Ctx) error {
-	return s.apiRequestChange(c, s.o.Provisioner.SuspendSite)
-}
-func (s *Server) apiSiteResume(c *fiber.Ctx) error {
-	return s.apiRequestChange(c, s.o.Provisioner.ResumeSite)
-}
-func (s *Server) apiSiteDelete(c *fiber.Ctx) error {
-	return s.apiRequestChange(c, s.o.Provisioner.DeleteSite)
-}
-func (s *Server) apiSiteRestore(c *fiber.Ctx) error {
-	return s.apiRequestChange(c, s.o.Provisioner.RestoreSite)
-}
-func (s *Server) apiSiteUpdate(c *fiber.Ctx) error {
-	return s.apiRequestChange(c, s.o.Provisioner.UpdateSite)
-}
-func (s *Server) apiSitePurge(c *fiber.Ctx) error {
-	return s.apiRequestChange(c, s.o.Provisioner.PurgeSite)
 }

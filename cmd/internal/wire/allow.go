@@ -13,10 +13,10 @@ import (
 	"chatiere/tenants"
 )
 
-// usualPort is what a name without a port means.
+// usualPort is the port of a name without one.
 const usualPort = 443
 
-// allowedNames reads the configuration's "name" and "name:port".
+// allowedNames parses the configuration's "name" and "name:port".
 func allowedNames(entries []string) ([]templates.Name, error) {
 	var out []templates.Name
 	for _, e := range entries {
@@ -32,12 +32,12 @@ func allowedNames(entries []string) ([]templates.Name, error) {
 	return out, nil
 }
 
-// grants tells what volunteers granted to sites.
+// grants reads the sites' egress grants.
 type grants interface {
 	SiteGrants(ctx context.Context, siteID string) ([]tenants.EgressGrant, error)
 }
 
-// allowLists gives the gateway's form to what the catalogue allows, and to what was granted to the site.
+// allowLists converts what the catalogue allows and what was granted to the site to the gateway's types.
 func allowLists(c *catalogue.Catalogue, g grants) func(context.Context, tenants.Site) ([]egress.AllowedName, error) {
 	return func(ctx context.Context, s tenants.Site) ([]egress.AllowedName, error) {
 		names, err := c.Allow(s)

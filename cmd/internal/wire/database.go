@@ -13,12 +13,12 @@ import (
 	"chatiere/tenants/sitedb"
 )
 
-// newDatabaseGuard watches over what sites do in the database that all of them share.
+// newDatabaseGuard builds the guard of the database server that all sites share.
 func (w *Worker) newDatabaseGuard() *dbguard.Guard {
 	p := w.config.Paths()
 	file := filepath.Join(p.SitesMariaDBData(), "data", "ibtmp1")
 	return &dbguard.Guard{
-		Server: ifOurs{w.databases, w}, Records: w.store, Freezer: w.freezer(tenants.AreaDatabase, tenants.FindingDatabaseLocked),
+		Server: checkedServer{w.databases, w}, Records: w.store, Freezer: w.freezer(tenants.AreaDatabase, tenants.FindingDatabaseLocked),
 		TemporarySize: func() (int64, error) {
 			info, err := os.Stat(file)
 			if err != nil {
@@ -31,14 +31,14 @@ func (w *Worker) newDatabaseGuard() *dbguard.Guard {
 	}
 }
 
-// ifOurs locks nobody on the word of records that are not this data root's.
-type ifOurs struct {
+// checkedServer locks a user only while the records are this data root's.
+type checkedServer struct {
 	*sitedb.Server
 	w *Worker
 }
 
 // Lock implements dbguard.Server.
-func (s ifOurs) Lock(ctx context.Context, name string) error {
+func (s checkedServer) Lock(ctx context.Context, name string) error {
 	if err := s.w.guard.Check(ctx); err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (w *Worker) temporaryTables(database string) bool {
 	return err == nil && granting(s.Template)
 }
 
-// databaseRights adjusts what sites may do in their databases to what template and co-op say now.
+// databaseRights adjusts the sites' database rights to the template and the configuration.
 func (w *Worker) databaseRights(ctx context.Context) error {
 	return w.databases.GrantTemporary(ctx, w.temporaryTables)
 }

@@ -38,7 +38,7 @@ func Demo(ctx context.Context, c config.Config, file string, say func(string)) (
 		return demo.Summary{}, err
 	}
 	d := demo.Demo{
-		Panel: apiclient.OverSocket(c.Paths().CLISocket()), Directory: accounts{directory}, Applications: applications{engine, c.Instance},
+		Panel: apiclient.OverSocket(c.Paths().CLISocket()), Directory: keycloakAccounts{directory}, Applications: siteCommands{engine, c.Instance},
 		Domain: c.Domain, File: file, Secret: randomPassword, TOTP: randomTOTP, Say: say,
 	}
 	return d.Run(ctx, demo.Summary{PanelURL: c.PanelURL(), KeycloakURL: c.IdentityURL(), CACert: ca})
@@ -57,10 +57,10 @@ func randomTOTP() string {
 	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:])
 }
 
-// accounts makes the demo's people in Keycloak.
-type accounts struct{ client *keycloak.Client }
+// keycloakAccounts makes the demo's people in Keycloak.
+type keycloakAccounts struct{ client *keycloak.Client }
 
-func (a accounts) EnsurePerson(ctx context.Context, p demo.Account) error {
+func (a keycloakAccounts) EnsurePerson(ctx context.Context, p demo.Account) error {
 	wanted := keycloak.Account{
 		Username: p.Username, Email: p.Email, FirstName: p.FirstName, LastName: p.LastName,
 		Password: keycloak.Secret(p.Password), OTP: keycloak.Secret(p.TOTPSecret), Operation: credentialsMark(p),
@@ -92,13 +92,13 @@ func credentialsMark(p demo.Account) string {
 // appTimeout bounds the command that makes an application password.
 const appTimeout = 30 * time.Second
 
-// applications runs commands inside sites.
-type applications struct {
+// siteCommands runs commands inside sites.
+type siteCommands struct {
 	engine   tenants.Engine
 	instance string
 }
 
-func (a applications) ApplicationPassword(ctx context.Context, siteID, user, name string) (string, error) {
+func (a siteCommands) ApplicationPassword(ctx context.Context, siteID, user, name string) (string, error) {
 	found, err := a.engine.List(ctx, map[string]string{tenants.LabelInstance: a.instance, tenants.LabelSite: siteID})
 	if err != nil {
 		return "", err

@@ -18,7 +18,7 @@ import (
 	"chatiere/panel/api"
 )
 
-// doctor looks from the worker's place, which alone sees engine and data root.
+// doctor builds the doctor, which runs in the worker because only the worker sees engine and data root.
 func (w *Worker) doctor() doctor.Doctor {
 	c := w.config
 	names := append([]string{c.Domain}, c.PlatformHosts()...)
@@ -26,7 +26,7 @@ func (w *Worker) doctor() doctor.Doctor {
 		Root: c.Root, Mounts: doctor.AllMounts, Engine: w.engine, Database: w.store, SitesDatabase: w.databases,
 		Certificate: c.Paths().Wildcard(), Names: names, Shared: c.SharedName(),
 		Resolve: net.DefaultResolver.LookupHost, Local: !slices.ContainsFunc(names, func(n string) bool { return !strings.HasSuffix(n, ".localhost") }), Permit: c.Egress.Permit, Now: w.now,
-		Synchronised: synchronised, Jobs: w.board.Outcomes, Audit: w.vault.state, Records: w.refused, Advice: records.Advice,
+		Synchronised: synchronised, Jobs: w.board.Outcomes, Audit: w.auditKeeper.state, Records: w.currentRefusal, Advice: records.Advice,
 	}
 	d.Senders, d.Own = c.Mail.SendersOfAll(), []string{c.Domain, c.Mail.Domain}
 	d.Rights, d.Escapes = c.Identity.Rights, w.escapes.Load
@@ -36,13 +36,13 @@ func (w *Worker) doctor() doctor.Doctor {
 	return d
 }
 
-// synchronised asks the kernel (adjtimex(2)) whether a time service keeps its clock.
+// synchronised asks the kernel (adjtimex(2)) whether a time service adjusts its clock.
 func synchronised() bool {
 	state, err := unix.Adjtimex(&unix.Timex{})
 	return err == nil && state != unix.TIME_ERROR
 }
 
-// examine answers the panel's question how the platform is.
+// examine serves the panel's request for a diagnosis.
 func (w *Worker) examine(rw http.ResponseWriter, r *http.Request) {
 	found, err := w.doctor().Examine(r.Context())
 	if err != nil {
@@ -54,30 +54,30 @@ func (w *Worker) examine(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// worker is the worker as the panel reaches it, and root as far as the doctor goes.
-type worker struct {
+// workerClient is the panel's client of the worker, and root's for the doctor.
+type workerClient struct {
 	client *http.Client
 }
 
-func newWorkerClient(socket string) worker {
-	return worker{&http.Client{Transport: &http.Transport{
+func newWorkerClient(socket string) workerClient {
+	return workerClient{&http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		},
 	}}}
 }
 
-// nudgeTime bounds a nudge; one that is lost only costs the worker's next look.
-const nudgeTime = time.Second
+// nudgeTimeout bounds a nudge; if one is lost, the worker finds the operation by polling.
+const nudgeTimeout = time.Second
 
-// Nudge tells the worker that something is due.
-func (w worker) Nudge() { w.tell("nudge") }
+// Nudge notifies the worker that an operation is due.
+func (w workerClient) Nudge() { w.post("nudge") }
 
-// ListsChanged tells the worker that sites may reach more, or less.
-func (w worker) ListsChanged() { w.tell("lists") }
+// ListsChanged notifies the worker that egress grants have changed.
+func (w workerClient) ListsChanged() { w.post("lists") }
 
-func (w worker) tell(what string) {
-	ctx, cancel := context.WithTimeout(context.Background(), nudgeTime)
+func (w workerClient) post(what string) {
+	ctx, cancel := context.WithTimeout(context.Background(), nudgeTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://worker/"+what, nil)
 	if err != nil {
@@ -89,8 +89,8 @@ func (w worker) tell(what string) {
 }
 
 // SignOut asks the worker to end a person's sessions in the realm.
-func (w worker) SignOut(ctx context.Context, subject string) error {
-	ctx, cancel := context.WithTimeout(ctx, signOutTime)
+func (w workerClient) SignOut(ctx context.Context, subject string) error {
+	ctx, cancel := context.WithTimeout(ctx, signOutTimeout)
 	defer cancel()
 	form := strings.NewReader(url.Values{"subject": {subject}}.Encode())
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://worker/sign-out", form)
@@ -109,11 +109,11 @@ func (w worker) SignOut(ctx context.Context, subject string) error {
 	return nil
 }
 
-// signOutTime bounds one such question: a person waits for the page.
-const signOutTime = 5 * time.Second
+// signOutTimeout bounds the request: a person waits for the page.
+const signOutTimeout = 5 * time.Second
 
-// Examine asks the worker's doctor; a worker that does not answer is itself what was found.
-func (w worker) Examine(ctx context.Context) (api.Diagnosis, error) {
+// Examine asks the worker's doctor; if the worker does not answer, that is the diagnosis.
+func (w workerClient) Examine(ctx context.Context) (api.Diagnosis, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://worker/doctor", nil)
 	if err != nil {
 		return api.Diagnosis{}, err

@@ -29,7 +29,7 @@ func Proxy(ctx context.Context, c config.Config, log *slog.Logger) error {
 		return fmt.Errorf("taking over listeners: %w", err)
 	}
 	cert, key := p.Wildcard(), p.WildcardKey()
-	// A door for several roles, of versions before each had its own.
+	// A socket of former versions, on which several roles connected.
 	if err := os.Remove(filepath.Join(p.ProxyDir(), "edge.sock")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		log.Warn("old socket not removed", "error", err)
 	}
@@ -40,13 +40,13 @@ func Proxy(ctx context.Context, c config.Config, log *slog.Logger) error {
 		Edge: edge.Options{
 			MaxConns: c.Proxy.Connections, MaxClientConns: c.Proxy.ClientConnections, MaxClientRequests: c.Proxy.ClientConnections,
 		},
-		Sockets: doors(c),
+		Sockets: proxySockets(c),
 	}, log)
 }
 
-// doors are the proxy's sockets for our other roles, each leading where its peer has something to ask. The groups come
-// from the directories (setgid): without capabilities we could not give them away.
-func doors(c config.Config) []edge.Socket {
+// proxySockets are the proxy's sockets for our other roles, each allowing only the hosts that its peer needs. The groups
+// come from the directories (setgid), since the proxy has no capability to set them.
+func proxySockets(c config.Config) []edge.Socket {
 	p := c.Paths()
 	return []edge.Socket{
 		{Path: p.GatewayEdgeSocket(), Mode: 0o660, Peer: "gateway", SendsOrigin: true},
@@ -63,13 +63,13 @@ func doors(c config.Config) []edge.Socket {
 	}
 }
 
-// hostOf is the host that a request will be routed by; empty for one that has no route.
+// hostOf returns the host by which a request is routed; empty for an invalid one.
 func hostOf(r *http.Request) string {
 	host, _ := hostname.FromAuthority(r.Host)
 	return host
 }
 
-// Gateway runs the sites' only way out until ctx ends.
+// Gateway runs the egress gateway until ctx ends.
 func Gateway(ctx context.Context, c config.Config, log *slog.Logger) error {
 	permit, err := egress.ParsePermits(c.Egress.Permit)
 	if err != nil {
@@ -86,7 +86,7 @@ func Gateway(ctx context.Context, c config.Config, log *slog.Logger) error {
 	}, log)
 }
 
-// limits gives the co-op's figures to the gateway. Five seconds' worth of new connections may come at once.
+// limits converts the configured limits to the gateway's. New connections of five seconds may come at once.
 func limits(e config.Egress) egress.Limits {
 	return egress.Limits{
 		MaxTunnels: e.Connections, AllTunnels: e.AllConnections, Rate: float64(e.ConnectionsPerSecond), Burst: 5 * e.ConnectionsPerSecond,
@@ -94,7 +94,7 @@ func limits(e config.Egress) egress.Limits {
 	}
 }
 
-// GatewayHealth looks from beside the gateway whether it is at work.
+// GatewayHealth checks the gateway from another process.
 func GatewayHealth(ctx context.Context, c config.Config) error {
 	p := c.Paths()
 	return egress.Health(ctx, p.GatewaySpool(), p.EgressDir(), p.AppDir())

@@ -10,7 +10,7 @@ import (
 	"chatiere/tenants"
 )
 
-// entryIssuer signs people in to sites. Only the panel does so; the worker derives from it what sites check with.
+// entryIssuer signs assertions for entries. Only the panel signs; the worker derives the public key for sites from it.
 func entryIssuer(c config.Config) (*assertion.Issuer, error) {
 	secret, err := c.Secret(config.SecretEntryKey).Reveal()
 	if err != nil {
@@ -19,7 +19,7 @@ func entryIssuer(c config.Config) (*assertion.Issuer, error) {
 	return assertion.New(c.PanelURL(), secret, c.Now)
 }
 
-// formerIdentities lists who people were in a realm before this one, by their subject in this one.
+// formerIdentities returns people's identities in a former realm, by their subject in this one.
 func formerIdentities(c config.Config) map[string][]assertion.Identity {
 	out := map[string][]assertion.Identity{}
 	for _, entry := range c.Identity.Former {
@@ -38,9 +38,9 @@ func entryKey(c config.Config) ([]byte, error) {
 	return issuer.Public()
 }
 
-// introduce gives the panel's key to the sites that were made before there was one, or before it was exchanged. A site that
-// cannot take it now does not keep the worker from its work: people cannot enter it from the panel, and the log says why.
-func (w *Worker) introduce(ctx context.Context) error {
+// distributeEntryKey writes the panel's public key to the sites that were made before there was one, or before it was
+// replaced. A failure for a site is only logged: people cannot enter that site from the panel.
+func (w *Worker) distributeEntryKey(ctx context.Context) error {
 	sites, err := w.store.LiveSites(ctx)
 	if err != nil {
 		return fmt.Errorf("giving sites the panel's key: %w", err)

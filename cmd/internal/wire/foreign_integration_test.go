@@ -293,7 +293,7 @@ func TestInAForeignRealmNoNameForgesARight(t *testing.T) {
 	for _, name := range []string{"assos/amap", "assos/amap/gestion", "/assos/amap/gestion"} {
 		f.forge(name, eve)
 	}
-	g := groups{f.worker()}
+	g := keycloakGroups{f.worker()}
 	admins, err := g.client.EnsureGroupPath(t.Context(), adminsGroup, "01TEST")
 	if err != nil {
 		t.Fatal(err)

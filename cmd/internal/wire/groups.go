@@ -13,11 +13,11 @@ import (
 	"chatiere/tenants/provision"
 )
 
-// groups adapts Keycloak's groups to the use cases.
-type groups struct{ client *keycloak.Client }
+// keycloakGroups adapts Keycloak's groups to the use cases.
+type keycloakGroups struct{ client *keycloak.Client }
 
 var (
-	_ provision.Groups    = groups{}
+	_ provision.Groups    = keycloakGroups{}
 	_ provision.GroupList = groupList{}
 )
 
@@ -25,7 +25,7 @@ func (w *Worker) groups() provision.Groups {
 	if w.keycloak == nil {
 		return noGroups{}
 	}
-	return groups{w.keycloak}
+	return keycloakGroups{w.keycloak}
 }
 
 // The groups that rights come from.
@@ -36,30 +36,30 @@ const (
 	adminsGroup       = "/coop/admins"
 )
 
-// told gives Keycloak's refusal the domain's name.
-func told(err error) error {
+// keycloakError maps Keycloak's errors to those of the domain.
+func keycloakError(err error) error {
 	if errors.Is(err, keycloak.ErrRefused) {
 		return fmt.Errorf("%w: %w", tenants.ErrRefused, err)
 	}
 	return err
 }
 
-func (g groups) EnsureAssociation(ctx context.Context, slug, operation string) (string, error) {
+func (g keycloakGroups) EnsureAssociation(ctx context.Context, slug, operation string) (string, error) {
 	id, err := g.client.EnsureAssociation(ctx, slug, operation)
-	return id, told(err)
+	return id, keycloakError(err)
 }
 
-func (g groups) AssociationExists(ctx context.Context, slug string) (string, bool, error) {
+func (g keycloakGroups) AssociationExists(ctx context.Context, slug string) (string, bool, error) {
 	id, ok, err := g.client.AssociationExists(ctx, slug)
-	return id, ok, told(err)
+	return id, ok, keycloakError(err)
 }
 
-func (g groups) RemoveAssociation(ctx context.Context, slug string) error {
-	return told(g.client.RemoveAssociation(ctx, slug))
+func (g keycloakGroups) RemoveAssociation(ctx context.Context, slug string) error {
+	return keycloakError(g.client.RemoveAssociation(ctx, slug))
 }
 
 // Members lists who belongs to an association; a manager who is a member too counts as a manager.
-func (g groups) Members(ctx context.Context, slug string) ([]tenants.Member, error) {
+func (g keycloakGroups) Members(ctx context.Context, slug string) ([]tenants.Member, error) {
 	byID := map[string]tenants.Member{}
 	for _, in := range []struct {
 		group string
@@ -81,7 +81,7 @@ func (g groups) Members(ctx context.Context, slug string) ([]tenants.Member, err
 }
 
 // Admins lists the subjects of the co-op's admins.
-func (g groups) Admins(ctx context.Context) ([]string, error) {
+func (g keycloakGroups) Admins(ctx context.Context) ([]string, error) {
 	users, err := g.people(ctx, adminsGroup)
 	subjects := make([]string, 0, len(users))
 	for _, u := range users {
@@ -90,15 +90,15 @@ func (g groups) Admins(ctx context.Context) ([]string, error) {
 	return subjects, err
 }
 
-// people lists who is in a group and may sign in. Nobody is in a group that is not there: a sign-in would say the same.
-// That it is not there is believed only of a realm that otherwise answers as it should.
-func (g groups) people(ctx context.Context, path string) ([]keycloak.User, error) {
+// people lists the enabled members of a group. A missing group has none, as at a sign-in, but only if the realm otherwise
+// answers correctly.
+func (g keycloakGroups) people(ctx context.Context, path string) ([]keycloak.User, error) {
 	group, err := g.client.GroupByPath(ctx, path)
 	if errors.Is(err, keycloak.ErrNotFound) && g.client.Ping(ctx) == nil {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, told(err)
+		return nil, keycloakError(err)
 	}
 	users, err := g.client.Members(ctx, group.ID)
 	enabled := users[:0]
@@ -107,7 +107,7 @@ func (g groups) people(ctx context.Context, path string) ([]keycloak.User, error
 			enabled = append(enabled, u)
 		}
 	}
-	return enabled, told(err)
+	return enabled, keycloakError(err)
 }
 
 // member leaves out an address that is not verified, as a sign-in does.
@@ -139,20 +139,20 @@ func (g groupList) List(ctx context.Context) ([]provision.FoundGroup, error) {
 		return nil, nil // no association was ever made
 	}
 	if err != nil {
-		return nil, told(err)
+		return nil, keycloakError(err)
 	}
 	children, err := g.client.Children(ctx, parent.ID)
 	found := make([]provision.FoundGroup, 0, len(children))
 	for _, c := range children {
 		found = append(found, provision.FoundGroup{Slug: c.Name, Instance: c.Instance, Operation: c.Operation})
 	}
-	return found, told(err)
+	return found, keycloakError(err)
 }
 
-// noGroups stands where an external realm gave us no account: nothing can be made there, and nothing was.
+// noGroups is used when we have no account on an external realm: no groups can be made there.
 type noGroups struct{}
 
-// errNoAccount is for the volunteer who reads why an association could not be created.
+// errNoAccount tells volunteers why an association could not be created.
 var errNoAccount = errors.New("no account on the external realm is configured (identity.admin_client_id), so its groups cannot be made")
 
 func (noGroups) EnsureAssociation(context.Context, string, string) (string, error) {

@@ -25,14 +25,14 @@ import (
 )
 
 // realm returns our adapter on a stand-in realm in which one association was made.
-func realm(t *testing.T, secret keycloak.Secret) (*keycloaktest.Fake, groups) {
+func realm(t *testing.T, secret keycloak.Secret) (*keycloaktest.Fake, keycloakGroups) {
 	t.Helper()
 	fake := keycloaktest.NewFake(t)
 	client, err := keycloak.New(keycloak.Options{Issuer: fake.Issuer(), ClientID: keycloaktest.ClientID, Secret: secret, Instance: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fake, groups{client}
+	return fake, keycloakGroups{client}
 }
 
 // join makes a person and puts them into a group, which is made if need be.
@@ -120,7 +120,7 @@ func TestARealmThatDoesNotAnswerSaysNothingOfAnybody(t *testing.T) {
 }
 
 // at returns our adapter on a server of a test's own.
-func at(t *testing.T, answers map[string]string) groups {
+func at(t *testing.T, answers map[string]string) keycloakGroups {
 	t.Helper()
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
@@ -135,7 +135,7 @@ func at(t *testing.T, answers map[string]string) groups {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return groups{client}
+	return keycloakGroups{client}
 }
 
 func TestARealmThatIsNotThereSaysNothingOfAnybody(t *testing.T) {
@@ -221,7 +221,7 @@ func guest(t *testing.T) *Worker {
 func TestAWorkerWithoutAnAccountOnTheRealmStartsAndLeavesItAlone(t *testing.T) {
 	w := guest(t)
 	names := map[string]bool{}
-	for _, j := range w.jobs() {
+	for _, j := range w.recurringJobs() {
 		names[j.Name] = true
 	}
 	if names["members"] || names["realm"] || !names["reconcile"] {

@@ -16,10 +16,10 @@ import (
 	"chatiere/tenants/mysql"
 )
 
-// errMailCA says that secrets/gateway/mail_ca.pem is no certificate.
+// errMailCA means that secrets/gateway/mail_ca.pem contains no certificate.
 var errMailCA = errors.New("no certificate in it")
 
-// mailOptions gives the relay's form to the configuration.
+// mailOptions converts the configuration to the relay's options.
 func mailOptions(c config.Config) (relay.Options, error) {
 	o := relay.Options{
 		Dir: c.Paths().MailQueue(), Domain: c.Mail.Domain, Senders: c.Mail.SendersOfAll(), Foreign: relay.Foreign(c.Mail.Foreign), Hourly: c.Mail.Hourly,
@@ -38,7 +38,7 @@ func mailOptions(c config.Config) (relay.Options, error) {
 	return o, nil
 }
 
-// sendersOf finds what a site may write from beside its own name and what all may.
+// sendersOf returns the domains that a site may send mail from, beside its own name and those of all sites.
 func sendersOf(m config.Mail, store *mysql.Store) func(context.Context, tenants.Site) ([]string, error) {
 	return func(ctx context.Context, s tenants.Site) ([]string, error) {
 		if len(m.SendersOfAll()) == len(m.Senders) {
@@ -68,7 +68,7 @@ func mailRoots(path string) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// ingestMail takes what became of the sites' mails into the database.
+// ingestMail ingests the relay's reports into the database.
 func (w *Worker) ingestMail(ctx context.Context) error {
 	return report.Format.Ingest(ctx, relay.ReportDir(w.config.Paths().MailQueue()), w.log, func(_ string, entries []report.Entry) error {
 		told := make([]tenants.Mail, 0, len(entries))
@@ -82,12 +82,12 @@ func (w *Worker) ingestMail(ctx context.Context) error {
 	})
 }
 
-// mails watches over what became of them.
-func (w *Worker) mails() *mailcheck.Checker {
+// mailChecker builds the checker of the sites' mail.
+func (w *Worker) mailChecker() *mailcheck.Checker {
 	return &mailcheck.Checker{Records: w.store, Findings: w.findings, Relay: w.config.Mail.Smarthost != "", Now: w.now}
 }
 
-// mailHourly is what the pages tell of the sites' quota; nothing where no mail leaves.
+// mailHourly is the sites' quota for the pages; 0 without a mail server.
 func mailHourly(c config.Config) int {
 	if c.Mail.Smarthost == "" {
 		return 0

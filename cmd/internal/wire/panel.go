@@ -19,7 +19,7 @@ import (
 	"chatiere/tenants/provision"
 )
 
-// Panel runs what people talk to until ctx ends. It starts whatever is down.
+// Panel runs the panel until ctx ends. It starts even if the database, the issuer or the worker is down.
 func Panel(ctx context.Context, c config.Config, log *slog.Logger) error {
 	store, err := openStore(ctx, c, c.Database.PanelUser, c.Secret(config.SecretDBPanel), log)
 	if err != nil {
@@ -80,7 +80,7 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 		Instance: c.Instance, DataRoot: c.Root, MemoryMiB: c.Sites.MemoryMiB, MailHourly: mailHourly(c), PastPivot: pastPivot(desk.Registry),
 		EdgeSocket:  c.Paths().PanelSocket(),
 		LocalSocket: c.Paths().CLISocket(), Identity: identity, AccountURL: c.Identity.Issuer + "/account", SessionKey: []byte(key), Entries: entries, Former: formerIdentities(c),
-		Records: panelRecords{store, c.Now}, People: store, Store: own, Provisioner: desk, Catalogue: shelf{known}, Doctor: w, Monitor: w,
+		Records: panelRecords{store, c.Now}, People: store, Store: own, Provisioner: desk, Catalogue: panelCatalogue{known}, Doctor: w, Monitor: w,
 		Identities: identities(c, w), Limits: sessionLimits(c),
 		Views: pages, Assets: static, Log: log, Now: c.Now,
 	}, nil
@@ -91,15 +91,15 @@ func sessionLimits(c config.Config) auth.Limits {
 	return auth.Limits{Idle: time.Duration(c.Sessions.IdleMinutes) * time.Minute, Absolute: time.Duration(c.Sessions.Hours) * time.Hour}
 }
 
-// identities is the worker where it administers the realm; else nobody can end sessions there.
-func identities(c config.Config, w worker) panel.Identities {
+// identities returns the worker if it administers the realm; otherwise nobody can end sessions there.
+func identities(c config.Config, w workerClient) panel.Identities {
 	if !administered(c) {
 		return nil
 	}
 	return w
 }
 
-// pastPivot tells the pages from where on an operation cannot be cancelled.
+// pastPivot reports for the pages whether an operation cannot be cancelled any more.
 func pastPivot(plans *operations.Registry) func(operations.Operation) bool {
 	return func(op operations.Operation) bool {
 		plan, err := plans.Plan(op.Kind, op.PlanVersion)
@@ -119,13 +119,13 @@ func panelIdentity(c config.Config) (auth.Identity, error) {
 	}, nil
 }
 
-// panelRecords gives the panel's list of sites its plain form, and the worker's sign of life by the panel's own clock.
+// panelRecords adapts the store to the panel: the list of sites, and the worker's heartbeat by the panel's clock.
 type panelRecords struct {
 	*mysql.Store
 	now func() time.Time
 }
 
-// WorkerSeen says how long ago it was by the database's clock, which wrote it: the panel's may be an hour off.
+// WorkerSeen converts the time from the database's clock, which wrote it: the panel's may be an hour off.
 func (r panelRecords) WorkerSeen(ctx context.Context) (time.Time, error) {
 	seen, err := r.Store.WorkerSeen(ctx)
 	if err != nil {
@@ -139,11 +139,11 @@ func (r panelRecords) Sites(ctx context.Context, associationIDs []string, states
 	return r.Store.Sites(ctx, mysql.SiteFilter{AssociationIDs: associationIDs, States: states, Search: search})
 }
 
-// shelf shows the catalogue to people.
-type shelf struct{ *catalogue.Catalogue }
+// panelCatalogue adapts the catalogue to the panel.
+type panelCatalogue struct{ *catalogue.Catalogue }
 
-// Templates lists what a new site can be made of. A template that cannot be read is left out: the worker's log has it.
-func (s shelf) Templates() []panel.Template {
+// Templates lists the templates for new sites. One that cannot be read is omitted; the worker logs it.
+func (s panelCatalogue) Templates() []panel.Template {
 	var out []panel.Template
 	for _, name := range s.Names() {
 		m, err := s.Manifest(name)
@@ -155,8 +155,8 @@ func (s shelf) Templates() []panel.Template {
 	return out
 }
 
-// AllowedNames tells what a site may reach without anybody's asking.
-func (s shelf) AllowedNames(x tenants.Site) []panel.AllowedName {
+// AllowedNames returns what a site may reach without a grant.
+func (s panelCatalogue) AllowedNames(x tenants.Site) []panel.AllowedName {
 	var out []panel.AllowedName
 	if m, err := s.Manifest(x.Template); err == nil {
 		for _, n := range m.Egress {

@@ -37,13 +37,13 @@ func platformRoutes(c config.Config) []reverseproxy.Route {
 	return routes
 }
 
-// administered tells whether somebody gave us an account on the realm. For our own realm the configuration demands one.
+// administered reports whether we have an account on the realm. For our own realm the configuration requires one.
 func administered(c config.Config) bool { return c.Identity.AdminClientID != "" }
 
-// keycloakClient speaks to the realm as the worker's service account. Our own Keycloak is reached by its own socket, so
-// that associations can be made while the proxy is down.
+// keycloakClient returns a client with the worker's service account. Our own Keycloak is reached by its own socket, so that
+// associations can be made while the proxy is down.
 func keycloakClient(c config.Config) (*keycloak.Client, error) {
-	client := &http.Client{Timeout: clientTime}
+	client := &http.Client{Timeout: clientTimeout}
 	if !c.Identity.External {
 		client.Transport = keycloak.Socket(c.Paths().KeycloakSocket())
 	}

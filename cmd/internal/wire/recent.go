@@ -9,7 +9,7 @@ import (
 	"chatiere/tenants/mysql"
 )
 
-// recentSites lets the recurring jobs that begin within a few seconds share one list of sites: idle ones ask for nothing else.
+// recentSites lets the recurring jobs that begin within a few seconds share one list of sites, their only query when idle.
 type recentSites struct {
 	*mysql.Store
 
@@ -21,7 +21,7 @@ type recentSites struct {
 // recent is how old the list may be.
 const recent = 3 * time.Second
 
-// LiveSites implements upkeep.Records. The list is the caller's own.
+// LiveSites implements jobs.Records. The caller may change the list.
 func (r *recentSites) LiveSites(ctx context.Context) ([]tenants.Site, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

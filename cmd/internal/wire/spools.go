@@ -12,16 +12,16 @@ import (
 	"chatiere/tenants"
 )
 
-// historyTime is how long operations that ended can be looked at.
-const historyTime = 90 * 24 * time.Hour
+// historyRetention is how long ended operations are stored.
+const historyRetention = 90 * 24 * time.Hour
 
 func (w *Worker) prune(ctx context.Context) error {
-	return w.store.PruneHistory(ctx, w.now().Add(-historyTime))
+	return w.store.PruneHistory(ctx, w.now().Add(-historyRetention))
 }
 
-// spools reports files that could not be read and were set aside, and removes old ones. Those of the gateway's notes are
-// the egress log's own.
-func (w *Worker) spools(ctx context.Context) error {
+// reportBadFiles reports spool files that could not be read and were set aside, and removes old ones. The egress log reports
+// its own.
+func (w *Worker) reportBadFiles(ctx context.Context) error {
 	p := w.config.Paths()
 	var seen []tenants.Finding
 	var faults []error

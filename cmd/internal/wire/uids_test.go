@@ -26,7 +26,7 @@ func (u *uids) RaiseUIDs(_ context.Context, seen int) error {
 func TestAWorkerOnAnOlderDumpRaisesTheUserIDsAboveTheLiving(t *testing.T) {
 	for there, want := range map[int]int{0: 0, 199999: 0, 200000: 200000, 200123: 200123} {
 		u := &uids{there: there}
-		if err := keepUIDs(t.Context(), u, u, 200000, 265535); err != nil || u.raised != want {
+		if err := reserveUIDs(t.Context(), u, u, 200000, 265535); err != nil || u.raised != want {
 			t.Errorf("with %d there, raised to %d (%v), want %d", there, u.raised, err, want)
 		}
 	}
@@ -34,7 +34,7 @@ func TestAWorkerOnAnOlderDumpRaisesTheUserIDsAboveTheLiving(t *testing.T) {
 
 func TestAWorkerThatCannotSeeTheLivingUserIDsDoesNotGoOn(t *testing.T) {
 	u := &uids{err: errors.New("the data root is not mounted")}
-	if err := keepUIDs(t.Context(), u, u, 200000, 265535); !errors.Is(err, u.err) {
+	if err := reserveUIDs(t.Context(), u, u, 200000, 265535); !errors.Is(err, u.err) {
 		t.Errorf("got %v, want %v", err, u.err)
 	}
 }

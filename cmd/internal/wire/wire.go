@@ -1,6 +1,6 @@
-// Package wire builds each role's object graph from the configuration. It is the only place that knows every room; what
-// is longer than an adapter belongs into a room of its own. Start reading at the role you look for: worker.go, panel.go,
-// edge.go (proxy and gateway).
+// Package wire builds each role's object graph from the configuration. It is the only package that knows every room;
+// anything longer than an adapter belongs into a room of its own. Start reading at a role: worker.go, panel.go, edge.go
+// (proxy and gateway).
 package wire
 
 import (
@@ -22,11 +22,11 @@ import (
 	"chatiere/tenants/mysql"
 )
 
-// clientTime bounds one request to Keycloak.
-const clientTime = 15 * time.Second
+// clientTimeout bounds one request to Keycloak.
+const clientTimeout = 15 * time.Second
 
-// roots returns the system's authorities and our local one, if there is one. It reads anew each time, since the local
-// authority may be made after we started.
+// roots returns the system's authorities and our local one, if there is one. It reads them each time, since the local
+// authority may be made after the start.
 func roots(c config.Config) *x509.CertPool {
 	pool, err := x509.SystemCertPool()
 	if err != nil {
@@ -71,7 +71,7 @@ func edgeClient(c config.Config, socket string) *http.Client {
 			return secure, nil
 		},
 	}
-	return &http.Client{Transport: transport, Timeout: clientTime}
+	return &http.Client{Transport: transport, Timeout: clientTimeout}
 }
 
 // openStore opens the panel's database as one of its users.

@@ -38,46 +38,46 @@ import (
 	"chatiere/tenants/sitedb"
 )
 
-// Worker is what carries things out: it alone holds Docker's socket and the data root.
+// Worker executes operations and jobs: it alone has Docker's socket and the data root.
 type Worker struct {
-	config     config.Config
-	log        *slog.Logger
-	store      *mysql.Store
-	recent     *recentSites
-	findings   *findings.Store // where everybody writes what they noticed
-	engine     *docker.Engine
-	databases  *sitedb.Server
-	keycloak   *keycloak.Client // nil: an external realm gave us no account to administer it
-	catalogue  *catalogue.Catalogue
-	disk       *disk.Disk
-	plans      *provision.Plans
-	registry   *operations.Registry
-	runner     *operations.Runner
-	reconciler *provision.Reconciler
-	upkeep     *jobs.Jobs
-	entrants   *entrants.Keeper
-	watch      *platform.Monitor
-	stirred    *stirred
-	reserve    *diskguard.Guard
-	database   *dbguard.Guard
-	desk       *provision.Desk
-	vault      *vault
-	lists      *publish.Egress // what sites may reach
-	listsDue   chan struct{}   // holds one entry while lists have to be renewed
-	tries      *egresslog.Ingester
-	board      schedule.Board
-	guard      *records.Guard
-	now        func() time.Time
-	refusal    atomic.Pointer[error] // why the records are refused
-	ready      atomic.Bool           // at work
-	escapes    atomic.Pointer[bool]  // whether our Keycloak escapes slashes in names of groups; nil: not tried yet
-	end        context.CancelCauseFunc
+	config        config.Config
+	log           *slog.Logger
+	store         *mysql.Store
+	recent        *recentSites
+	findings      *findings.Store // shared by all checkers
+	engine        *docker.Engine
+	databases     *sitedb.Server
+	keycloak      *keycloak.Client // nil: an external realm gave us no account to administer it
+	catalogue     *catalogue.Catalogue
+	disk          *disk.Disk
+	plans         *provision.Plans
+	registry      *operations.Registry
+	runner        *operations.Runner
+	reconciler    *provision.Reconciler
+	siteJobs      *jobs.Jobs
+	entrants      *entrants.Keeper
+	monitor       *platform.Monitor
+	dirtySites    *dirtySites
+	diskGuard     *diskguard.Guard
+	databaseGuard *dbguard.Guard
+	desk          *provision.Desk
+	auditKeeper   *auditKeeper
+	lists         *publish.Egress // what sites may reach
+	listsDue      chan struct{}   // holds one entry while lists have to be renewed
+	egressLog     *egresslog.Ingester
+	board         schedule.Board
+	guard         *records.Guard
+	now           func() time.Time
+	refusal       atomic.Pointer[error] // why the records are refused
+	ready         atomic.Bool           // at work
+	escapes       atomic.Pointer[bool]  // whether our Keycloak escapes slashes in names of groups; nil: not tried yet
+	end           context.CancelCauseFunc
 }
 
 // NewWorker builds the graph. It connects to nothing yet.
 func NewWorker(ctx context.Context, c config.Config, log *slog.Logger) (*Worker, error) {
 	w := &Worker{config: c, log: log, now: c.Now}
-	for _, build := range []func(context.Context) error{w.openDatabases, w.openEngine, w.openKeycloak, w.wayOut, w.plan} {
+	for _, build := range []func(context.Context) error{w.openDatabases, w.openEngine, w.openKeycloak, w.openEgress, w.plan} {
 		if err := build(ctx); err != nil {
 			return nil, err
 		}
@@ -134,7 +134,7 @@ func (w *Worker) plan(context.Context) error {
 	w.plans = &provision.Plans{
 		Instance: c.Instance, Language: c.Language, Records: w.store, Databases: w.databases, Disk: w.disk,
 		Groups: w.groups(), Engine: w.engine, Templates: w.catalogue,
-		Private: w.private(),
+		Private: w.privateProbe(),
 		Public:  public,
 		Routes: &publish.Routes{
 			Path: p.Routes(), PublicPort: c.PublicPort, Language: c.Language, Domain: c.Domain, Platform: platformRoutes(c),
@@ -151,24 +151,24 @@ func (w *Worker) plan(context.Context) error {
 	w.runner = &operations.Runner{Store: w.store, Registry: w.registry, Owner: owner, Log: w.log, Now: w.now}
 	addFailpoints(w.runner, w.log)
 	w.reconciler = &provision.Reconciler{
-		Plans: w.plans, Queue: w.store, Registry: w.registry, Sight: w.sight(), Nudge: w.runner.Nudge, Findings: w.findings,
-		Silent: func(siteID string) time.Time { return w.upkeep.SilentSince(siteID) },
+		Plans: w.plans, Queue: w.store, Registry: w.registry, Sight: w.inventory(), Nudge: w.runner.Nudge, Findings: w.findings,
+		Silent: func(siteID string) time.Time { return w.siteJobs.SilentSince(siteID) },
 	}
 	w.desk = &provision.Desk{
 		Records: w.store, Queue: w.store, Registry: w.registry, Catalogue: w.catalogue, Hosts: hosts(c), Now: w.now,
 		Nudge: w.runner.Nudge,
 	}
-	w.upkeep = w.newUpkeep()
+	w.siteJobs = w.newJobs()
 	w.entrants = &entrants.Keeper{Issuer: c.Identity.Issuer, Records: w.recent, Files: w.disk, Hooks: w.plans, Now: w.now, Log: w.log}
-	w.stirred = newStirred()
-	w.watch = w.newWatch()
-	w.reserve = w.newReserve()
-	w.database = w.newDatabaseGuard()
-	w.vault = w.newVault()
+	w.dirtySites = newDirtySites()
+	w.monitor = w.newMonitor()
+	w.diskGuard = w.newDiskGuard()
+	w.databaseGuard = w.newDatabaseGuard()
+	w.auditKeeper = w.newAuditKeeper()
 	return nil
 }
 
-func (w *Worker) newReserve() *diskguard.Guard {
+func (w *Worker) newDiskGuard() *diskguard.Guard {
 	f := w.freezer(tenants.AreaDisk, tenants.FindingSiteFrozen)
 	f.Also = []tenants.FindingCode{tenants.FindingReserve}
 	return &diskguard.Guard{
@@ -182,7 +182,7 @@ func (w *Worker) freezer(area tenants.Area, code tenants.FindingCode) *freeze.Fr
 		Records: w.store, Requests: w.desk, Findings: w.findings, Area: area, Code: code, Now: time.Now, Log: w.log,
 		Stop: func(ctx context.Context, s tenants.Site) error {
 			if err := w.guard.Check(ctx); err != nil {
-				return err // records that are not ours stop nobody's site
+				return err // do not stop sites because of records that are not ours
 			}
 			for _, c := range s.Release.Containers {
 				if err := w.engine.Stop(ctx, c.Container, 0); err != nil {
@@ -194,18 +194,18 @@ func (w *Worker) freezer(area tenants.Area, code tenants.FindingCode) *freeze.Fr
 	}
 }
 
-// wayOut is what concerns the sites' way out: their lists, and what the gateway noted.
-func (w *Worker) wayOut(context.Context) error {
+// openEgress builds the egress lists and the ingester of egress attempts.
+func (w *Worker) openEgress(context.Context) error {
 	p := w.config.Paths()
 	w.lists = &publish.Egress{Dir: p.EgressDir(), Allow: allowLists(w.catalogue, w.store), Site: w.store.Site,
 		Senders: sendersOf(w.config.Mail, w.store)}
 	w.listsDue = make(chan struct{}, 1)
-	w.tries = &egresslog.Ingester{Dir: p.GatewaySpool(), ProxyDir: p.ProxySpool(), Records: w.store, Findings: w.findings, Now: w.now, Log: w.log}
+	w.egressLog = &egresslog.Ingester{Dir: p.GatewaySpool(), ProxyDir: p.ProxySpool(), Records: w.store, Findings: w.findings, Now: w.now, Log: w.log}
 	return nil
 }
 
-// sight lets the reconciler see all that is there.
-func (w *Worker) sight() provision.Sight {
+// inventory gives the reconciler access to everything that exists.
+func (w *Worker) inventory() provision.Sight {
 	s := provision.Sight{Homes: w.disk, Databases: w.databases, Egress: w.lists}
 	if w.keycloak != nil {
 		s.Groups = groupList{w.keycloak}
@@ -213,25 +213,25 @@ func (w *Worker) sight() provision.Sight {
 	return s
 }
 
-// private asks sites over their own sockets.
-func (w *Worker) private() probe.Private {
+// privateProbe probes sites over their own sockets.
+func (w *Worker) privateProbe() probe.Private {
 	return probe.Private{Port: w.config.PublicPort, Dial: func(ctx context.Context, s tenants.Site) (net.Conn, error) {
 		return sockets.Dial(ctx, w.config.Paths().AppSocket(s.ID, s.Release.Sockets))
 	}}
 }
 
-func (w *Worker) newUpkeep() *jobs.Jobs {
+func (w *Worker) newJobs() *jobs.Jobs {
 	return &jobs.Jobs{
-		Records: w.recent, Private: w.plans.Private, Files: w.disk, Databases: w.databases, Directory: groups{w.keycloak},
-		Hooks: w.plans, Bin: w.desk, Now: w.now, Log: w.log, Sites: w.private(), Findings: w.findings,
+		Records: w.recent, Private: w.plans.Private, Files: w.disk, Databases: w.databases, Directory: keycloakGroups{w.keycloak},
+		Hooks: w.plans, Bin: w.desk, Now: w.now, Log: w.log, Sites: w.privateProbe(), Findings: w.findings,
 		Definition: w.plans.Definition,
 	}
 }
 
-// Run works until ctx ends, then gives its leases back. It waits for the file lock that keeps a second worker from the
-// same data root, for the database, and for records that belong to this data root.
+// Run runs until ctx ends, then releases its leases. It waits for the lock that excludes a second worker on the same data
+// root, for the database, and for records that belong to this data root.
 func (w *Worker) Run(ctx context.Context) error {
-	unlock, err := w.alone(ctx)
+	unlock, err := w.lockDataRoot(ctx)
 	if err != nil {
 		return err
 	}
@@ -239,7 +239,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := w.platformFiles(); err != nil {
 		return err
 	}
-	controls := w.controls()
+	controls := w.controlSockets()
 	listeners, err := listenControls(controls, w.log)
 	if err != nil {
 		return err
@@ -250,18 +250,18 @@ func (w *Worker) Run(ctx context.Context) error {
 	keep := func(what string, part func(context.Context)) {
 		parts.Go(func() { recovery.Keep(ctx, w.log, what, part) })
 	}
-	parts.Go(func() { // first: the doctor tells what we wait for
+	parts.Go(func() { // first: the doctor reports what the worker waits for
 		defer recovery.Log(w.log, "serving panel and root")
 		w.serve(ctx, controls, listeners)
 	})
-	// The watch before all that waits for the database: it may be the one that is gone. On a data root that was never
-	// worked on it waits: a second worker started there by mistake must not look after the first one's containers.
+	// The monitor starts before anything that waits for the database, which may be the container that is gone. On a new data
+	// root it starts later: a second worker started there by mistake must not repair the first one's containers.
 	var watching sync.Once
-	watch := func() { watching.Do(func() { keep("watching the platform", w.watch.Run) }) }
-	if w.worked() {
+	watch := func() { watching.Do(func() { keep("watching the platform", w.monitor.Run) }) }
+	if w.hasWorked() {
 		watch()
 	}
-	err = w.belong(ctx)
+	err = w.awaitMatchingRecords(ctx)
 	if err == nil {
 		err = w.prepare(ctx)
 	}
@@ -271,17 +271,17 @@ func (w *Worker) Run(ctx context.Context) error {
 		return err
 	}
 	watch()
-	w.end, w.runner.Store = end, guarded{w.store, w.guard, end, w.disk}
-	keep("pinging the engine", func(ctx context.Context) { end(silence(ctx, w.enginePing)) })
-	keep("carrying operations out", w.runner.Run)
-	keep("running recurring jobs", w.repeat)
-	keep("running scheduled tasks", w.upkeep.RunCron)
-	keep("looking at sites with events", func(ctx context.Context) { w.stirred.run(ctx, w.lookAtSites) })
+	w.end, w.runner.Store = end, fencedStore{w.store, w.guard, end, w.disk}
+	keep("pinging the engine", func(ctx context.Context) { end(watchEngine(ctx, w.enginePing)) })
+	keep("executing operations", w.runner.Run)
+	keep("running recurring jobs", w.runRecurring)
+	keep("running scheduled tasks", w.siteJobs.RunCron)
+	keep("checking sites with events", func(ctx context.Context) { w.dirtySites.run(ctx, w.checkSites) })
 	keep("renewing egress lists", w.renewLists)
 	w.ready.Store(true)
 	w.log.Info("worker ready")
 	parts.Wait()
-	if err := context.Cause(ctx); errors.Is(err, errEngineSilent) || doubted(err) {
+	if err := context.Cause(ctx); errors.Is(err, errEngineSilent) || isMismatch(err) {
 		return err
 	}
 	return nil
@@ -292,31 +292,31 @@ func (w *Worker) prepare(ctx context.Context) error {
 	if err := w.migrate(ctx); err != nil {
 		return err
 	}
-	if err := w.sweep(); err != nil {
-		return fmt.Errorf("sweeping away what a predecessor left half-written: %w", err)
+	if err := w.removeUnfinished(); err != nil {
+		return fmt.Errorf("removing unfinished files of a predecessor: %w", err)
 	}
-	w.guard = w.guardOf(w.store)
+	w.guard = w.newRecordsGuard(w.store)
 	if err := w.guard.Begin(ctx); err != nil {
 		return err
 	}
-	if err := keepUIDs(ctx, w.disk, w.store, w.config.Sites.FirstUID, w.config.Sites.LastUID); err != nil {
+	if err := reserveUIDs(ctx, w.disk, w.store, w.config.Sites.FirstUID, w.config.Sites.LastUID); err != nil {
 		return err
 	}
 	if err := w.databaseSockets(ctx); err != nil {
 		return err
 	}
 	w.recordReleases(ctx)
-	if err := w.introduce(ctx); err != nil {
+	if err := w.distributeEntryKey(ctx); err != nil {
 		return err
 	}
 	n, err := w.store.RevokeLeases(ctx)
 	if err != nil {
-		return fmt.Errorf("voiding a predecessor's leases: %w", err)
+		return fmt.Errorf("revoking a predecessor's leases: %w", err)
 	}
 	if n > 0 {
 		w.log.Warn("a predecessor left operations unfinished; taking over", "operations", n)
 	}
-	// Whoever refused these records and was killed could not take its word back; one that still does says it again.
+	// A killed worker that refused these records could not end its finding; one that still does reports it again.
 	if err := w.findings.Replace(ctx, tenants.FindingScope{Area: tenants.AreaRecords}, nil); err != nil {
 		return err
 	}

@@ -5,13 +5,13 @@ import (
 	"errors"
 )
 
-// reconcile renews the lists first, so that one whose grant came without a nudge is not taken for a site to be repaired.
+// reconcile renews the lists first, so that a grant without a nudge is not reported as drift of the site.
 func (w *Worker) reconcile(ctx context.Context) error {
 	w.recordReleases(ctx)
 	return errors.Join(w.lists.Renew(ctx), w.reconciler.Reconcile(ctx))
 }
 
-// listsChanged says that something was granted or taken back.
+// listsChanged requests a renewal of the lists after a change of grants.
 func (w *Worker) listsChanged() {
 	select {
 	case w.listsDue <- struct{}{}:
@@ -19,8 +19,7 @@ func (w *Worker) listsChanged() {
 	}
 }
 
-// renewLists publishes what was granted or taken back as soon as it is told. What fails here is tried again by the
-// reconciler's next round.
+// renewLists publishes changed grants at once. Failures are repeated by the reconciler's next round.
 func (w *Worker) renewLists(ctx context.Context) {
 	for {
 		select {
@@ -28,7 +27,7 @@ func (w *Worker) renewLists(ctx context.Context) {
 			return
 		case <-w.listsDue:
 		}
-		if err := w.sure(w.lists.Renew)(ctx); err != nil && ctx.Err() == nil {
+		if err := w.ifCurrent(w.lists.Renew)(ctx); err != nil && ctx.Err() == nil {
 			w.log.Error("renewing what sites may reach failed", "error", err)
 		}
 	}

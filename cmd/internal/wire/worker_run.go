@@ -19,53 +19,55 @@ import (
 	"chatiere/tenants/mysql"
 )
 
-// repeat runs everything that recurs.
-func (w *Worker) repeat(ctx context.Context) { schedule.Run(ctx, w.log, &w.board, w.jobs()...) }
+// runRecurring runs the recurring jobs.
+func (w *Worker) runRecurring(ctx context.Context) {
+	schedule.Run(ctx, w.log, &w.board, w.recurringJobs()...)
+}
 
-func (w *Worker) jobs() []schedule.Job {
+func (w *Worker) recurringJobs() []schedule.Job {
 	jobs := []schedule.Job{
 		{Name: "heartbeat", Every: 20 * time.Second, Run: w.heartbeat},
-		{Name: "reconcile", Every: time.Minute, Run: w.sure(w.reconcile)},
-		{Name: "reserve", Every: time.Second, Run: w.reserve.Check},
-		{Name: "database", Every: time.Second, Run: w.database.Check},
-		{Name: "database-rights", Every: 10 * time.Minute, Run: w.sure(w.databaseRights)},
-		{Name: "traffic", Every: 3 * time.Second, Run: w.ingest},
+		{Name: "reconcile", Every: time.Minute, Run: w.ifCurrent(w.reconcile)},
+		{Name: "reserve", Every: time.Second, Run: w.diskGuard.Check},
+		{Name: "database", Every: time.Second, Run: w.databaseGuard.Check},
+		{Name: "database-rights", Every: 10 * time.Minute, Run: w.ifCurrent(w.databaseRights)},
+		{Name: "traffic", Every: 3 * time.Second, Run: w.ingestTraffic},
 		{Name: "traffic-memory", Every: time.Hour, Run: func(ctx context.Context) error {
-			return w.store.ForgetBatches(ctx, w.now().Add(-batchMemory))
+			return w.store.ForgetBatches(ctx, w.now().Add(-batchRetention))
 		}},
-		{Name: "probe", Every: jobs.ProbeInterval, Run: w.upkeep.Probe},
-		{Name: "pulse", Every: jobs.PulseInterval, Run: w.upkeep.Pulse},
-		{Name: "cron", Every: time.Minute, Run: w.upkeep.CronFaults},
-		{Name: "access-rules", Every: time.Minute, Run: w.upkeep.AccessRules},
-		{Name: "measure", Every: 10 * time.Minute, Run: w.upkeep.MeasureDisk},
-		{Name: "bin", Every: time.Hour, Run: w.upkeep.EmptyBin},
-		{Name: "tries", Every: 5 * time.Second, Run: w.tries.Ingest},
-		{Name: "outflow", Every: time.Minute, Run: w.tries.CheckVolume},
-		{Name: "old-tries", Every: time.Hour, Run: w.tries.Prune},
+		{Name: "probe", Every: jobs.ProbeInterval, Run: w.siteJobs.Probe},
+		{Name: "pulse", Every: jobs.PulseInterval, Run: w.siteJobs.Pulse},
+		{Name: "cron", Every: time.Minute, Run: w.siteJobs.CronFaults},
+		{Name: "access-rules", Every: time.Minute, Run: w.siteJobs.AccessRules},
+		{Name: "measure", Every: 10 * time.Minute, Run: w.siteJobs.MeasureDisk},
+		{Name: "bin", Every: time.Hour, Run: w.siteJobs.EmptyBin},
+		{Name: "tries", Every: 5 * time.Second, Run: w.egressLog.Ingest},
+		{Name: "outflow", Every: time.Minute, Run: w.egressLog.CheckVolume},
+		{Name: "old-tries", Every: time.Hour, Run: w.egressLog.Prune},
 		{Name: "findings", Every: time.Hour, Run: w.findings.Prune},
 		// After the directory's answer (members, below) nobody keeps a session inside a site longer than this.
-		{Name: "entrants", Every: 10 * time.Second, Run: w.sure(w.entrants.Publish)},
-		{Name: "site-accounts", Every: 30 * time.Second, Limit: 10 * time.Minute, Run: w.sure(w.entrants.Survey)},
+		{Name: "entrants", Every: 10 * time.Second, Run: w.ifCurrent(w.entrants.Publish)},
+		{Name: "site-accounts", Every: 30 * time.Second, Limit: 10 * time.Minute, Run: w.ifCurrent(w.entrants.Survey)},
 		{Name: "mail", Every: 2 * time.Second, Run: w.ingestMail},
-		{Name: "mail-watch", Every: time.Minute, Run: w.mails().Check},
-		{Name: "mail-memory", Every: time.Hour, Run: w.mails().Prune},
+		{Name: "mail-watch", Every: time.Minute, Run: w.mailChecker().Check},
+		{Name: "mail-memory", Every: time.Hour, Run: w.mailChecker().Prune},
 		{Name: "history", Every: time.Hour, Run: w.prune},
-		{Name: "spools", Every: time.Minute, Run: w.spools},
+		{Name: "spools", Every: time.Minute, Run: w.reportBadFiles},
 		{Name: "certificate", Every: time.Hour, Run: w.certificate},
 	}
 	jobs = append(jobs,
-		schedule.Job{Name: "audit-seal", Every: 5 * time.Second, Limit: 10 * time.Minute, Run: w.vault.sealer.AppendNew}, // the limit is for an upgrade's first round
-		schedule.Job{Name: "audit-look", Every: 24 * time.Hour, Limit: time.Hour, Run: w.vault.daily})
+		schedule.Job{Name: "audit-seal", Every: 5 * time.Second, Limit: 10 * time.Minute, Run: w.auditKeeper.writer.AppendNew}, // the limit is for an upgrade's first round
+		schedule.Job{Name: "audit-look", Every: 24 * time.Hour, Limit: time.Hour, Run: w.auditKeeper.daily})
 	if w.keycloak == nil {
 		return jobs
 	}
 	return append(jobs,
 		// With the time one round takes, nobody keeps a right for five minutes that the directory took away.
 		schedule.Job{Name: "members", Every: 4 * time.Minute, Run: w.mirror},
-		schedule.Job{Name: "realm", Every: 6 * time.Hour, Run: w.realm})
+		schedule.Job{Name: "realm", Every: 6 * time.Hour, Run: w.ensureRealm})
 }
 
-// signOut ends a person's sessions in the realm. The panel can only sign people out by this, nothing else.
+// signOut ends a person's sessions in the realm. The panel can do nothing else in the realm.
 func (w *Worker) signOut(rw http.ResponseWriter, r *http.Request) {
 	subject := r.PostFormValue("subject")
 	if w.keycloak == nil || subject == "" {
@@ -80,20 +82,20 @@ func (w *Worker) signOut(rw http.ResponseWriter, r *http.Request) {
 	rw.WriteHeader(http.StatusNoContent)
 }
 
-// tellJobs answers how the last run of each recurring job went.
-func (w *Worker) tellJobs(rw http.ResponseWriter, _ *http.Request) {
+// serveJobs serves the results of the last runs of the recurring jobs.
+func (w *Worker) serveJobs(rw http.ResponseWriter, _ *http.Request) {
 	rw.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(rw).Encode(w.board.Outcomes()) // an asker who is gone needs no answer
 }
 
 func (w *Worker) heartbeat(ctx context.Context) error {
-	return w.store.Heartbeat(ctx, w.runner.Owner, revival(w.config, w.watch.RecordLabels("worker")))
+	return w.store.Heartbeat(ctx, w.runner.Owner, restartCommand(w.config, w.monitor.RecordLabels("worker")))
 }
 
-// realm brings later changes of ours into a realm that was imported before, and our part into somebody else's.
-func (w *Worker) realm(ctx context.Context) error {
+// ensureRealm updates the settings of our realm, or our part of an external one.
+func (w *Worker) ensureRealm(ctx context.Context) error {
 	c := w.config
-	ctx, cancel := context.WithTimeout(ctx, realmTime)
+	ctx, cancel := context.WithTimeout(ctx, realmTimeout)
 	defer cancel()
 	for w.keycloak.Ping(ctx) != nil {
 		select {
@@ -111,14 +113,14 @@ func (w *Worker) realm(ctx context.Context) error {
 	if len(report.Advice) > 0 {
 		w.log.Warn("the realm should be changed by those who run it", "advice", report.Advice)
 	}
-	return errors.Join(err, w.tryEscaping(ctx))
+	return errors.Join(err, w.checkGroupEscaping(ctx))
 }
 
-// realmTime bounds one look after the realm, most of it waiting for Keycloak's start.
-const realmTime = 10 * time.Minute
+// realmTimeout bounds ensureRealm, most of it waiting for Keycloak's start.
+const realmTimeout = 10 * time.Minute
 
-// tryEscaping finds out, where rights are taken from the paths of groups, whether a name can forge one.
-func (w *Worker) tryEscaping(ctx context.Context) error {
+// checkGroupEscaping checks, if rights come from group paths, whether a group name can forge a path.
+func (w *Worker) checkGroupEscaping(ctx context.Context) error {
 	if w.config.Identity.Rights != config.RightsGroups {
 		return nil
 	}
@@ -129,9 +131,9 @@ func (w *Worker) tryEscaping(ctx context.Context) error {
 	return err
 }
 
-// mirror copies everybody's rights and records when all of it succeeded: whoever acts by the copy needs to know its age.
+// mirror copies everybody's rights and records when all of it succeeded: users of the copy need its age.
 func (w *Worker) mirror(ctx context.Context) error {
-	if err := w.upkeep.MirrorMembers(ctx); err != nil {
+	if err := w.siteJobs.MirrorMembers(ctx); err != nil {
 		return err
 	}
 	return w.store.NoteRights(ctx, w.runner.Owner)
@@ -151,15 +153,15 @@ func (w *Worker) certificate(context.Context) error {
 	return err
 }
 
-// batchMemory is how long a batch is remembered, so that a crash between counting and deleting does not count it twice.
-const batchMemory = 7 * 24 * time.Hour
+// batchRetention is how long a batch's name is stored, so that a crash between counting and deleting does not count it twice.
+const batchRetention = 7 * 24 * time.Hour
 
-// ingest takes the proxy's counts into the database.
-func (w *Worker) ingest(ctx context.Context) error {
+// ingestTraffic ingests the proxy's counts into the database.
+func (w *Worker) ingestTraffic(ctx context.Context) error {
 	return traffic.Format.Ingest(ctx, w.config.Paths().ProxySpool(), w.log, func(batch string, records []traffic.Record) error {
 		for _, r := range records {
 			if r.Status["5xx"] > 0 {
-				w.upkeep.Suspect(r.Site)
+				w.siteJobs.Suspect(r.Site)
 			}
 		}
 		_, err := w.store.AddTraffic(ctx, batch, trafficRows(records))

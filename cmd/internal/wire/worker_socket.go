@@ -18,15 +18,15 @@ import (
 	"chatiere/tenants/recovery"
 )
 
-// control is one of the worker's sockets: who may call and what they may ask.
-type control struct {
+// controlSocket is one of the worker's sockets: the allowed user and the handlers.
+type controlSocket struct {
 	path  string
 	uid   uint32
 	calls *http.ServeMux
 }
 
-// controls are a socket for the panel, which asks for what people want to know or have done, and one for root.
-func (w *Worker) controls() []control {
+// controlSockets are a socket for the panel and one for root.
+func (w *Worker) controlSockets() []controlSocket {
 	p := w.config.Paths()
 	panel := http.NewServeMux()
 	panel.HandleFunc("POST /nudge", func(rw http.ResponseWriter, _ *http.Request) {
@@ -39,7 +39,7 @@ func (w *Worker) controls() []control {
 	})
 	panel.HandleFunc("POST /sign-out", w.signOut)
 	panel.HandleFunc("GET /doctor", w.examine)
-	panel.HandleFunc("GET /parts", w.tellParts)
+	panel.HandleFunc("GET /parts", w.serveContainers)
 
 	root := http.NewServeMux()
 	root.HandleFunc("GET /health", func(rw http.ResponseWriter, _ *http.Request) {
@@ -48,13 +48,13 @@ func (w *Worker) controls() []control {
 		}
 	})
 	root.HandleFunc("GET /doctor", w.examine)
-	root.HandleFunc("GET /jobs", w.tellJobs)
-	root.HandleFunc("POST /audit/verify", w.vault.verify)
-	return []control{{p.WorkerPanelSocket(), config.PanelUID, panel}, {p.WorkerSocket(), 0, root}}
+	root.HandleFunc("GET /jobs", w.serveJobs)
+	root.HandleFunc("POST /audit/verify", w.auditKeeper.verify)
+	return []controlSocket{{p.WorkerPanelSocket(), config.PanelUID, panel}, {p.WorkerSocket(), 0, root}}
 }
 
 // listenControls opens all sockets, or none.
-func listenControls(all []control, log *slog.Logger) (_ []net.Listener, err error) {
+func listenControls(all []controlSocket, log *slog.Logger) (_ []net.Listener, err error) {
 	var open []net.Listener
 	defer func() {
 		if err == nil {
@@ -75,16 +75,16 @@ func listenControls(all []control, log *slog.Logger) (_ []net.Listener, err erro
 }
 
 // listen opens the socket. Its group comes from the directory (setgid).
-func (c control) listen(log *slog.Logger) (net.Listener, error) {
+func (c controlSocket) listen(log *slog.Logger) (net.Listener, error) {
 	l, err := unixsocket.Listen(c.path, func(name string) error { return os.Chmod(name, 0o660) })
 	if err != nil {
 		return nil, fmt.Errorf("listening on the worker's socket: %w", err)
 	}
-	return peers{l, c.uid, log.With("socket", c.path)}, nil
+	return peerListener{l, c.uid, log.With("socket", c.path)}, nil
 }
 
-// serve answers on all sockets until ctx ends.
-func (w *Worker) serve(ctx context.Context, controls []control, listeners []net.Listener) {
+// serve serves on all sockets until ctx ends.
+func (w *Worker) serve(ctx context.Context, controls []controlSocket, listeners []net.Listener) {
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	for i, c := range controls {
@@ -100,15 +100,15 @@ func (w *Worker) serve(ctx context.Context, controls []control, listeners []net.
 	}
 }
 
-// peers accepts connections of one user alone, whoever else may have come by the socket's path.
-type peers struct {
+// peerListener accepts connections of one user only, whoever else can open the socket.
+type peerListener struct {
 	net.Listener
 	uid uint32
 	log *slog.Logger
 }
 
 // Accept waits for the next connection of that user.
-func (l peers) Accept() (net.Conn, error) {
+func (l peerListener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
 		if err != nil {
@@ -123,10 +123,10 @@ func (l peers) Accept() (net.Conn, error) {
 	}
 }
 
-// errNoPeer is a connection by something else than a unix socket.
+// errNoPeer is a connection that is not a unix socket.
 var errNoPeer = errors.New("no unix socket")
 
-// peerOf returns the user at the other end of a unix socket, as the kernel noted it.
+// peerOf returns the user at the other end of a unix socket, from the kernel.
 func peerOf(conn net.Conn) (uint32, error) {
 	socket, ok := conn.(*net.UnixConn)
 	if !ok {

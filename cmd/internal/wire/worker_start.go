@@ -21,8 +21,8 @@ const (
 	startPoll = time.Second
 )
 
-// alone takes the data root's worker lock; while another worker holds it, it says so once and waits.
-func (w *Worker) alone(ctx context.Context) (unlock func(), err error) {
+// lockDataRoot takes the data root's worker lock; while another worker holds it, it logs that once and waits.
+func (w *Worker) lockDataRoot(ctx context.Context) (unlock func(), err error) {
 	path := w.config.Paths().WorkerLock()
 	lock := flock.New(path)
 	taken, err := lock.TryLock()
@@ -79,18 +79,18 @@ func (w *Worker) awaitDatabase(ctx context.Context, pool *sql.DB) error {
 	}
 }
 
-// seenUIDs looks for user ids on the data root.
+// seenUIDs finds user ids on the data root.
 type seenUIDs interface {
 	HighestUID(ctx context.Context, last int) (int, error)
 }
 
-// givenUIDs hands them out.
+// givenUIDs assigns user ids.
 type givenUIDs interface {
 	RaiseUIDs(ctx context.Context, seen int) error
 }
 
-// keepUIDs makes sure that records from an older dump do not hand out a user id that lives on the data root.
-func keepUIDs(ctx context.Context, seen seenUIDs, given givenUIDs, first, last int) error {
+// reserveUIDs makes sure that records from an older dump do not assign a user id that is in use on the data root.
+func reserveUIDs(ctx context.Context, seen seenUIDs, given givenUIDs, first, last int) error {
 	highest, err := seen.HighestUID(ctx, last)
 	if err != nil {
 		return fmt.Errorf("looking for user ids in use: %w", err)
@@ -101,8 +101,8 @@ func keepUIDs(ctx context.Context, seen seenUIDs, given givenUIDs, first, last i
 	return given.RaiseUIDs(ctx, highest)
 }
 
-// databaseSockets gives sites that were made before each had its own socket of the database a directory for it, before
-// anybody compares what they have with what they must have.
+// databaseSockets makes the directories for database sockets of sites of former versions, before the reconciler compares
+// them.
 func (w *Worker) databaseSockets(ctx context.Context) error {
 	sites, err := w.store.LiveSites(ctx)
 	if err != nil {
@@ -132,7 +132,7 @@ func (w *Worker) recordReleases(ctx context.Context) {
 	}
 }
 
-// platformFiles puts there what every site's container mounts.
+// platformFiles writes the files that every site's container mounts.
 func (w *Worker) platformFiles() error {
 	paths := templates.PathsUnder(w.config.Root, "")
 	for path, text := range map[string]string{paths.Resolv: templates.ResolvConf, paths.Hosts: templates.HostsFile} {

@@ -15,15 +15,15 @@ import (
 	"chatiere/tenants/provision"
 )
 
-// refusalPoll is how soon a worker that refuses the records looks whether they were exchanged or accepted.
+// refusalPoll is how often a worker that refuses the records checks whether they were replaced or accepted.
 const refusalPoll = 2 * time.Second
 
-// tellTime bounds telling it.
-const tellTime = 5 * time.Second
+// reportTimeout bounds reportMismatch.
+const reportTimeout = 5 * time.Second
 
-// belong waits until the records are those of this data root, and until then does nothing but say so. It looks before the
-// schema is touched: an older dump is left as it is.
-func (w *Worker) belong(ctx context.Context) error {
+// awaitMatchingRecords waits until the records are those of this data root, and until then only reports that they are not.
+// It runs before the schema is changed: an older dump stays as it is.
+func (w *Worker) awaitMatchingRecords(ctx context.Context) error {
 	c := w.config
 	store, err := openStore(ctx, c, c.Database.MigrateUser, c.Secret(config.SecretDBMigrate), w.log)
 	if err != nil {
@@ -33,12 +33,12 @@ func (w *Worker) belong(ctx context.Context) error {
 	if err := w.awaitDatabase(ctx, store.Pool()); err != nil {
 		return err
 	}
-	guard := w.guardOf(store)
+	guard := w.newRecordsGuard(store)
 	book := &findings.Store{Records: store, Now: w.now, Log: w.log}
-	defer w.tell(context.WithoutCancel(ctx), book, nil)
+	defer w.reportMismatch(context.WithoutCancel(ctx), book, nil)
 	for {
-		err := w.judge(ctx, guard)
-		w.tell(ctx, book, err)
+		err := w.checkRecords(ctx, guard)
+		w.reportMismatch(ctx, book, err)
 		if err == nil {
 			return nil
 		}
@@ -50,21 +50,21 @@ func (w *Worker) belong(ctx context.Context) error {
 	}
 }
 
-// judge looks once. A database that does not answer now is asked again, like one that is refused.
-func (w *Worker) judge(ctx context.Context, guard *records.Guard) error {
+// checkRecords checks once. A database that does not answer is checked again, like one that is refused.
+func (w *Worker) checkRecords(ctx context.Context, guard *records.Guard) error {
 	consent := records.Consent{Path: w.config.Paths().RecordsConsent()}
 	err := guard.Fits(ctx)
 	if err == nil {
-		w.refuse(nil)
+		w.setRefusal(nil)
 		return consent.Forget()
 	}
-	if !doubted(err) {
+	if !isMismatch(err) {
 		if ctx.Err() == nil {
 			w.log.Warn("the records cannot be compared with the data root yet", "error", err)
 		}
 		return err
 	}
-	w.refuse(err)
+	w.setRefusal(err)
 	if !consent.Given() {
 		return err
 	}
@@ -77,22 +77,22 @@ func (w *Worker) judge(ctx context.Context, guard *records.Guard) error {
 		w.log.Error("accepting the records failed", "error", fault)
 	}
 	if accepted {
-		w.log.Warn("the records are accepted for this data root, by root's word")
-		w.refuse(nil)
+		w.log.Warn("root has accepted the records for this data root")
+		w.setRefusal(nil)
 		return nil
 	}
 	return err
 }
 
-// mismatches are the codes of what a person is told of records that are refused.
+// mismatches are the finding codes of refused records.
 var mismatches = map[error]tenants.FindingCode{
 	records.ErrOlder: tenants.FindingRecordsOlder, records.ErrNewer: tenants.FindingRecordsNewer, records.ErrForeign: tenants.FindingRecordsForeign,
 }
 
-// tell writes into the refused records why they are refused: the panel shows it, and where another worker works by them,
-// its people see who wanted to. Records that are too old to take it do without.
-func (w *Worker) tell(ctx context.Context, book *findings.Store, err error) {
-	ctx, cancel := context.WithTimeout(ctx, tellTime)
+// reportMismatch writes a finding about the refusal into the refused records, so that the panel shows it; if another worker
+// uses them, its volunteers see who tried. Records that are too old for it get none.
+func (w *Worker) reportMismatch(ctx context.Context, book *findings.Store, err error) {
+	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	scope := tenants.FindingScope{Area: tenants.AreaRecords, Subjects: []string{w.runner.Owner}}
 	var found []tenants.Finding
@@ -104,27 +104,27 @@ func (w *Worker) tell(ctx context.Context, book *findings.Store, err error) {
 		})
 	}
 	if err := book.Replace(ctx, scope, found); err != nil {
-		w.log.Debug("the records take no word about themselves", "error", err)
+		w.log.Debug("the finding about refused records cannot be written", "error", err)
 	}
 }
 
-func (w *Worker) guardOf(store *mysql.Store) *records.Guard {
+func (w *Worker) newRecordsGuard(store *mysql.Store) *records.Guard {
 	return &records.Guard{Database: store, File: records.File{Path: w.config.Paths().RecordsMark()}, Host: w.runner.Owner, Now: w.now}
 }
 
-// worked reports whether work was ever taken up on this data root.
-func (w *Worker) worked() bool {
+// hasWorked reports whether a worker has ever run on this data root.
+func (w *Worker) hasWorked() bool {
 	mark, err := records.File{Path: w.config.Paths().RecordsMark()}.Read()
 	return err == nil && mark.Installation != ""
 }
 
-// refuse keeps why the records are refused, for the doctor, and says it once; nil ends the refusal.
-func (w *Worker) refuse(err error) {
+// setRefusal stores why the records are refused, for the doctor, and logs it once; nil ends the refusal.
+func (w *Worker) setRefusal(err error) {
 	before := w.refusal.Load()
 	if err == nil {
 		w.refusal.Store(nil)
 		if before != nil {
-			w.log.Info("the records belong to this data root; the work goes on")
+			w.log.Info("the records belong to this data root; continuing")
 		}
 		return
 	}
@@ -134,21 +134,21 @@ func (w *Worker) refuse(err error) {
 	w.refusal.Store(&err)
 }
 
-// refused returns why the records are refused, nil when they are not.
-func (w *Worker) refused() error {
+// currentRefusal returns why the records are refused; nil when they are not.
+func (w *Worker) currentRefusal() error {
 	if err := w.refusal.Load(); err != nil {
 		return *err
 	}
 	return nil
 }
 
-// doubted reports whether an error says that records and data root do not belong together.
-func doubted(err error) bool {
+// isMismatch reports whether an error means that records and data root do not belong together.
+func isMismatch(err error) bool {
 	return errors.Is(err, records.ErrOlder) || errors.Is(err, records.ErrNewer) || errors.Is(err, records.ErrForeign)
 }
 
-// guarded is the runner's store: each claim moves the mark before it has any effect.
-type guarded struct {
+// fencedStore is the runner's store: each claim advances the mark before it has any effect.
+type fencedStore struct {
 	operations.Store
 	guard interface {
 		Advance(ctx context.Context) error
@@ -157,18 +157,18 @@ type guarded struct {
 	disk provision.Roomy
 }
 
-// Advance implements operations.Store; records that cannot be written for want of room are waited for, like all else.
-func (g guarded) Advance(ctx context.Context, id string, fence int64, state operations.State, step operations.StepRecord) error {
+// Advance implements operations.Store. If the database's disk is full, the operation waits like for any other disk.
+func (g fencedStore) Advance(ctx context.Context, id string, fence int64, state operations.State, step operations.StepRecord) error {
 	return provision.Full(ctx, g.disk, g.Store.Advance(ctx, id, fence, state, step))
 }
 
 // Commit implements operations.Store, see Advance.
-func (g guarded) Commit(ctx context.Context, id string, fence int64, step operations.StepRecord) error {
+func (g fencedStore) Commit(ctx context.Context, id string, fence int64, step operations.StepRecord) error {
 	return provision.Full(ctx, g.disk, g.Store.Commit(ctx, id, fence, step))
 }
 
 // Claim implements operations.Store.
-func (g guarded) Claim(ctx context.Context, owner string, ttl time.Duration) (operations.Operation, error) {
+func (g fencedStore) Claim(ctx context.Context, owner string, ttl time.Duration) (operations.Operation, error) {
 	op, err := g.Store.Claim(ctx, owner, ttl)
 	if err != nil {
 		return op, err
@@ -176,7 +176,7 @@ func (g guarded) Claim(ctx context.Context, owner string, ttl time.Duration) (op
 	if err = g.guard.Advance(ctx); err == nil {
 		return op, nil
 	}
-	if doubted(err) {
+	if isMismatch(err) {
 		g.end(err)
 		return operations.Operation{}, err
 	}
@@ -185,11 +185,11 @@ func (g guarded) Claim(ctx context.Context, owner string, ttl time.Duration) (op
 	return operations.Operation{}, errors.Join(err, back)
 }
 
-// sure runs a job only while the records are ours, and ends the worker when they are not any more.
-func (w *Worker) sure(job func(context.Context) error) func(context.Context) error {
+// ifCurrent runs a job only while the records are ours, and ends the worker when they are not any more.
+func (w *Worker) ifCurrent(job func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := w.guard.Check(ctx); err != nil {
-			if doubted(err) {
+			if isMismatch(err) {
 				w.end(err)
 			}
 			return err

@@ -9,7 +9,7 @@ import (
 	"chatiere/reverseproxy/atomicfile"
 )
 
-// unfinished are the files that a worker leaves half-written when it is killed: each takes its place by a rename.
+// unfinished are the temporary files that a killed worker leaves: each would have been renamed when complete.
 func unfinished(p config.Paths) []string {
 	return []string{
 		atomicfile.Unfinished(p.Egress("*")),
@@ -21,9 +21,9 @@ func unfinished(p config.Paths) []string {
 	}
 }
 
-// sweep removes what a killed predecessor left half-written. Whoever calls it holds the data root's lock, so nobody is
-// writing.
-func (w *Worker) sweep() error {
+// removeUnfinished removes the temporary files of a killed predecessor. The caller holds the data root's lock, so nobody is
+// writing them.
+func (w *Worker) removeUnfinished() error {
 	var faults []error
 	for _, pattern := range unfinished(w.config.Paths()) {
 		found, err := filepath.Glob(pattern)

@@ -18,28 +18,28 @@ import (
 	"chatiere/tenants/platform"
 )
 
-func (w *Worker) newWatch() *platform.Monitor {
+func (w *Worker) newMonitor() *platform.Monitor {
 	return &platform.Monitor{
 		Instance: w.config.Instance, Roles: platformRoles(w.config), Self: "worker", File: w.config.Paths().Platform(),
-		Engine: w.engine, Findings: whenReady{w}, Now: time.Now, Log: w.log,
-		Sites: func(_ context.Context, ids []string) { w.stirred.add(ids) },
+		Engine: w.engine, Findings: findingsWhenReady{w}, Now: time.Now, Log: w.log,
+		Sites: func(_ context.Context, ids []string) { w.dirtySites.add(ids) },
 	}
 }
 
-// whenReady keeps the watch, which works from the start, from writing into a database that may not be ours.
-type whenReady struct{ *Worker }
+// findingsWhenReady prevents the monitor, which runs from the start, from writing into a database that may not be ours.
+type findingsWhenReady struct{ *Worker }
 
 var errNotReady = errors.New("the worker is not ready yet")
 
-// Replace implements watch.Findings.
-func (w whenReady) Replace(ctx context.Context, scope tenants.FindingScope, seen []tenants.Finding) error {
+// Replace implements platform.Findings.
+func (w findingsWhenReady) Replace(ctx context.Context, scope tenants.FindingScope, seen []tenants.Finding) error {
 	if !w.ready.Load() {
 		return errNotReady
 	}
 	return w.findings.Replace(ctx, scope, seen)
 }
 
-// platformRoles are the parts that the configuration asks for.
+// platformRoles are the roles that the configuration requires.
 func platformRoles(c config.Config) []string {
 	roles := []string{"proxy", "panel", "worker", "gateway", "mariadb", "mariadb-sites"}
 	if !c.Identity.External {
@@ -48,14 +48,14 @@ func platformRoles(c config.Config) []string {
 	return roles
 }
 
-// lookAtSites lets reconciler and probe look at sites that something happened to.
-func (w *Worker) lookAtSites(ctx context.Context, ids []string) error {
-	look := w.sure(func(ctx context.Context) error { return w.reconciler.Look(ctx, ids) })
-	return errors.Join(look(ctx), w.upkeep.ProbeSites(ctx, ids))
+// checkSites lets reconciler and probe check sites after an event.
+func (w *Worker) checkSites(ctx context.Context, ids []string) error {
+	look := w.ifCurrent(func(ctx context.Context) error { return w.reconciler.Look(ctx, ids) })
+	return errors.Join(look(ctx), w.siteJobs.ProbeSites(ctx, ids))
 }
 
-// revival is the command that brings the worker of this instance back, by what its container says of who made it.
-func revival(c config.Config, labels map[string]string) string {
+// restartCommand returns the command that restarts the worker of this instance, from its container's Compose labels.
+func restartCommand(c config.Config, labels map[string]string) string {
 	files := labels["com.docker.compose.project.config_files"]
 	switch {
 	case files == "":
@@ -74,18 +74,18 @@ func revival(c config.Config, labels map[string]string) string {
 	return command + " up -d worker"
 }
 
-// tellParts answers how the platform's containers were at the last look.
-func (w *Worker) tellParts(rw http.ResponseWriter, _ *http.Request) {
+// serveContainers serves the state of the platform's containers at the last check.
+func (w *Worker) serveContainers(rw http.ResponseWriter, _ *http.Request) {
 	rw.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(rw).Encode(w.watch.States()) // an asker who is gone needs no answer
+	_ = json.NewEncoder(rw).Encode(w.monitor.States()) // an asker who is gone needs no answer
 }
 
-// partsTime bounds the panel's question: a page must not wait for a worker that hangs.
-const partsTime = 2 * time.Second
+// containersTimeout bounds the panel's request: a page must not wait for a worker that hangs.
+const containersTimeout = 2 * time.Second
 
-// Containers asks the worker how the platform's containers are.
-func (w worker) Containers(ctx context.Context) ([]panel.PlatformContainer, error) {
-	ctx, cancel := context.WithTimeout(ctx, partsTime)
+// Containers requests the state of the platform's containers from the worker.
+func (w workerClient) Containers(ctx context.Context) ([]panel.PlatformContainer, error) {
+	ctx, cancel := context.WithTimeout(ctx, containersTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://worker/parts", nil)
 	if err != nil {
@@ -107,16 +107,18 @@ func (w worker) Containers(ctx context.Context) ([]panel.PlatformContainer, erro
 	return parts, nil
 }
 
-// stirred collects sites that something happened to, until somebody has looked at them.
-type stirred struct {
+// dirtySites collects sites with events until they have been checked.
+type dirtySites struct {
 	mu    sync.Mutex
 	ids   map[string]bool
 	woken chan struct{}
 }
 
-func newStirred() *stirred { return &stirred{ids: map[string]bool{}, woken: make(chan struct{}, 1)} }
+func newDirtySites() *dirtySites {
+	return &dirtySites{ids: map[string]bool{}, woken: make(chan struct{}, 1)}
+}
 
-func (s *stirred) add(ids []string) {
+func (s *dirtySites) add(ids []string) {
 	s.mu.Lock()
 	for _, id := range ids {
 		s.ids[id] = true
@@ -128,7 +130,7 @@ func (s *stirred) add(ids []string) {
 	}
 }
 
-func (s *stirred) take() []string {
+func (s *dirtySites) take() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ids := slices.Sorted(maps.Keys(s.ids))
@@ -136,14 +138,14 @@ func (s *stirred) take() []string {
 	return ids
 }
 
-// lookTime bounds one look at some sites.
-const lookTime = time.Minute
+// checkTimeout bounds one check of some sites.
+const checkTimeout = time.Minute
 
-// lookPause is how long a look that failed waits for its next try.
-const lookPause = 5 * time.Second
+// retryPause is the pause after a failed check.
+const retryPause = 5 * time.Second
 
-// run hands on what was collected; when the look fails, for the database may be away, the same sites are looked at again.
-func (s *stirred) run(ctx context.Context, look func(context.Context, []string) error) {
+// run checks the collected sites; after a failure (the database may be away) the same sites are checked again.
+func (s *dirtySites) run(ctx context.Context, look func(context.Context, []string) error) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -151,7 +153,7 @@ func (s *stirred) run(ctx context.Context, look func(context.Context, []string) 
 		case <-s.woken:
 		}
 		ids := s.take()
-		bounded, cancel := context.WithTimeout(ctx, lookTime)
+		bounded, cancel := context.WithTimeout(ctx, checkTimeout)
 		err := look(bounded, ids)
 		cancel()
 		if err == nil {
@@ -160,7 +162,7 @@ func (s *stirred) run(ctx context.Context, look func(context.Context, []string) 
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(lookPause):
+		case <-time.After(retryPause):
 			s.add(ids)
 		}
 	}

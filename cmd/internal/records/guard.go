@@ -35,15 +35,19 @@ type Guard struct {
 
 // Fits compares database and data root as they are now. It changes nothing.
 func (g *Guard) Fits(ctx context.Context) error {
-	root, err := g.File.Read()
-	if err != nil {
-		return err
+	_, _, err := g.compare(ctx)
+	return err
+}
+
+// compare reads both marks. The error is of Compare when they do not belong together.
+func (g *Guard) compare(ctx context.Context) (database, root tenants.Mark, err error) {
+	if root, err = g.File.Read(); err != nil {
+		return database, root, err
 	}
-	database, err := g.Database.Mark(ctx)
-	if err != nil {
-		return err
+	if database, err = g.Database.Mark(ctx); err != nil {
+		return database, root, err
 	}
-	return Compare(database, root)
+	return database, root, Compare(database, root)
 }
 
 // Begin compares database and data root as they are now and takes them up when they belong together; records and a data
@@ -51,15 +55,8 @@ func (g *Guard) Fits(ctx context.Context) error {
 func (g *Guard) Begin(ctx context.Context) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	root, err := g.File.Read()
+	database, root, err := g.compare(ctx)
 	if err != nil {
-		return err
-	}
-	database, err := g.Database.Mark(ctx)
-	if err != nil {
-		return err
-	}
-	if err := Compare(database, root); err != nil {
 		return err
 	}
 	if database.Installation == "" {

@@ -56,7 +56,7 @@ type world struct {
 	issuer  *authtest.Issuer
 	store   *authtest.Store
 	records *records
-	desk    *provision.Desk
+	desk    *provision.Provisioner
 	server  *panel.Server
 	options panel.Options
 	log     *logBook
@@ -101,7 +101,7 @@ func stillWorld(t *testing.T) *world {
 	w.issuer = authtest.NewIssuer(t, w.clock.Now)
 	w.records = &records{Records: provisiontest.NewRecords(w.clock.Now), people: w.store, workerSeen: w.clock.Now(), requests: map[string]int64{}}
 	registry := provisiontest.NewWorld(w.records.Records).Plans(w.clock.Now).Registry()
-	w.desk = &provision.Desk{
+	w.desk = &provision.Provisioner{
 		Records: w.records, Queue: w.records.Records, Registry: registry, Catalogue: provisiontest.Templates{},
 		Hosts: tenants.Hosts{Domain: "lilas.example", Platform: []string{"panel.lilas.example"}}, Now: w.clock.Now,
 	}
@@ -269,7 +269,7 @@ func (w *world) asked(slug, kind string, by tenants.Side, state operations.State
 	x := w.site(slug, tenants.StateCreating)
 	plan, err := w.desk.Registry.Latest(kind)
 	must(w.t, err)
-	op, err := operations.NewOperation(plan, w.clock.Now(), "site:"+x.ID, "", provision.Wish{SiteID: x.ID, By: by})
+	op, err := operations.NewOperation(plan, w.clock.Now(), "site:"+x.ID, "", provision.Spec{SiteID: x.ID, By: by})
 	must(w.t, err)
 	op.AssociationID, op.SiteID, op.CreatedBy, op.State = x.AssociationID, x.ID, "Ana", state
 	op.Detail = "/var/lib/chatiere-test is secret"

@@ -22,12 +22,12 @@ type Engine interface {
 	Inspect(ctx context.Context, name string) (Container, error)
 	// Specification returns how a container was made, as Create would take it: one made of it would be the same.
 	Specification(ctx context.Context, name string) (ContainerSpec, error)
-	// Differences names, in the engine's own words, what of a container is not as the specification asks; none for one
+	// Drift names, in the engine's own words, what of a container is not as the specification asks; none for one
 	// that Create would make just so. Labels are not compared.
-	Differences(ctx context.Context, name string, spec ContainerSpec) ([]string, error)
+	Drift(ctx context.Context, name string, spec ContainerSpec) ([]string, error)
 	// List returns all containers, running or not, that bear every given label ("" as value: any value), by one question
 	// however many there are.
-	List(ctx context.Context, labels map[string]string) ([]Glimpse, error)
+	List(ctx context.Context, labels map[string]string) ([]ContainerSummary, error)
 	// Exec runs a command in a running container and waits for it. The command is ended in the container when the
 	// time is over, since a cancelled request does not end it.
 	Exec(ctx context.Context, name string, e Exec) (ExecResult, error)
@@ -69,7 +69,7 @@ type Mount struct {
 	ReadOnly bool   `json:"read_only,omitempty"`
 }
 
-// Container is what the engine says of one.
+// Container is the engine's description of a container.
 type Container struct {
 	ID, Name     string
 	ImageID      string
@@ -83,8 +83,8 @@ type Container struct {
 	Pid          int
 }
 
-// Glimpse is what a list tells of a container; the fields are as in [Container].
-type Glimpse struct {
+// ContainerSummary is a row of a container list; the fields are as in [Container].
+type ContainerSummary struct {
 	ID, Name string
 	ImageID  string
 	Labels   map[string]string
@@ -93,12 +93,12 @@ type Glimpse struct {
 }
 
 // Running reports whether the container's first process runs.
-func (g Glimpse) Running() bool { return g.State == "running" }
+func (g ContainerSummary) Running() bool { return g.State == "running" }
 
-// OldSuffix ends the name of a container that waits for its successor to prove itself.
+// OldSuffix ends the name of a replaced container that is kept until its successor is healthy.
 const OldSuffix = "-old"
 
-// Event is something that happened to a container; a hint that it is worth a look.
+// Event is a change of a container.
 type Event struct {
 	ID, Name string
 	Labels   map[string]string

@@ -28,7 +28,7 @@ type Site struct {
 	UpdateAvailable bool
 }
 
-// SiteState is what the records want a site to be; Probe says what it was seen to be.
+// SiteState is the recorded state of a site; Probe is its observed state.
 type SiteState string
 
 // The states of a site. Only sites in StateReady are served; StateSuspended answers a page that says so.
@@ -49,7 +49,7 @@ func (s Site) Reopens() SiteState {
 	return StateReady
 }
 
-// Live reports whether the site still holds its host name and its data.
+// Live reports whether the site still has its host name and its data.
 func (s SiteState) Live() bool {
 	return s == StateCreating || s == StateReady || s == StateSuspended || s == StateBinned
 }
@@ -57,7 +57,7 @@ func (s SiteState) Live() bool {
 // BinPeriod is how long a deleted site can be brought back.
 const BinPeriod = 30 * 24 * time.Hour
 
-// PurgeableAt returns when the bin may be emptied of the site by itself, and false when it is not in the bin.
+// PurgeableAt returns when the site may be purged automatically, and false when it is not in the bin.
 func (s Site) PurgeableAt() (time.Time, bool) {
 	if s.BinnedAt == nil {
 		return time.Time{}, false
@@ -65,24 +65,24 @@ func (s Site) PurgeableAt() (time.Time, bool) {
 	return s.BinnedAt.Add(BinPeriod), true
 }
 
-// Probe is the last look at a site from outside its records.
+// Probe is the result of the last probe of a site.
 type Probe struct {
 	At     time.Time // zero: never looked
 	Health Health
 	Detail string // for volunteers, not for members
 }
 
-// Page is what a probe asks a site for, and what the answer must be.
+// Page is the request of a probe and the expected response.
 type Page struct {
 	Path     string `json:"path"` // begins with a slash
 	Status   int    `json:"status"`
 	Contains string `json:"contains,omitempty"` // text in the answer's first MiB, in whatever case; "": any
 }
 
-// Health is what a probe saw.
+// Health is the health that a probe observed.
 type Health string
 
-// What a probe may see.
+// The values of Health.
 const (
 	HealthUnknown Health = ""
 	HealthUp      Health = "up"

@@ -20,7 +20,7 @@ func (e *Engine) Create(ctx context.Context, spec tenants.ContainerSpec) error {
 	made, err := e.api.ContainerCreate(ctx, config, host, nil, nil, spec.Name)
 	err = translate("creating container "+spec.Name, err)
 	if errors.Is(err, tenants.ErrConflict) {
-		return e.same(ctx, spec, err)
+		return e.checkExisting(ctx, spec, err)
 	}
 	for _, w := range made.Warnings {
 		e.log.WarnContext(ctx, "engine warns", "container", spec.Name, "detail", w)
@@ -28,8 +28,8 @@ func (e *Engine) Create(ctx context.Context, spec tenants.ContainerSpec) error {
 	return err
 }
 
-// same returns nil when the container that holds the name is the one asked for, and conflict otherwise.
-func (e *Engine) same(ctx context.Context, spec tenants.ContainerSpec, conflict error) error {
+// checkExisting returns nil when the container of that name matches the specification, and conflict otherwise.
+func (e *Engine) checkExisting(ctx context.Context, spec tenants.ContainerSpec, conflict error) error {
 	there, err := e.Inspect(ctx, spec.Name)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (e *Engine) Start(ctx context.Context, name string) error {
 // Stop stops it within grace, then kills; a stopped or absent one is success.
 func (e *Engine) Stop(ctx context.Context, name string, grace time.Duration) error {
 	doing := "stopping container " + name
-	if err := e.ours(ctx, name); err != nil {
+	if err := e.checkInstance(ctx, name); err != nil {
 		return absentIsFine(doing, err)
 	}
 	seconds := int((grace + time.Second - 1) / time.Second)
@@ -68,7 +68,7 @@ func (e *Engine) Stop(ctx context.Context, name string, grace time.Duration) err
 // Remove removes it, running or not, with its anonymous volumes; an absent one is success.
 func (e *Engine) Remove(ctx context.Context, name string) error {
 	doing := "removing container " + name
-	if err := e.ours(ctx, name); err != nil {
+	if err := e.checkInstance(ctx, name); err != nil {
 		return absentIsFine(doing, err)
 	}
 	err := translate(doing, e.api.ContainerRemove(ctx, name, container.RemoveOptions{Force: true, RemoveVolumes: true}))
@@ -99,14 +99,14 @@ func (e *Engine) awaitGone(ctx context.Context, name string, conflict error) err
 
 // Rename gives it another name; ErrConflict when that is taken.
 func (e *Engine) Rename(ctx context.Context, name, to string) error {
-	if err := e.ours(ctx, name); err != nil {
+	if err := e.checkInstance(ctx, name); err != nil {
 		return err
 	}
 	return translate("renaming container "+name, e.api.ContainerRename(ctx, name, to))
 }
 
-// ours refuses to touch a container that does not bear our instance: names are only names.
-func (e *Engine) ours(ctx context.Context, name string) error {
+// checkInstance returns an error for a container without our instance's label.
+func (e *Engine) checkInstance(ctx context.Context, name string) error {
 	there, err := e.Inspect(ctx, name)
 	if err != nil {
 		return err
@@ -124,11 +124,11 @@ func absentIsFine(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// Inspect returns what the engine says of one container.
+// Inspect returns the engine's description of a container.
 func (e *Engine) Inspect(ctx context.Context, name string) (tenants.Container, error) {
 	raw, err := e.api.ContainerInspect(ctx, name)
 	if err != nil {
 		return tenants.Container{}, translate("inspecting container "+name, err)
 	}
-	return seen(raw), nil
+	return containerOf(raw), nil
 }

@@ -85,9 +85,9 @@ func translate(doing string, err error) error {
 // noRoom is all that the daemon says of ENOSPC: it answers 500, with the system's words for it.
 const noRoom = "no space left on device"
 
-// halfStarted is what a daemon says, with a 500 and no more, of a container whose start its predecessor was ended in:
+// halfStartedRE is what a daemon says, with a 500 and no more, of a container whose start its predecessor was ended in:
 // the first where containerd has its process, the second where it has the container and will not let go of it.
-var halfStarted = regexp.MustCompile(`task [0-9a-f]{64}: already exists|: id already in use$`)
+var halfStartedRE = regexp.MustCompile(`task [0-9a-f]{64}: already exists|: id already in use$`)
 
 func sentinelOf(err error) error {
 	var network net.Error
@@ -96,7 +96,7 @@ func sentinelOf(err error) error {
 		return nil // the asker's own doing
 	case strings.Contains(err.Error(), noRoom):
 		return tenants.ErrDiskFull
-	case halfStarted.MatchString(err.Error()):
+	case halfStartedRE.MatchString(err.Error()):
 		return tenants.ErrConflict
 	case errdefs.IsNotFound(err):
 		return tenants.ErrNotFound

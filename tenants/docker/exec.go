@@ -30,13 +30,13 @@ func (e *Engine) Exec(ctx context.Context, name string, x tenants.Exec) (tenants
 	if x.Timeout <= 0 {
 		x.Timeout = usualTimeout
 	}
-	if err := e.ours(ctx, name); err != nil {
+	if err := e.checkInstance(ctx, name); err != nil {
 		return tenants.ExecResult{}, fmt.Errorf("%s: %w", doing, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, x.Timeout+killAfter+killMargin)
 	defer cancel()
 	made, err := e.api.ContainerExecCreate(ctx, name, container.ExecOptions{
-		Cmd: bounded(x.Command, x.Timeout), Env: x.Env, User: x.User,
+		Cmd: withTimeout(x.Command, x.Timeout), Env: x.Env, User: x.User,
 		AttachStdin: x.Stdin != nil, AttachStdout: true, AttachStderr: true,
 	})
 	if err != nil {
@@ -60,8 +60,8 @@ func (e *Engine) Exec(ctx context.Context, name string, x tenants.Exec) (tenants
 	return result, nil
 }
 
-// bounded wraps a command so that it ends in the container whatever becomes of us.
-func bounded(command []string, limit time.Duration) []string {
+// withTimeout wraps a command so that it ends in the container whatever becomes of us.
+func withTimeout(command []string, limit time.Duration) []string {
 	seconds := strconv.FormatFloat(limit.Seconds(), 'f', -1, 64)
 	return append([]string{"timeout", "-k", strconv.Itoa(int(killAfter.Seconds())), seconds}, command...)
 }

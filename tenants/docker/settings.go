@@ -52,8 +52,8 @@ func mounts(wanted []tenants.Mount) []mount.Mount {
 	return out
 }
 
-// seen turns the engine's answer into ours.
-func seen(raw container.InspectResponse) tenants.Container {
+// containerOf turns the engine's answer into ours.
+func containerOf(raw container.InspectResponse) tenants.Container {
 	c := tenants.Container{ID: raw.ID, Name: strings.TrimPrefix(raw.Name, "/"), ImageID: raw.Image, RestartCount: raw.RestartCount}
 	if raw.Config != nil {
 		c.Labels = raw.Config.Labels

@@ -44,7 +44,7 @@ func TestAContainerJustMadeIsAsAskedAndEveryChangeIsSeen(t *testing.T) {
 	must(t, e.Start(ctx, spec.Name))
 	differ := func(s tenants.ContainerSpec, want ...string) {
 		t.Helper()
-		got, err := e.Differences(ctx, s.Name, s)
+		got, err := e.Drift(ctx, s.Name, s)
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("what differs is %v (%v), want %v", got, err, want)
 		}
@@ -65,7 +65,7 @@ func TestAContainerJustMadeIsAsAskedAndEveryChangeIsSeen(t *testing.T) {
 	}
 	cli(t, "update", "--memory", "80m", "--memory-swap", "80m", spec.Name)
 	differ(spec, "Memory", "MemorySwap")
-	_, err := e.Differences(ctx, spec.Name+"x", spec)
+	_, err := e.Drift(ctx, spec.Name+"x", spec)
 	wants(t, "comparing one that is not there", err, tenants.ErrNotFound)
 }
 
@@ -75,12 +75,12 @@ func TestAContainerMadeOfAnothersSpecificationIsTheSame(t *testing.T) {
 	must(t, e.Create(ctx, spec))
 	got, err := e.Specification(ctx, spec.Name)
 	must(t, err)
-	if differ, err := e.Differences(ctx, spec.Name, got); err != nil || len(differ) > 0 {
+	if differ, err := e.Drift(ctx, spec.Name, got); err != nil || len(differ) > 0 {
 		t.Errorf("a container differs from its own specification in %v (%v): %+v", differ, err, got)
 	}
 	must(t, e.Remove(ctx, spec.Name))
 	must(t, e.Create(ctx, got))
-	if differ, err := e.Differences(ctx, spec.Name, spec); err != nil || len(differ) > 0 {
+	if differ, err := e.Drift(ctx, spec.Name, spec); err != nil || len(differ) > 0 {
 		t.Errorf("one made of it differs in %v (%v)", differ, err)
 	}
 	_, err = e.Specification(ctx, spec.Name+"x")
@@ -91,7 +91,7 @@ func TestWhatTheEngineFillsInIsNoDriftAndWhatAHandAddsIs(t *testing.T) {
 	ctx, e, instance := engine(t)
 	spec := full(t, instance)
 	must(t, e.Create(ctx, spec))
-	raw, err := e.Recipe(ctx, spec.Name)
+	raw, err := e.ContainerConfig(ctx, spec.Name)
 	must(t, err)
 	for _, c := range []struct {
 		change string // of the engine's settings, as JSON
@@ -112,8 +112,8 @@ func TestWhatTheEngineFillsInIsNoDriftAndWhatAHandAddsIs(t *testing.T) {
 		changed, err := json.Marshal(recipe)
 		must(t, err)
 		must(t, e.Remove(ctx, spec.Name))
-		must(t, e.Make(ctx, spec.Name, changed))
-		if got, err := e.Differences(ctx, spec.Name, spec); err != nil || !slices.Equal(got, c.want) {
+		must(t, e.CreateFromConfig(ctx, spec.Name, changed))
+		if got, err := e.Drift(ctx, spec.Name, spec); err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%s: what differs is %v (%v), want %v", c.change, got, err, c.want)
 		}
 	}
@@ -131,35 +131,35 @@ func TestAPartIsMadeAgainJustAsItWasWithItsNetwork(t *testing.T) {
 		"--security-opt", "no-new-privileges:true", "--sysctl", "net.ipv4.ip_unprivileged_port_start=0", "--add-host", "x.example:127.0.0.1",
 		"--restart", "unless-stopped", "--stop-timeout", "7", "--log-opt", "max-size=1m", "--health-cmd", "true", "--health-interval", "5s",
 		"-v", t.TempDir()+":/data:ro", "-e", "A=é b", "--entrypoint", "sleep", image(), "600")
-	before, err := e.Recipe(ctx, name)
+	before, err := e.ContainerConfig(ctx, name)
 	must(t, err)
 	cli(t, "rm", "-f", name)
 	cli(t, "network", "rm", network)
-	must(t, e.Make(ctx, name, before))
+	must(t, e.CreateFromConfig(ctx, name, before))
 	must(t, e.Start(ctx, name))
-	after, err := e.Recipe(ctx, name)
+	after, err := e.ContainerConfig(ctx, name)
 	must(t, err)
-	if what, err := e.Unlike(before, after); err != nil || len(what) > 0 {
+	if what, err := e.ConfigDrift(before, after); err != nil || len(what) > 0 {
 		t.Errorf("it differs in %v (%v)", what, err)
 	}
 	if internal := cli(t, "network", "inspect", "-f", "{{.Internal}} {{index .Labels \""+tenants.LabelInstance+"\"}}", network); internal != "true "+instance {
 		t.Errorf("the network made again is %q", internal)
 	}
-	wants(t, "making it twice", e.Make(ctx, name, before), tenants.ErrConflict)
-	wants(t, "another instance's making it", engineOf(t, "other").Make(ctx, name+"x", before), tenants.ErrInvalid)
-	wants(t, "making nonsense", e.Make(ctx, name, json.RawMessage("{")), tenants.ErrInvalid)
-	labels, err := e.RecipeLabels(before)
+	wants(t, "making it twice", e.CreateFromConfig(ctx, name, before), tenants.ErrConflict)
+	wants(t, "another instance's making it", engineOf(t, "other").CreateFromConfig(ctx, name+"x", before), tenants.ErrInvalid)
+	wants(t, "making nonsense", e.CreateFromConfig(ctx, name, json.RawMessage("{")), tenants.ErrInvalid)
+	labels, err := e.ConfigLabels(before)
 	if err != nil || labels["com.docker.compose.config-hash"] != "abc" {
 		t.Errorf("the labels are %v (%v)", labels, err)
 	}
 	cli(t, "update", "--memory", "80m", "--memory-swap", "160m", name)
-	changed, err := e.Recipe(ctx, name)
+	changed, err := e.ContainerConfig(ctx, name)
 	must(t, err)
-	if what, err := e.Unlike(before, changed); err != nil || !slices.Equal(what, []string{"Memory", "MemorySwap"}) {
+	if what, err := e.ConfigDrift(before, changed); err != nil || !slices.Equal(what, []string{"Memory", "MemorySwap"}) {
 		t.Errorf("after the update it differs in %v (%v)", what, err)
 	}
 	gone := json.RawMessage(strings.ReplaceAll(strings.ReplaceAll(string(before), image(), "chatiere/never:1"), `"ImageID":"sha256:`, `"ImageID":"sha256:0000`))
-	wants(t, "making one without its image", e.Make(ctx, name+"y", gone), tenants.ErrNotFound)
+	wants(t, "making one without its image", e.CreateFromConfig(ctx, name+"y", gone), tenants.ErrNotFound)
 	must(t, e.Remove(ctx, name))
 }
 
@@ -205,7 +205,7 @@ func TestLastWordsAreTheEndOfTheLog(t *testing.T) {
 	must(t, e.Create(ctx, spec))
 	must(t, e.Start(ctx, spec.Name))
 	for {
-		words, err := e.LastWords(ctx, spec.Name, 2)
+		words, err := e.LogTail(ctx, spec.Name, 2)
 		must(t, err)
 		if strings.Contains(words, "three") {
 			if words != "two\nthree" {

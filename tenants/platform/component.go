@@ -27,7 +27,7 @@ type componentState struct {
 	unhealthySince time.Time // unhealthy since
 	restartedAt    time.Time // restarted by us for being unhealthy
 	restarts       []restart
-	glimpse        tenants.Glimpse
+	glimpse        tenants.ContainerSummary
 	container      tenants.Container
 }
 
@@ -55,7 +55,7 @@ type component struct {
 	*Monitor
 	*componentState
 	role     string
-	listed   []tenants.Glimpse
+	listed   []tenants.ContainerSummary
 	findings []tenants.Finding
 }
 
@@ -98,7 +98,7 @@ func (p *component) reconcile(ctx context.Context) {
 }
 
 // containers returns the component's container, and its predecessor if a replacement was interrupted.
-func (p *component) containers() (current, old *tenants.Glimpse) {
+func (p *component) containers() (current, old *tenants.ContainerSummary) {
 	for i, g := range p.listed {
 		switch {
 		case strings.HasSuffix(g.Name, tenants.OldSuffix):
@@ -127,7 +127,7 @@ func (p *component) hasLasted(d time.Duration) bool {
 
 // handleMissing recreates a component that does not exist.
 func (p *component) handleMissing(ctx context.Context) error {
-	p.glimpse = tenants.Glimpse{State: "gone"}
+	p.glimpse = tenants.ContainerSummary{State: "gone"}
 	p.mu.Lock()
 	r, known := p.records[p.role]
 	p.mu.Unlock()
@@ -153,7 +153,7 @@ func (p *component) handleMissing(ctx context.Context) error {
 
 // create makes the container, and reports whether it added a finding about why it cannot be made.
 func (p *component) create(ctx context.Context, name string, r record) (reported bool, err error) {
-	err = p.Engine.Make(ctx, name, r.Recipe)
+	err = p.Engine.CreateFromConfig(ctx, name, r.Config)
 	switch {
 	case errors.Is(err, tenants.ErrConflict):
 		p.addFinding(tenants.FindingNameTaken, tenants.LevelTrouble)
@@ -166,7 +166,7 @@ func (p *component) create(ctx context.Context, name string, r record) (reported
 }
 
 // checkContainer checks a component that exists.
-func (p *component) checkContainer(ctx context.Context, g tenants.Glimpse) error {
+func (p *component) checkContainer(ctx context.Context, g tenants.ContainerSummary) error {
 	p.seen, p.glimpse = true, g
 	p.setState(g.State)
 	switch g.State {
@@ -201,7 +201,7 @@ const (
 )
 
 // checkRestarts reports a component in a restart loop with its last log lines; the engine keeps restarting it.
-func (p *component) checkRestarts(ctx context.Context, g tenants.Glimpse) error {
+func (p *component) checkRestarts(ctx context.Context, g tenants.ContainerSummary) error {
 	c, err := p.Engine.Inspect(ctx, g.ID)
 	if err != nil {
 		return ignoreNotFound(err)
@@ -219,7 +219,7 @@ func (p *component) checkRestarts(ctx context.Context, g tenants.Glimpse) error 
 	if times < loopCount && (g.State != "restarting" || c.RestartCount < loopCount) {
 		return nil
 	}
-	words, err := p.Engine.LastWords(ctx, g.ID, 5)
+	words, err := p.Engine.LogTail(ctx, g.ID, 5)
 	if err != nil {
 		words = err.Error()
 	}
@@ -237,7 +237,7 @@ const (
 )
 
 // checkHealth restarts a component once that has been unhealthy for a while.
-func (p *component) checkHealth(ctx context.Context, g tenants.Glimpse) error {
+func (p *component) checkHealth(ctx context.Context, g tenants.ContainerSummary) error {
 	if g.Health != "unhealthy" {
 		p.unhealthySince = time.Time{}
 		return nil

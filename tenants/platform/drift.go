@@ -14,12 +14,12 @@ var configLabels = []string{"com.docker.compose.config-hash", "com.docker.compos
 
 // checkDrift compares a container with its recorded configuration. A container that Compose recreated becomes the record;
 // one that was changed by hand is restored.
-func (p *component) checkDrift(ctx context.Context, g tenants.Glimpse) error {
+func (p *component) checkDrift(ctx context.Context, g tenants.ContainerSummary) error {
 	if p.comparedID == g.ID {
 		p.keepRefusedFinding(g)
 		return nil
 	}
-	recipe, err := p.Engine.Recipe(ctx, g.ID)
+	recipe, err := p.Engine.ContainerConfig(ctx, g.ID)
 	if err != nil {
 		return ignoreNotFound(err)
 	}
@@ -28,7 +28,7 @@ func (p *component) checkDrift(ctx context.Context, g tenants.Glimpse) error {
 	p.mu.Unlock()
 	var what []string
 	if known {
-		if what, err = p.Engine.Unlike(r.Recipe, recipe); err != nil {
+		if what, err = p.Engine.ConfigDrift(r.Config, recipe); err != nil {
 			known = false // an unreadable record: the present container replaces it
 		}
 	}
@@ -44,7 +44,7 @@ func (p *component) checkDrift(ctx context.Context, g tenants.Glimpse) error {
 	p.recreated = false
 	if !known || replaced {
 		p.comparedID, p.refusedID = g.ID, ""
-		return p.saveRecord(record{Name: g.Name, Recipe: recipe}, p.role)
+		return p.saveRecord(record{Name: g.Name, Config: recipe}, p.role)
 	}
 	if len(what) == 0 {
 		p.comparedID, p.refusedID = g.ID, ""
@@ -59,7 +59,7 @@ func (p *component) checkDrift(ctx context.Context, g tenants.Glimpse) error {
 }
 
 // keepRefusedFinding keeps the finding about a container that could not be restored open between comparisons.
-func (p *component) keepRefusedFinding(g tenants.Glimpse) {
+func (p *component) keepRefusedFinding(g tenants.ContainerSummary) {
 	if p.refusedID != g.ID {
 		return
 	}
@@ -73,11 +73,11 @@ func (p *component) replacedByTool(r record, recipe []byte, known bool) (bool, e
 	if !known {
 		return true, nil
 	}
-	before, err := p.Engine.RecipeLabels(r.Recipe)
+	before, err := p.Engine.ConfigLabels(r.Config)
 	if err != nil {
 		return false, err
 	}
-	now, err := p.Engine.RecipeLabels(recipe)
+	now, err := p.Engine.ConfigLabels(recipe)
 	if err != nil {
 		return false, err
 	}
@@ -91,7 +91,7 @@ func (p *component) replacedByTool(r record, recipe []byte, known bool) (bool, e
 
 // restore recreates a component that was changed by hand. The changed container is stopped only when its successor has been
 // made, and returns if that does not become healthy: a broken image never replaces a working container.
-func (p *component) restore(ctx context.Context, g tenants.Glimpse, r record, what []string) error {
+func (p *component) restore(ctx context.Context, g tenants.ContainerSummary, r record, what []string) error {
 	words := strings.Join(what, ", ")
 	p.reportNow(ctx, p.componentState, p.addFinding(tenants.FindingPartChanged, tenants.LevelAttention, "what", words))
 	p.Log.WarnContext(ctx, "a platform container was changed by hand; restoring it", "role", p.role, "what", words)
@@ -136,7 +136,7 @@ func (p *component) rollBack(ctx context.Context, name, old string) error {
 }
 
 // resumeReplacement completes or rolls back a replacement that a killed worker left half done.
-func (p *component) resumeReplacement(ctx context.Context, current *tenants.Glimpse, old tenants.Glimpse) error {
+func (p *component) resumeReplacement(ctx context.Context, current *tenants.ContainerSummary, old tenants.ContainerSummary) error {
 	p.seen = true
 	name := strings.TrimSuffix(old.Name, tenants.OldSuffix)
 	switch {

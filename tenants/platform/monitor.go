@@ -21,10 +21,9 @@ import (
 	"chatiere/tenants/recovery"
 )
 
-// Engine is what the monitor needs from the container engine. Recipes are opaque: a container's configuration in the
-// engine's own format.
+// Engine is what the monitor needs from the container engine. Configurations are opaque: the engine's own JSON.
 type Engine interface {
-	List(ctx context.Context, labels map[string]string) ([]tenants.Glimpse, error)
+	List(ctx context.Context, labels map[string]string) ([]tenants.ContainerSummary, error)
 	// Events calls tell for each event from an instant on, until ctx ends or the stream breaks.
 	Events(ctx context.Context, since time.Time, tell func(tenants.Event)) error
 	Inspect(ctx context.Context, name string) (tenants.Container, error)
@@ -32,14 +31,14 @@ type Engine interface {
 	Stop(ctx context.Context, name string, grace time.Duration) error
 	Remove(ctx context.Context, name string) error
 	Rename(ctx context.Context, name, to string) error
-	Recipe(ctx context.Context, name string) (json.RawMessage, error)
-	RecipeLabels(recipe json.RawMessage) (map[string]string, error)
-	// Make makes a container as the recipe says and does not start it: ErrConflict when the name is taken, ErrNotFound
-	// when the image is gone.
-	Make(ctx context.Context, name string, recipe json.RawMessage) error
-	// Unlike names what differs between two recipes.
-	Unlike(a, b json.RawMessage) ([]string, error)
-	LastWords(ctx context.Context, name string, lines int) (string, error)
+	ContainerConfig(ctx context.Context, name string) (json.RawMessage, error)
+	ConfigLabels(recipe json.RawMessage) (map[string]string, error)
+	// CreateFromConfig makes a container and does not start it: ErrConflict when the name is taken, ErrNotFound when the
+	// image is gone.
+	CreateFromConfig(ctx context.Context, name string, recipe json.RawMessage) error
+	// ConfigDrift returns the settings in which two configurations differ.
+	ConfigDrift(a, b json.RawMessage) ([]string, error)
+	LogTail(ctx context.Context, name string, lines int) (string, error)
 }
 
 // Findings stores findings.
@@ -63,11 +62,11 @@ type Monitor struct {
 	mu         sync.Mutex
 	records    map[string]record // by role
 	states     map[string]*componentState
-	sites      map[string]tenants.Glimpse // by container name, at the last check
-	dirtySites map[string]bool            // sites with an event since then
-	dirtyRoles map[string]bool            // roles with an event since their last check
-	unreported []tenants.Finding          // opened, and not yet stored
-	unknown    []tenants.Finding          // about unknown containers
+	sites      map[string]tenants.ContainerSummary // by container name, at the last check
+	dirtySites map[string]bool                     // sites with an event since then
+	dirtyRoles map[string]bool                     // roles with an event since their last check
+	unreported []tenants.Finding                   // opened, and not yet stored
+	unknown    []tenants.Finding                   // about unknown containers
 	woken      chan struct{}
 	reportMu   sync.Mutex // guards said and saidAt
 	lastReport string
@@ -182,8 +181,8 @@ func (w *Monitor) Check(ctx context.Context) {
 		w.Log.DebugContext(ctx, "listing containers failed", "error", err)
 		return
 	}
-	parts := map[string][]tenants.Glimpse{}
-	var sites []tenants.Glimpse
+	parts := map[string][]tenants.ContainerSummary{}
+	var sites []tenants.ContainerSummary
 	var strange []tenants.Finding
 	for _, g := range seen {
 		role, site := g.Labels[tenants.LabelRole], g.Labels[tenants.LabelSite]
@@ -206,14 +205,14 @@ func (w *Monitor) Check(ctx context.Context) {
 	w.report(ctx)
 }
 
-func unknownFinding(g tenants.Glimpse) tenants.Finding {
+func unknownFinding(g tenants.ContainerSummary) tenants.Finding {
 	return tenants.Finding{Area: tenants.AreaPlatform, Subject: g.Name, Code: tenants.FindingUnknownContainer, Level: tenants.LevelAttention}
 }
 
 // reportSites passes on the sites whose containers came, went, or changed their state since the last check.
-func (w *Monitor) reportSites(ctx context.Context, seen []tenants.Glimpse) {
+func (w *Monitor) reportSites(ctx context.Context, seen []tenants.ContainerSummary) {
 	w.mu.Lock()
-	now := make(map[string]tenants.Glimpse, len(seen))
+	now := make(map[string]tenants.ContainerSummary, len(seen))
 	for _, g := range seen {
 		now[g.Name] = g
 		before, known := w.sites[g.Name]
@@ -236,7 +235,7 @@ func (w *Monitor) reportSites(ctx context.Context, seen []tenants.Glimpse) {
 }
 
 // checkComponents checks the components concurrently: one repair must not delay the detection of the next fault.
-func (w *Monitor) checkComponents(ctx context.Context, parts map[string][]tenants.Glimpse) {
+func (w *Monitor) checkComponents(ctx context.Context, parts map[string][]tenants.ContainerSummary) {
 	for _, role := range w.Roles {
 		w.mu.Lock()
 		m := w.states[role]

@@ -14,7 +14,7 @@ import (
 // record is the recorded configuration of one component.
 type record struct {
 	Name   string          `json:"name"`
-	Recipe json.RawMessage `json:"recipe"` // in the engine's own format
+	Config json.RawMessage `json:"recipe"` // in the engine's own format
 }
 
 // file is platform.json.
@@ -70,7 +70,7 @@ func (w *Monitor) RecordLabels(role string) map[string]string {
 	if !known {
 		return nil
 	}
-	labels, err := w.Engine.RecipeLabels(r.Recipe)
+	labels, err := w.Engine.ConfigLabels(r.Config)
 	if err != nil {
 		return nil
 	}

@@ -83,7 +83,7 @@ func TestFailuresAreToldApartByTheRoomThereIs(t *testing.T) {
 	room, none := &roomOf{}, &roomOf{fmt.Errorf("%w: 7 MiB are missing", tenants.ErrDiskFull)}
 	for _, c := range []struct {
 		name string
-		disk provision.Roomy
+		disk provision.DiskSpace
 		err  error
 		full bool
 	}{
@@ -93,7 +93,7 @@ func TestFailuresAreToldApartByTheRoomThereIs(t *testing.T) {
 		{"a disk of somebody else's", room, fmt.Errorf("pulling: %w", tenants.ErrDiskFull), true},
 		{"a lease that was lost", none, operations.ErrFenced, false},
 	} {
-		got := provision.Full(t.Context(), c.disk, c.err)
+		got := provision.ClassifyDiskFull(t.Context(), c.disk, c.err)
 		if errors.Is(got, tenants.ErrDiskFull) != c.full || !errors.Is(got, c.err) {
 			t.Errorf("%s: told as %v", c.name, got)
 		}

@@ -9,11 +9,11 @@ import (
 
 // groups compares the associations' groups with the records.
 func (r *Reconciler) groups(ctx context.Context) error {
-	if r.Sight.Groups == nil {
+	if r.Inventory.Groups == nil {
 		return nil
 	}
-	// The groups before the records: an association's row is older than its group, so a young one is never a stray.
-	found, err := r.Sight.Groups.List(ctx)
+	// The groups before the records: an association's row is older than its group, so a young one is never an orphan.
+	found, err := r.Inventory.Groups.List(ctx)
 	if err != nil {
 		return fmt.Errorf("listing the associations' groups: %w", err)
 	}
@@ -31,15 +31,15 @@ func (r *Reconciler) groups(ctx context.Context) error {
 		if bySlug[g.Slug] {
 			continue
 		}
-		if err := r.strayGroup(ctx, g); err != nil {
+		if err := r.orphanGroup(ctx, g); err != nil {
 			return fmt.Errorf("looking after group %s: %w", g.Slug, err)
 		}
 	}
 	return r.missingGroups(ctx, known, there)
 }
 
-// strayGroup removes the group of an association whose creation an operation of ours gave up; any other is told once.
-func (r *Reconciler) strayGroup(ctx context.Context, g FoundGroup) error {
+// orphanGroup removes the group of an association whose creation was undone; any other is logged once.
+func (r *Reconciler) orphanGroup(ctx context.Context, g FoundGroup) error {
 	given, err := r.givenUp(ctx, g)
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (r *Reconciler) strayGroup(ctx context.Context, g FoundGroup) error {
 		r.Log.Warn("removing the group of an association that was given up", "group", g.Slug, "operation", g.Operation)
 		return r.Groups.RemoveAssociation(ctx, g.Slug)
 	}
-	if r.once("group " + g.Slug) {
+	if r.firstTime("group " + g.Slug) {
 		r.Log.Warn("a group is named like an association's but no record knows it; leaving it alone",
 			"group", g.Slug, "instance", g.Instance, "operation", g.Operation)
 	}
@@ -56,7 +56,7 @@ func (r *Reconciler) strayGroup(ctx context.Context, g FoundGroup) error {
 }
 
 func (r *Reconciler) givenUp(ctx context.Context, g FoundGroup) (bool, error) {
-	op, err := r.made(ctx, g.Instance, g.Operation)
+	op, err := r.creatorOf(ctx, g.Instance, g.Operation)
 	if err != nil || !op.State.Ended() {
 		return false, err
 	}
@@ -64,7 +64,7 @@ func (r *Reconciler) givenUp(ctx context.Context, g FoundGroup) (bool, error) {
 	return a.State == tenants.AssociationDeleted, err
 }
 
-// missingGroups tells once of associations whose group is gone. It is not made again: its members went with it.
+// missingGroups logs once each association whose group is gone. It is not recreated: its members are lost.
 func (r *Reconciler) missingGroups(ctx context.Context, known []tenants.Association, there map[string]bool) error {
 	for _, a := range known {
 		key := "group of " + a.ID + " lost"
@@ -78,7 +78,7 @@ func (r *Reconciler) missingGroups(ctx context.Context, known []tenants.Associat
 		if _, ok, err := r.Groups.AssociationExists(ctx, a.Slug); err != nil || ok { // made while we looked
 			return err
 		}
-		if r.once(key) {
+		if r.firstTime(key) {
 			r.Log.Error("records and reality contradict each other: an association has lost its groups in Keycloak; make them again there",
 				"association", a.ID, "slug", a.Slug)
 		}

@@ -78,7 +78,7 @@ func TestAnAssociationWithoutItsGroupIsToldOnce(t *testing.T) {
 
 func TestAnInstanceWithoutAnAccountSeesNoGroups(t *testing.T) {
 	h, r, said := listening(t)
-	r.Sight.Groups = nil
+	r.Inventory.Groups = nil
 	h.world.Drop("group:amap")
 	rounds(t, r)
 	told(t, said, "ERROR", "amap", 0)

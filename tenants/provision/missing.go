@@ -7,10 +7,10 @@ import (
 	"chatiere/tenants"
 )
 
-// missing tells once what a live site has lost, and reports whether it has lost anything. Nothing of it is made again: an
-// empty database or directory in the place of a lost one would hide the loss, and show visitors an installer.
-func (r *Reconciler) missing(ctx context.Context, s tenants.Site, data bool, there *sighting) (bool, error) {
-	what := r.lacks(s, data, there)
+// reportMissing logs once what a live site has lost, and reports whether it has lost anything. Nothing is recreated: an empty
+// database or directory would hide the loss, and show visitors an installer.
+func (r *Reconciler) reportMissing(ctx context.Context, s tenants.Site, data bool, there *observed) (bool, error) {
+	what := r.missingParts(s, data, there)
 	key := s.ID + " lost"
 	if what == "" {
 		delete(r.reported, key) // should it be lost again, that is news
@@ -23,15 +23,15 @@ func (r *Reconciler) missing(ctx context.Context, s tenants.Site, data bool, the
 	if busy, err := r.busy(ctx, s.ID); err != nil || busy || now.State != s.State {
 		return true, err // a purge takes all this away by right
 	}
-	r.find(s.ID, tenants.FindingSiteLost, tenants.LevelTrouble, "what", what)
-	if r.once(key) {
+	r.addFinding(s.ID, tenants.FindingSiteLost, tenants.LevelTrouble, "what", what)
+	if r.firstTime(key) {
 		r.Log.Error("records and reality contradict each other: a site has lost what nobody removed; restore it from a backup",
 			"site", s.ID, "host", s.Host, "state", s.State, "lost", what)
 	}
 	return true, nil
 }
 
-func (r *Reconciler) lacks(s tenants.Site, data bool, there *sighting) string {
+func (r *Reconciler) missingParts(s tenants.Site, data bool, there *observed) string {
 	var parts []string
 	if !data {
 		parts = append(parts, "data directory")

@@ -23,7 +23,7 @@ const (
 	KindSiteRest          = "site.rest"   // asked by the reconciler: a closed site's container runs, or its sockets are lost
 )
 
-// Plans carries the ports that the steps act through.
+// Plans has the ports that the steps use.
 type Plans struct {
 	Instance  string
 	Language  string // locale of new sites' language, such as "fr"
@@ -40,22 +40,22 @@ type Plans struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 
-	quirks      quirks
+	quirks      knownDrift
 	definitions definitions
 }
 
-// Wish is the stored form of what an operation is about. Old rows are read by new binaries: fields are only ever added.
-type Wish struct {
+// Spec is the stored input of an operation. New binaries read old rows: fields are only ever added.
+type Spec struct {
 	AssociationID string `json:"association,omitempty"`
 	SiteID        string `json:"site,omitempty"`
 	AdminUser     string `json:"admin_user,omitempty"`
-	// Was is the site's state when the wish was made, for undoing.
+	// Was is the site's state at the time of the request, for undoing.
 	Was tenants.SiteState `json:"was,omitempty"`
 	// BinnedAt is since when the site had been in the bin, for undoing a restore.
 	BinnedAt *time.Time `json:"binned_at,omitempty"`
-	// By is who asked; only the same side, or the co-op, may cancel or retry.
+	// By is the side that made the request; only the same side, or the co-op, may cancel or retry.
 	By tenants.Side `json:"by,omitempty"`
-	// Restart asks a repair to start the container anew although it runs.
+	// Restart makes a repair restart the containers although they run.
 	Restart bool `json:"restart,omitempty"`
 }
 
@@ -73,20 +73,20 @@ func (p *Plans) Registry() *operations.Registry {
 		p.sitePurge(),
 		p.siteUpdate(),
 		p.siteRepair(),
-		p.siteRest(),
+		p.siteStopClosed(),
 	}
 	for _, plan := range plans {
 		for i := range plan.Steps {
 			if needsRoom[plan.Kind] {
-				plan.Steps[i] = p.roomy(plan.Steps[i])
+				plan.Steps[i] = p.withDiskCheck(plan.Steps[i])
 			}
-			plan.Steps[i] = p.telling(plan.Steps[i])
+			plan.Steps[i] = p.withErrorClass(plan.Steps[i])
 		}
 	}
 	return operations.NewRegistry(plans...)
 }
 
-// needsRoom are the plans that fill the disk.
+// needsRoom are the plans that need disk space.
 var needsRoom = map[string]bool{KindSiteProvision: true, KindSiteResume: true, KindSiteRestore: true, KindSiteRepair: true, KindSiteUpdate: true}
 
 func (p *Plans) associationCreate() operations.Plan {
@@ -140,7 +140,7 @@ func (p *Plans) siteDelete() operations.Plan {
 	return operations.Plan{
 		Kind: KindSiteDelete, Version: 1,
 		Steps: []operations.Step{
-			p.stepClose(tenants.StateBinned, ""), stop, p.stepWithdraw(), p.stepUnmake(),
+			p.stepClose(tenants.StateBinned, ""), stop, p.stepWithdraw(), p.stepRemoveContainer(),
 		},
 	}
 }
@@ -157,7 +157,7 @@ func (p *Plans) siteRestore() operations.Plan {
 }
 
 func (p *Plans) sitePurge() operations.Plan {
-	first := p.stepErase("container", func(ctx context.Context, s tenants.Site) error {
+	first := p.stepDelete("container", func(ctx context.Context, s tenants.Site) error {
 		return p.removeContainers(ctx, s.ID)
 	})
 	first.Pivot = true // nothing that follows can be taken back
@@ -165,10 +165,10 @@ func (p *Plans) sitePurge() operations.Plan {
 		Kind: KindSitePurge, Version: 1,
 		Steps: []operations.Step{
 			first,
-			p.stepErase("egress", func(ctx context.Context, s tenants.Site) error { return p.Egress.Withdraw(ctx, s.ID) }),
-			p.stepErase("database", func(ctx context.Context, s tenants.Site) error { return p.Databases.Drop(ctx, s.Database()) }),
-			p.stepErase("files", func(ctx context.Context, s tenants.Site) error { return p.Disk.Remove(ctx, s.ID) }),
-			p.stepForget(),
+			p.stepDelete("egress", func(ctx context.Context, s tenants.Site) error { return p.Egress.Withdraw(ctx, s.ID) }),
+			p.stepDelete("database", func(ctx context.Context, s tenants.Site) error { return p.Databases.Drop(ctx, s.Database()) }),
+			p.stepDelete("files", func(ctx context.Context, s tenants.Site) error { return p.Disk.Remove(ctx, s.ID) }),
+			p.stepMarkPurged(),
 		},
 	}
 }
@@ -180,7 +180,7 @@ func (p *Plans) siteRepair() operations.Plan {
 	egress := p.stepEgress()
 	egress.Undo = nil
 	return operations.Plan{Kind: KindSiteRepair, Version: 1, Steps: []operations.Step{
-		p.stepUnbind(), p.stepSockets(), egress, p.stepReplace(), p.stepTurn(), p.stepProve(), p.stepRetire(),
+		p.stepStopUnbound(), p.stepSockets(), egress, p.stepReplace(), p.stepSwap(), p.stepProbe(), p.stepRemovePrevious(),
 	}}
 }
 
@@ -194,14 +194,14 @@ func (p *Plans) siteUpdate() operations.Plan {
 		Kind: KindSiteUpdate, Version: 2,
 		Steps: []operations.Step{
 			p.stepNewImages(), p.stepNewRelease(), p.stepNewSockets(), p.stepNewContainers(), p.stepNewStart(), p.stepNewReady(),
-			switched, p.stepRetire(),
+			switched, p.stepRemovePrevious(),
 		},
 		Finish: p.upToDate,
 	}
 }
 
-// siteRest brings a closed site into the state in which it can be opened again.
-func (p *Plans) siteRest() operations.Plan {
+// siteStopClosed brings a closed site into the state in which it can be opened again.
+func (p *Plans) siteStopClosed() operations.Plan {
 	stop := p.stepStop()
 	stop.Undo = nil
 	return operations.Plan{Kind: KindSiteRest, Version: 1, Steps: []operations.Step{stop, p.stepSockets()}}

@@ -1,5 +1,6 @@
-// Package provision holds the use cases that bring associations and sites into being and out of it again: what a person
-// asks for (Desk) and the durable plans that carry it out (Plans). It declares the ports it needs and knows no adapter.
+// Package provision has the use cases that create, change and delete associations and sites: the requests of people
+// (Provisioner), the durable plans that execute them (Plans), and the Reconciler. It declares the ports it needs and knows
+// no adapter.
 package provision
 
 import (
@@ -123,21 +124,21 @@ type Templates interface {
 	Define(s tenants.Site, r tenants.Release, images map[string]string) ([]tenants.ReleaseContainer, tenants.Definition, error)
 }
 
-// Prober asks a site for a page.
+// Prober requests a page of a site.
 type Prober interface {
-	// Check asks for the page; an answer that is not as it must be is an error that says how it was.
+	// Check requests the page; an unexpected response is an error that describes it.
 	Check(ctx context.Context, s tenants.Site, want tenants.Page) error
 }
 
-// Sight lists what is really there, whoever's it is, so that the reconciler can hold it against the records.
-type Sight struct {
+// Inventory lists what really exists, so that the reconciler can compare it with the records.
+type Inventory struct {
 	Homes     SiteIDs // on the data root
 	Databases DatabaseList
 	Egress    SiteIDs   // lists of what sites may reach
 	Groups    GroupList // nil: this instance has no account that sees them
 }
 
-// SiteIDs lists the sites that something lies there for.
+// SiteIDs lists the sites that have something in a place.
 type SiteIDs interface {
 	IDs(ctx context.Context) ([]string, error)
 }

@@ -21,7 +21,7 @@ type house struct {
 	world    *provisiontest.World
 	plans    *provision.Plans
 	registry *operations.Registry
-	desk     *provision.Desk
+	desk     *provision.Provisioner
 	admin    provision.Request
 }
 
@@ -32,7 +32,7 @@ func newHouse(t *testing.T) *house {
 	h.plans = h.world.Plans(time.Now)
 	h.plans.Log = quiet()
 	h.registry = h.plans.Registry()
-	h.desk = &provision.Desk{
+	h.desk = &provision.Provisioner{
 		Records: h.records, Queue: h.records, Registry: h.registry, Catalogue: provisiontest.Templates{},
 		Hosts: tenants.Hosts{Domain: "lilas.coop", Platform: []string{"panel.lilas.coop"}}, Now: time.Now,
 	}
@@ -45,7 +45,7 @@ func newHouse(t *testing.T) *house {
 }
 
 func (h *house) reconciler() *provision.Reconciler {
-	return &provision.Reconciler{Plans: h.plans, Queue: h.records, Registry: h.registry, Sight: h.world.Sight(), Nudge: func() {},
+	return &provision.Reconciler{Plans: h.plans, Queue: h.records, Registry: h.registry, Inventory: h.world.Sight(), Nudge: func() {},
 		Silent: func(string) time.Time { return time.Time{} }}
 }
 

@@ -330,7 +330,7 @@ func TestWhatAPurgeTakesAwayIsNotMissed(t *testing.T) {
 func (h *house) repaired(t *testing.T, r *provision.Reconciler, s tenants.Site) operations.Operation {
 	t.Helper()
 	time.Sleep(time.Millisecond) // ids sort by their time, and a bubble's clock stands still: the order would be chance
-	if err := r.Look(t.Context(), []string{s.ID}); err != nil {
+	if err := r.ReconcileSites(t.Context(), []string{s.ID}); err != nil {
 		t.Fatal(err)
 	}
 	live, err := h.records.Operations(t.Context(), operations.Filter{SiteID: s.ID, LiveOnly: true})

@@ -9,39 +9,39 @@ import (
 	"chatiere/tenants/operations"
 )
 
-// telling returns the step with its failures told apart: where our credentials are not accepted, trying again mends
-// nothing and undoing would be refused as well, so the operation waits for a person; a full disk is waited out.
-func (p *Plans) telling(step operations.Step) operations.Step {
+// withErrorClass wraps a step so that its errors are classified: when our credentials are not accepted, retries and undoing
+// fail as well, so the operation needs a person; on a full disk it waits.
+func (p *Plans) withErrorClass(step operations.Step) operations.Step {
 	if observe := step.Observe; observe != nil {
 		step.Observe = func(ctx context.Context, r *operations.Run) (bool, error) {
 			there, err := observe(ctx, r)
-			return there, p.told(ctx, err)
+			return there, p.classify(ctx, err)
 		}
 	}
 	for _, fn := range []*func(context.Context, *operations.Run) error{&step.Do, &step.Verify, &step.Undo} {
 		if effect := *fn; effect != nil {
-			*fn = func(ctx context.Context, r *operations.Run) error { return p.told(ctx, effect(ctx, r)) }
+			*fn = func(ctx context.Context, r *operations.Run) error { return p.classify(ctx, effect(ctx, r)) }
 		}
 	}
 	return step
 }
 
-func (p *Plans) told(ctx context.Context, err error) error {
+func (p *Plans) classify(ctx context.Context, err error) error {
 	if errors.Is(err, tenants.ErrRefused) {
 		return operations.NeedsPerson(operations.CauseRefused, err)
 	}
-	return Full(ctx, p.Disk, err)
+	return ClassifyDiskFull(ctx, p.Disk, err)
 }
 
-// Roomy tells whether there is room.
-type Roomy interface {
+// DiskSpace checks for free disk space.
+type DiskSpace interface {
 	Room(ctx context.Context, need int64) error
 }
 
-// Full puts a failure down to the disk when it says so itself, or when the reserve of the data root is eaten: a database
-// without room hangs, an application answers nonsense, and no number of tries would make it fit. The operation
-// waits until there is room, and says how much is missing.
-func Full(ctx context.Context, disk Roomy, err error) error {
+// ClassifyDiskFull attributes an error to a full disk if it says so itself, or if the reserve of the data root is used up: a
+// database without disk space hangs, an application answers nonsense, and retries would not help. The operation then waits
+// until there is space, and shows how much is missing.
+func ClassifyDiskFull(ctx context.Context, disk DiskSpace, err error) error {
 	if err == nil || disk == nil || errors.Is(err, operations.ErrFenced) || ctx.Err() != nil {
 		return err
 	}
@@ -55,9 +55,9 @@ func Full(ctx context.Context, disk Roomy, err error) error {
 	return err
 }
 
-// roomy returns the step so that it does not even begin again while an operation that met a full disk still has no room.
-// Plans that give room back have no such steps: a purge must go on.
-func (p *Plans) roomy(step operations.Step) operations.Step {
+// withDiskCheck wraps a step so that an operation that waits for disk space does not run it before there is some. Plans that
+// free space have no such steps: a purge must continue.
+func (p *Plans) withDiskCheck(step operations.Step) operations.Step {
 	do := step.Do
 	step.Do = func(ctx context.Context, r *operations.Run) error {
 		if r.Op.Problem == string(operations.CauseDiskFull) {

@@ -15,8 +15,8 @@ import (
 	"chatiere/tenants/operations"
 )
 
-// freshSite is the room a release is sure to need, in bytes: its image, or the files, tables and first uploads of a new site.
-const freshSite = 256 << 20
+// newSiteBytes is the room a release is sure to need, in bytes: its image, or the files, tables and first uploads of a new site.
+const newSiteBytes = 256 << 20
 
 // definitions keeps what releases fix. A release never changes, so what was read once stays true.
 type definitions struct {

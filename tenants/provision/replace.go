@@ -11,40 +11,40 @@ import (
 	"chatiere/tenants/operations"
 )
 
-// quirks are differences that a container has from its very making: what the engine cannot do on this machine, and so
-// answers otherwise than it was asked. They are no change by hand.
-type quirks struct {
+// knownDrift are differences that a container has from its creation, because the engine does not support a setting on this
+// machine. They are not changes by hand.
+type knownDrift struct {
 	mu   sync.Mutex
 	seen []string
 }
 
-func (q *quirks) note(names []string) {
+func (q *knownDrift) note(names []string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.seen = append(q.seen, names...)
 }
 
-func (q *quirks) without(names []string) []string {
+func (q *knownDrift) without(names []string) []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return slices.DeleteFunc(names, func(n string) bool { return slices.Contains(q.seen, n) })
 }
 
-// oldName is the name of a container that waits for its successor to prove itself.
+// oldName is the name of a replaced container that is kept until its successor is healthy.
 func oldName(container string) string { return container + tenants.OldSuffix }
 
-// unlike names what of a container is not as its release says.
-func (p *Plans) unlike(ctx context.Context, name string, spec tenants.ContainerSpec) ([]string, error) {
-	what, err := p.Engine.Differences(ctx, name, spec)
+// drift returns the settings in which a container differs from its release.
+func (p *Plans) drift(ctx context.Context, name string, spec tenants.ContainerSpec) ([]string, error) {
+	what, err := p.Engine.Drift(ctx, name, spec)
 	return p.quirks.without(what), err
 }
 
-// stepReplace makes the containers of the site's release as they must be. One that is there and is not so keeps its place
-// until its successor has been made, and waits beside it until that has proved itself: undoing gives it back its place.
+// stepReplace makes the containers of the site's release. An existing one with drift is renamed when its successor is made
+// and kept until that is healthy: undoing renames it back.
 func (p *Plans) stepReplace() operations.Step {
 	return operations.Step{
 		Name: "container",
-		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		Do: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			specs, err := p.specs(ctx, s)
 			if err != nil {
 				return err
@@ -54,16 +54,16 @@ func (p *Plans) stepReplace() operations.Step {
 					return err
 				}
 				if err := p.create(ctx, spec); err != nil {
-					return p.rather(ctx, s, err)
+					return p.preferWaiting(ctx, s, err)
 				}
 			}
 			return nil
 		}),
-		Undo: p.on(p.restoreContainers),
+		Undo: p.onSite(p.restoreContainers),
 	}
 }
 
-// makeRoom takes a container that is not as it must be out of the way, and leaves it running.
+// makeRoom renames a container with drift and leaves it running.
 func (p *Plans) makeRoom(ctx context.Context, s tenants.Site, spec tenants.ContainerSpec) error {
 	have, err := p.Engine.Inspect(ctx, spec.Name)
 	if errors.Is(err, tenants.ErrNotFound) {
@@ -75,7 +75,7 @@ func (p *Plans) makeRoom(ctx context.Context, s tenants.Site, spec tenants.Conta
 	if have.Labels[tenants.LabelInstance] != p.Instance {
 		return operations.Permanent(operations.CauseContradiction, fmt.Errorf("container %s belongs to somebody else", spec.Name))
 	}
-	what, err := p.unlike(ctx, spec.Name, spec)
+	what, err := p.drift(ctx, spec.Name, spec)
 	if errors.Is(err, tenants.ErrNotFound) { // the image, for the container was there just now
 		return operations.Permanent(operations.CauseTemplate, fmt.Errorf("replacing container %s: %w", spec.Name, err))
 	}
@@ -89,7 +89,7 @@ func (p *Plans) makeRoom(ctx context.Context, s tenants.Site, spec tenants.Conta
 	return p.Engine.Rename(ctx, spec.Name, oldName(spec.Name))
 }
 
-// create makes a container, and learns what the engine makes otherwise than asked. One that is there already is success.
+// create makes a container, and records what the engine makes differently. An existing one is success.
 func (p *Plans) create(ctx context.Context, spec tenants.ContainerSpec) error {
 	if _, err := p.Engine.Inspect(ctx, spec.Name); err == nil || !errors.Is(err, tenants.ErrNotFound) {
 		return err
@@ -101,7 +101,7 @@ func (p *Plans) create(ctx context.Context, spec tenants.ContainerSpec) error {
 	if err != nil {
 		return err
 	}
-	what, err := p.unlike(ctx, spec.Name, spec)
+	what, err := p.drift(ctx, spec.Name, spec)
 	if err == nil && len(what) > 0 {
 		p.Log.Warn("the engine made a container otherwise than asked", "container", spec.Name, "what", what)
 		p.quirks.note(what)
@@ -109,7 +109,7 @@ func (p *Plans) create(ctx context.Context, spec tenants.ContainerSpec) error {
 	return err
 }
 
-// restoreContainers gives containers that had made room their place again.
+// restoreContainers renames replaced containers back.
 func (p *Plans) restoreContainers(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 	for _, c := range s.Release.Containers {
 		if err := p.restoreContainer(ctx, c.Container); err != nil {
@@ -136,11 +136,11 @@ func (p *Plans) restoreContainer(ctx context.Context, name string) error {
 	return p.Engine.Start(ctx, name)
 }
 
-// stepTurn ends those that wait, since they use the same sockets as their successors, and starts these.
-func (p *Plans) stepTurn() operations.Step {
+// stepSwap stops the replaced containers, which use the same sockets as their successors, and starts these.
+func (p *Plans) stepSwap() operations.Step {
 	return operations.Step{
 		Name: "start",
-		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		Do: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			for _, c := range slices.Backward(s.Release.Containers) {
 				if err := p.Engine.Stop(ctx, oldName(c.Container), stopGrace); err != nil {
 					return err
@@ -148,7 +148,7 @@ func (p *Plans) stepTurn() operations.Step {
 			}
 			for _, c := range s.Release.Containers {
 				if err := p.Engine.Start(ctx, c.Container); err != nil {
-					return p.rather(ctx, s, err)
+					return p.preferWaiting(ctx, s, err)
 				}
 			}
 			return nil
@@ -156,9 +156,9 @@ func (p *Plans) stepTurn() operations.Step {
 	}
 }
 
-// rather makes one failure enough when an older container waits: visitors are better served by that one. An engine that
-// does not answer says nothing of the successor.
-func (p *Plans) rather(ctx context.Context, s tenants.Site, err error) error {
+// preferWaiting makes the first failure permanent while a replaced container is still there: rolling back beats retrying. An
+// engine that does not answer is no failure of the successor.
+func (p *Plans) preferWaiting(ctx context.Context, s tenants.Site, err error) error {
 	if err == nil || ctx.Err() != nil || errors.Is(err, tenants.ErrUnavailable) {
 		return err
 	}
@@ -170,9 +170,8 @@ func (p *Plans) rather(ctx context.Context, s tenants.Site, err error) error {
 	return err
 }
 
-// stepProve waits until the site answers. When an older container waits beside it, one failure is enough: visitors are
-// better served by that one.
-func (p *Plans) stepProve() operations.Step {
+// stepProbe waits until the site answers. While a replaced container is still there, the first failure is permanent.
+func (p *Plans) stepProbe() operations.Step {
 	ready := p.stepReady().Do
 	return operations.Step{
 		Name: "ready",
@@ -181,7 +180,9 @@ func (p *Plans) stepProve() operations.Step {
 			if err == nil || ctx.Err() != nil {
 				return err
 			}
-			return p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return p.rather(ctx, s, err) })(ctx, r)
+			return p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+				return p.preferWaiting(ctx, s, err)
+			})(ctx, r)
 		},
 	}
 }

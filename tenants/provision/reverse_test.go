@@ -114,7 +114,7 @@ func TestWhoMayCancelAndRetryIsWhoMayDo(t *testing.T) {
 			for name, try := range map[string]func(context.Context, provision.Request, string) error{"cancel": h.desk.CancelOperation, "retry": h.desk.RetryOperation} {
 				got := ""
 				for _, r := range []provision.Request{volunteer, manager, weak, member, stranger} {
-					op, err := operations.NewOperation(plan, time.Now(), "site:"+s.ID, "", provision.Wish{AssociationID: s.AssociationID, SiteID: s.ID, By: side})
+					op, err := operations.NewOperation(plan, time.Now(), "site:"+s.ID, "", provision.Spec{AssociationID: s.AssociationID, SiteID: s.ID, By: side})
 					if err != nil {
 						t.Fatal(err)
 					}

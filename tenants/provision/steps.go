@@ -15,16 +15,16 @@ import (
 const (
 	// stopGrace lets php-fpm finish the request it serves.
 	stopGrace = 10 * time.Second
-	// readyTime is how long a started site may take to answer before the try counts as failed.
-	readyTime = 20 * time.Second
-	readyPoll = 50 * time.Millisecond
+	// readyTimeout is how long a started site may take to answer before the attempt fails.
+	readyTimeout = 20 * time.Second
+	readyPoll    = 50 * time.Millisecond
 )
 
-// effect is a step's function that works on the operation's site.
-type effect func(ctx context.Context, r *operations.Run, s tenants.Site) error
+// siteFunc is a function of a step with the operation's site.
+type siteFunc func(ctx context.Context, r *operations.Run, s tenants.Site) error
 
-// on loads the site an operation is about.
-func (p *Plans) on(fn effect) func(context.Context, *operations.Run) error {
+// onSite wraps a siteFunc: it loads the operation's site.
+func (p *Plans) onSite(fn siteFunc) func(context.Context, *operations.Run) error {
 	return func(ctx context.Context, r *operations.Run) error {
 		s, err := p.site(ctx, r)
 		if err != nil {
@@ -34,7 +34,7 @@ func (p *Plans) on(fn effect) func(context.Context, *operations.Run) error {
 	}
 }
 
-func (p *Plans) see(fn func(ctx context.Context, s tenants.Site) (bool, error)) func(context.Context, *operations.Run) (bool, error) {
+func (p *Plans) observeSite(fn func(ctx context.Context, s tenants.Site) (bool, error)) func(context.Context, *operations.Run) (bool, error) {
 	return func(ctx context.Context, r *operations.Run) (bool, error) {
 		s, err := p.site(ctx, r)
 		if err != nil {
@@ -45,7 +45,7 @@ func (p *Plans) see(fn func(ctx context.Context, s tenants.Site) (bool, error)) 
 }
 
 func (p *Plans) site(ctx context.Context, r *operations.Run) (tenants.Site, error) {
-	var w Wish
+	var w Spec
 	if err := r.Spec(&w); err != nil {
 		return tenants.Site{}, err
 	}
@@ -61,8 +61,8 @@ func (p *Plans) site(ctx context.Context, r *operations.Run) (tenants.Site, erro
 func (p *Plans) stepImage() operations.Step {
 	return operations.Step{
 		Name: "image",
-		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
-			if err := p.Disk.Room(ctx, freshSite); err != nil {
+		Do: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			if err := p.Disk.Room(ctx, newSiteBytes); err != nil {
 				return err
 			}
 			_, err := p.ensureRelease(ctx, s, r.Op.ID)
@@ -74,11 +74,11 @@ func (p *Plans) stepImage() operations.Step {
 func (p *Plans) stepFiles() operations.Step {
 	return operations.Step{
 		Name:    "files",
-		Observe: p.see(func(ctx context.Context, s tenants.Site) (bool, error) { return p.Disk.Ready(ctx, s) }),
-		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		Observe: p.observeSite(func(ctx context.Context, s tenants.Site) (bool, error) { return p.Disk.Ready(ctx, s) }),
+		Do: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			return p.Disk.Ensure(ctx, s)
 		}),
-		Undo: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return p.Disk.Remove(ctx, s.ID) }),
+		Undo: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return p.Disk.Remove(ctx, s.ID) }),
 	}
 }
 
@@ -86,14 +86,14 @@ func (p *Plans) stepDatabase() operations.Step {
 	return operations.Step{
 		Name: "database",
 		// No Observe: that both exist does not tell whether the rights were granted before a kill; Ensure is cheap and repeats.
-		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+		Do: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 			password, err := p.Disk.Secret(ctx, s.ID, "db_password")
 			if err != nil {
 				return fmt.Errorf("reading the site's database password: %w", err)
 			}
 			return p.Databases.Ensure(ctx, s.Database(), r.Op.ID, password)
 		}),
-		Undo: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		Undo: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			return p.Databases.Drop(ctx, s.Database())
 		}),
 	}
@@ -103,7 +103,7 @@ func (p *Plans) stepDatabase() operations.Step {
 func (p *Plans) stepUnlock() operations.Step {
 	return operations.Step{
 		Name: "unlock",
-		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		Do: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			return p.Databases.Unlock(ctx, s.Database())
 		}),
 	}
@@ -112,9 +112,9 @@ func (p *Plans) stepUnlock() operations.Step {
 func (p *Plans) stepEgress() operations.Step {
 	return operations.Step{
 		Name:    "egress",
-		Observe: p.see(func(ctx context.Context, s tenants.Site) (bool, error) { return p.Egress.Published(ctx, s.ID) }),
-		Do:      p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return p.Egress.Publish(ctx, s) }),
-		Undo: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		Observe: p.observeSite(func(ctx context.Context, s tenants.Site) (bool, error) { return p.Egress.Published(ctx, s.ID) }),
+		Do:      p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return p.Egress.Publish(ctx, s) }),
+		Undo: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			return p.Egress.Withdraw(ctx, s.ID)
 		}),
 	}
@@ -123,24 +123,24 @@ func (p *Plans) stepEgress() operations.Step {
 func (p *Plans) stepWithdraw() operations.Step {
 	return operations.Step{
 		Name: "egress",
-		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		Do: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			return p.Egress.Withdraw(ctx, s.ID)
 		}),
-		Undo: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return p.Egress.Publish(ctx, s) }),
+		Undo: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return p.Egress.Publish(ctx, s) }),
 	}
 }
 
 func (p *Plans) stepContainer() operations.Step {
 	return operations.Step{
 		Name: "container",
-		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+		Do: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 			s, err := p.ensureRelease(ctx, s, r.Op.ID) // one that was in the bin when releases came has none
 			if err != nil {
 				return err
 			}
 			return p.createContainers(ctx, s)
 		}),
-		Undo: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		Undo: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			return p.removeContainers(ctx, s.ID)
 		}),
 	}
@@ -153,7 +153,7 @@ func (p *Plans) stepContainerKept() operations.Step {
 	return step
 }
 
-func (p *Plans) stepUnmake() operations.Step {
+func (p *Plans) stepRemoveContainer() operations.Step {
 	made := p.stepContainer()
 	return operations.Step{Name: "container", Do: made.Undo, Undo: made.Do}
 }
@@ -184,7 +184,7 @@ func (p *Plans) createContainer(ctx context.Context, s tenants.Site, spec tenant
 	if have.Labels[tenants.LabelInstance] != p.Instance {
 		return operations.Permanent(operations.CauseContradiction, fmt.Errorf("container %s belongs to somebody else", spec.Name))
 	}
-	what, err := p.unlike(ctx, spec.Name, spec)
+	what, err := p.drift(ctx, spec.Name, spec)
 	if err != nil || len(what) == 0 && have.Labels[tenants.LabelSite] == s.ID {
 		return err
 	}
@@ -197,8 +197,8 @@ func (p *Plans) createContainer(ctx context.Context, s tenants.Site, spec tenant
 func (p *Plans) stepStart() operations.Step {
 	return operations.Step{
 		Name: "start",
-		Do:   p.on(p.startContainers),
-		Undo: p.on(p.stopContainers),
+		Do:   p.onSite(p.startContainers),
+		Undo: p.onSite(p.stopContainers),
 	}
 }
 
@@ -234,7 +234,7 @@ func (p *Plans) startContainer(ctx context.Context, s tenants.Site, spec tenants
 
 func (p *Plans) stepStop() operations.Step {
 	start := p.stepStart()
-	return operations.Step{Name: "stop", Do: p.on(p.stopContainers), Undo: start.Do}
+	return operations.Step{Name: "stop", Do: p.onSite(p.stopContainers), Undo: start.Do}
 }
 
 // stopContainers stops them in the reverse of the order in which they were started.
@@ -251,7 +251,7 @@ func (p *Plans) stopContainers(ctx context.Context, _ *operations.Run, s tenants
 func (p *Plans) stepReady() operations.Step {
 	return operations.Step{
 		Name: "ready",
-		Do:   p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return p.awaitReady(ctx, s) }),
+		Do:   p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return p.awaitReady(ctx, s) }),
 	}
 }
 
@@ -265,7 +265,7 @@ func (p *Plans) awaitReady(ctx context.Context, s tenants.Site) error {
 
 // await asks until the answer is the wanted one or readyTime is over.
 func (p *Plans) await(ctx context.Context, from Prober, s tenants.Site, want tenants.Page) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTime)
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for {
 		err := from.Check(ctx, s, want)
@@ -285,7 +285,7 @@ func (p *Plans) await(ctx context.Context, from Prober, s tenants.Site, want ten
 func (p *Plans) stepOpen() operations.Step {
 	return operations.Step{
 		Name: "open",
-		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		Do: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			s.State, s.BinnedAt = s.Reopens(), nil
 			if s.State == tenants.StateReady {
 				s.Probe = tenants.Probe{At: p.Now().UTC(), Health: tenants.HealthUp}
@@ -295,14 +295,14 @@ func (p *Plans) stepOpen() operations.Step {
 			}
 			return p.Routes.Publish(ctx)
 		}),
-		Verify: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		Verify: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			if s.State == tenants.StateSuspended {
 				return nil
 			}
 			return p.await(ctx, p.Public, s, tenants.Page{Path: "/", Status: http.StatusOK})
 		}),
-		Undo: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
-			var w Wish
+		Undo: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			var w Spec
 			if err := r.Spec(&w); err != nil {
 				return err
 			}
@@ -319,7 +319,7 @@ func (p *Plans) stepOpen() operations.Step {
 }
 
 // binnedSince is since when a site lay in the bin that goes back there. Wishes of older versions do not tell.
-func (p *Plans) binnedSince(w Wish) *time.Time {
+func (p *Plans) binnedSince(w Spec) *time.Time {
 	if w.BinnedAt != nil {
 		return w.BinnedAt
 	}

@@ -14,7 +14,7 @@ import (
 func (p *Plans) stepClose(to, from tenants.SiteState) operations.Step {
 	return operations.Step{
 		Name: "close",
-		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+		Do: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 			s.State = to
 			if err := p.intoBin(r, &s); err != nil {
 				return err
@@ -24,8 +24,8 @@ func (p *Plans) stepClose(to, from tenants.SiteState) operations.Step {
 			}
 			return p.Routes.Publish(ctx)
 		}),
-		Undo: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
-			var w Wish
+		Undo: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			var w Spec
 			if err := r.Spec(&w); err != nil {
 				return err
 			}
@@ -50,7 +50,7 @@ func (p *Plans) intoBin(r *operations.Run, s *tenants.Site) error {
 	if s.State != tenants.StateBinned {
 		return nil
 	}
-	var w Wish
+	var w Spec
 	if err := r.Spec(&w); err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (p *Plans) intoBin(r *operations.Run, s *tenants.Site) error {
 // outOfBin forgets how a site came into the bin that has been brought back. What the state is to be was read from it
 // until now.
 func (p *Plans) outOfBin(ctx context.Context, r *operations.Run) error {
-	return p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+	return p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 		s.BinnedFrom, s.BinnedBy = "", ""
 		return p.Records.UpdateSite(ctx, s)
 	})(ctx, r)
@@ -84,19 +84,19 @@ func (p *Plans) unlessSuspended(fn func(context.Context, *operations.Run) error)
 	}
 }
 
-// stepErase is a step of a purge: it repeats freely and is never undone.
-func (p *Plans) stepErase(name string, fn func(ctx context.Context, s tenants.Site) error) operations.Step {
+// stepDelete is a step of a purge: it repeats freely and is never undone.
+func (p *Plans) stepDelete(name string, fn func(ctx context.Context, s tenants.Site) error) operations.Step {
 	return operations.Step{
 		Name: name,
-		Do:   p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return fn(ctx, s) }),
+		Do:   p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return fn(ctx, s) }),
 	}
 }
 
-// stepForget frees the host name: the record says purged, and the table loses the bin's page.
-func (p *Plans) stepForget() operations.Step {
+// stepMarkPurged frees the host name: the record says purged, and the table loses the bin's page.
+func (p *Plans) stepMarkPurged() operations.Step {
 	return operations.Step{
 		Name: "forget",
-		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		Do: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			s.State = tenants.StatePurged
 			if err := p.Records.UpdateSite(ctx, s); err != nil {
 				return err
@@ -108,7 +108,7 @@ func (p *Plans) stepForget() operations.Step {
 
 // siteState returns an outcome that leaves the site in a state.
 func (p *Plans) siteState(state tenants.SiteState) func(context.Context, *operations.Run) error {
-	return p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+	return p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 		s.State = state
 		return p.Records.UpdateSite(ctx, s)
 	})
@@ -118,8 +118,8 @@ func (p *Plans) siteState(state tenants.SiteState) func(context.Context, *operat
 func (p *Plans) stepInstall() operations.Step {
 	return operations.Step{
 		Name: "install",
-		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
-			var w Wish
+		Do: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			var w Spec
 			if err := r.Spec(&w); err != nil {
 				return err
 			}
@@ -130,7 +130,7 @@ func (p *Plans) stepInstall() operations.Step {
 			_, err := p.runHook(ctx, s, "install", env)
 			return err
 		}),
-		Verify: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		Verify: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			_, err := p.runHook(ctx, s, "installed", nil)
 			return err
 		}),
@@ -204,7 +204,7 @@ func (p *Plans) stepGroups() operations.Step {
 
 func (p *Plans) onAssociation(fn func(context.Context, *operations.Run, tenants.Association) error) func(context.Context, *operations.Run) error {
 	return func(ctx context.Context, r *operations.Run) error {
-		var w Wish
+		var w Spec
 		if err := r.Spec(&w); err != nil {
 			return err
 		}

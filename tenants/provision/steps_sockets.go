@@ -7,19 +7,19 @@ import (
 	"chatiere/tenants/operations"
 )
 
-// stepUnbind stops a container that still holds directories which are no longer there, since only a start binds the new
+// stepStopUnbound stops a container that still holds directories which are no longer there, since only a start binds the new
 // ones, and one that shall be started anew.
-func (p *Plans) stepUnbind() operations.Step {
+func (p *Plans) stepStopUnbound() operations.Step {
 	return operations.Step{
 		Name: "unbind",
 		Observe: func(ctx context.Context, r *operations.Run) (bool, error) {
-			var w Wish
+			var w Spec
 			if err := r.Spec(&w); err != nil || w.Restart {
 				return false, err
 			}
-			return p.see(p.hasSockets)(ctx, r)
+			return p.observeSite(p.hasSockets)(ctx, r)
 		},
-		Do: p.on(p.stopContainers),
+		Do: p.onSite(p.stopContainers),
 	}
 }
 
@@ -28,8 +28,8 @@ func (p *Plans) stepUnbind() operations.Step {
 func (p *Plans) stepSockets() operations.Step {
 	return operations.Step{
 		Name:    "sockets",
-		Observe: p.see(p.hasSockets),
-		Do: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		Observe: p.observeSite(p.hasSockets),
+		Do: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			return p.Disk.EnsureSockets(ctx, s)
 		}),
 	}

@@ -27,11 +27,11 @@ type releaseChange struct {
 func (p *Plans) stepNewImages() operations.Step {
 	return operations.Step{
 		Name: "image",
-		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+		Do: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 			if s.Release.ID == "" {
 				return operations.Permanent(operations.CauseContradiction, fmt.Errorf("site %s has no release to update", s.ID))
 			}
-			if err := p.Disk.Room(ctx, freshSite); err != nil {
+			if err := p.Disk.Room(ctx, newSiteBytes); err != nil {
 				return err
 			}
 			images, err := p.images(ctx, s.Template, s.Release.Version)
@@ -47,7 +47,7 @@ func (p *Plans) stepNewImages() operations.Step {
 func (p *Plans) stepNewRelease() operations.Step {
 	return operations.Step{
 		Name: "release",
-		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+		Do: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 			var found newImages
 			if ok, err := r.Result("image", &found); err != nil || !ok {
 				return operations.Permanent(operations.CauseContradiction, errors.Join(errors.New("the update does not know its images"), err))
@@ -68,15 +68,15 @@ func (p *Plans) stepNewRelease() operations.Step {
 			}
 			return r.SetResult(releaseChange{From: s.Release.ID, To: to.ID})
 		}),
-		Undo: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+		Undo: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 			return p.Records.DeleteRelease(ctx, s.ID, r.Op.ID)
 		}),
 	}
 }
 
 // onNew calls fn with the site as it will be, when the update makes a new release.
-func (p *Plans) onNew(fn effect) func(context.Context, *operations.Run) error {
-	return p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+func (p *Plans) onNew(fn siteFunc) func(context.Context, *operations.Run) error {
+	return p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 		var change releaseChange
 		if ok, err := r.Result("release", &change); err != nil || !ok {
 			return operations.Permanent(operations.CauseContradiction, errors.Join(errors.New("the update does not know its releases"), err))
@@ -98,7 +98,7 @@ func (p *Plans) stepNewSockets() operations.Step {
 		Do: p.onNew(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			return p.Disk.EnsureSockets(ctx, s)
 		}),
-		Undo: p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		Undo: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 			return p.Disk.RetireSockets(ctx, s)
 		}),
 	}
@@ -110,7 +110,7 @@ func (p *Plans) stepNewContainers() operations.Step {
 		Do: p.onNew(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 			return preferPrevious(ctx, p.createContainers(ctx, s))
 		}),
-		Undo: p.on(p.removeOthers),
+		Undo: p.onSite(p.removeOthers),
 	}
 }
 
@@ -155,7 +155,7 @@ func (p *Plans) stepSwitch() operations.Step {
 		Name:   "switch",
 		Do:     p.onNew(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return write(ctx, s) }),
 		Verify: p.onNew(func(ctx context.Context, _ *operations.Run, _ tenants.Site) error { return p.Routes.Await(ctx) }),
-		Undo: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+		Undo: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 			var change releaseChange
 			if ok, err := r.Result("release", &change); err != nil || !ok || change.From == s.Release.ID {
 				return err
@@ -169,11 +169,11 @@ func (p *Plans) stepSwitch() operations.Step {
 	}
 }
 
-// stepRetire removes what is not of the site's release: the containers that waited or served before it, and their sockets.
-func (p *Plans) stepRetire() operations.Step {
+// stepRemovePrevious removes what is not of the site's release: the containers that waited or served before it, and their sockets.
+func (p *Plans) stepRemovePrevious() operations.Step {
 	return operations.Step{
 		Name: "retire",
-		Do: p.on(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+		Do: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 			if err := p.removeOthers(ctx, r, s); err != nil {
 				return err
 			}
@@ -204,7 +204,7 @@ func (p *Plans) removeOthers(ctx context.Context, _ *operations.Run, s tenants.S
 }
 
 // containersOf lists all containers that bear the site's label.
-func (p *Plans) containersOf(ctx context.Context, siteID string) ([]tenants.Glimpse, error) {
+func (p *Plans) containersOf(ctx context.Context, siteID string) ([]tenants.ContainerSummary, error) {
 	found, err := p.Engine.List(ctx, map[string]string{tenants.LabelInstance: p.Instance, tenants.LabelSite: siteID})
 	if err != nil {
 		return nil, fmt.Errorf("listing the containers of site %s: %w", siteID, err)
@@ -214,7 +214,7 @@ func (p *Plans) containersOf(ctx context.Context, siteID string) ([]tenants.Glim
 
 // upToDate notes that the site has what it was updated to, at the end of an update.
 func (p *Plans) upToDate(ctx context.Context, r *operations.Run) error {
-	return p.on(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+	return p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 		return p.Records.SaveUpdateAvailable(ctx, s.ID, s.Release.ID, false)
 	})(ctx, r)
 }

@@ -1,5 +1,5 @@
-// Package catalogue joins the templates to the use cases: it resolves a template for a site of ours, and builds the
-// images that are missing. Start reading at Catalogue.
+// Package catalogue connects the templates to the use cases: it resolves a template for a site, and builds missing images.
+// Start reading at Catalogue.
 package catalogue
 
 import (
@@ -23,7 +23,7 @@ var baseImages = map[string]string{"php": "chatiere/php:trixie"}
 
 const timeZone = "Europe/Paris"
 
-// Settings are what makes sites of this co-op differ from those of another.
+// Settings are the co-op's settings for its sites.
 type Settings struct {
 	Root     string
 	Language string                   // "fr" or "en"
@@ -51,13 +51,13 @@ func New(t templates.Catalogue, s Settings, e tenants.Engine) *Catalogue {
 // Names lists the templates in alphabetical order.
 func (c *Catalogue) Names() []string { return c.templates.Names() }
 
-// Manifest returns what a template says of itself.
+// Manifest returns the manifest of a template.
 func (c *Catalogue) Manifest(name string) (templates.Manifest, error) {
-	t, err := c.find(name)
+	t, err := c.template(name)
 	return t.Manifest, err
 }
 
-func (c *Catalogue) find(name string) (templates.Template, error) {
+func (c *Catalogue) template(name string) (templates.Template, error) {
 	t, err := c.templates.Template(name)
 	if errors.Is(err, templates.ErrUnknown) {
 		return t, fmt.Errorf("%w: %w", tenants.ErrNotFound, err)
@@ -67,7 +67,7 @@ func (c *Catalogue) find(name string) (templates.Template, error) {
 
 // release finds a template that has the version.
 func (c *Catalogue) release(name, version string) (templates.Template, error) {
-	t, err := c.find(name)
+	t, err := c.template(name)
 	if err != nil {
 		return t, err
 	}
@@ -79,7 +79,7 @@ func (c *Catalogue) release(name, version string) (templates.Template, error) {
 
 // Latest returns the version that a new site gets.
 func (c *Catalogue) Latest(name string) (string, error) {
-	t, err := c.find(name)
+	t, err := c.template(name)
 	if err != nil {
 		return "", err
 	}
@@ -95,7 +95,7 @@ func (c *Catalogue) Has(name, version string) bool {
 
 // Refuse returns the patterns of paths that a site's template refuses.
 func (c *Catalogue) Refuse(s tenants.Site) ([]string, error) {
-	t, err := c.find(s.Template)
+	t, err := c.template(s.Template)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (c *Catalogue) Refuse(s tenants.Site) ([]string, error) {
 
 // Allow returns the names that a site may reach: its template's and the co-op's.
 func (c *Catalogue) Allow(s tenants.Site) ([]templates.Name, error) {
-	t, err := c.find(s.Template)
+	t, err := c.template(s.Template)
 	if err != nil {
 		return nil, err
 	}

@@ -103,7 +103,7 @@ func (a siteCommands) ApplicationPassword(ctx context.Context, siteID, user, nam
 	if err != nil {
 		return "", err
 	}
-	running := slices.IndexFunc(found, tenants.Glimpse.Running)
+	running := slices.IndexFunc(found, tenants.ContainerSummary.Running)
 	if running < 0 {
 		return "", fmt.Errorf("no container of site %s runs: %w", siteID, tenants.ErrNotFound)
 	}

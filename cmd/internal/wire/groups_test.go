@@ -227,7 +227,7 @@ func TestAWorkerWithoutAnAccountOnTheRealmStartsAndLeavesItAlone(t *testing.T) {
 	if names["members"] || names["realm"] || !names["reconcile"] {
 		t.Errorf("its jobs are %v", names)
 	}
-	if w.reconciler.Sight.Groups != nil {
+	if w.reconciler.Inventory.Groups != nil {
 		t.Error("the reconciler looks for groups")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -246,7 +246,7 @@ func TestWithoutAnAccountOnTheRealmAnAssociationIsRefusedInWords(t *testing.T) {
 	plans := provisiontest.NewWorld(records).Plans(time.Now)
 	plans.Groups = guest(t).plans.Groups
 	registry, over := plans.Registry(), make(chan operations.Operation, 1)
-	desk := &provision.Desk{Records: records, Queue: records, Registry: registry, Now: time.Now}
+	desk := &provision.Provisioner{Records: records, Queue: records, Registry: registry, Now: time.Now}
 	op, err := desk.CreateAssociation(t.Context(), provision.Request{Principal: tenants.Local()}, provision.NewAssociation{Name: "Chorale"})
 	if err != nil {
 		t.Fatal(err)

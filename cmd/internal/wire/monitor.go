@@ -50,7 +50,7 @@ func platformRoles(c config.Config) []string {
 
 // checkSites lets reconciler and probe check sites after an event.
 func (w *Worker) checkSites(ctx context.Context, ids []string) error {
-	look := w.ifCurrent(func(ctx context.Context) error { return w.reconciler.Look(ctx, ids) })
+	look := w.ifCurrent(func(ctx context.Context) error { return w.reconciler.ReconcileSites(ctx, ids) })
 	return errors.Join(look(ctx), w.siteJobs.ProbeSites(ctx, ids))
 }
 

@@ -67,7 +67,7 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 		return panel.Options{}, err
 	}
 	w := newWorkerClient(c.Paths().WorkerPanelSocket())
-	desk := &provision.Desk{
+	desk := &provision.Provisioner{
 		Records: store, Queue: store, Registry: (&provision.Plans{}).Registry(), Catalogue: known, Hosts: hosts(c),
 		Now: c.Now, Nudge: w.Nudge,
 	}

@@ -154,17 +154,17 @@ type fencedStore struct {
 		Advance(ctx context.Context) error
 	}
 	end  context.CancelCauseFunc // ends the worker when the records are not ours any more
-	disk provision.Roomy
+	disk provision.DiskSpace
 }
 
 // Advance implements operations.Store. If the database's disk is full, the operation waits like for any other disk.
 func (g fencedStore) Advance(ctx context.Context, id string, fence int64, state operations.State, step operations.StepRecord) error {
-	return provision.Full(ctx, g.disk, g.Store.Advance(ctx, id, fence, state, step))
+	return provision.ClassifyDiskFull(ctx, g.disk, g.Store.Advance(ctx, id, fence, state, step))
 }
 
 // Commit implements operations.Store, see Advance.
 func (g fencedStore) Commit(ctx context.Context, id string, fence int64, step operations.StepRecord) error {
-	return provision.Full(ctx, g.disk, g.Store.Commit(ctx, id, fence, step))
+	return provision.ClassifyDiskFull(ctx, g.disk, g.Store.Commit(ctx, id, fence, step))
 }
 
 // Claim implements operations.Store.

@@ -15,8 +15,8 @@ import (
 	"chatiere/cmd/internal/catalogue"
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/egresslog"
-	"chatiere/cmd/internal/publish"
 	"chatiere/cmd/internal/records"
+	"chatiere/cmd/internal/render"
 	"chatiere/cmd/internal/schedule"
 	"chatiere/reverseproxy/upstream/sockets"
 	"chatiere/tenants"
@@ -60,10 +60,10 @@ type Worker struct {
 	dirtySites    *dirtySites
 	diskGuard     *diskguard.Guard
 	databaseGuard *dbguard.Guard
-	desk          *provision.Desk
+	provisioner   *provision.Provisioner
 	auditKeeper   *auditKeeper
-	lists         *publish.Egress // what sites may reach
-	listsDue      chan struct{}   // holds one entry while lists have to be renewed
+	lists         *render.Egress // what sites may reach
+	listsDue      chan struct{}  // holds one entry while lists have to be renewed
 	egressLog     *egresslog.Ingester
 	board         schedule.Board
 	guard         *records.Guard
@@ -136,7 +136,7 @@ func (w *Worker) plan(context.Context) error {
 		Groups: w.groups(), Engine: w.engine, Templates: w.catalogue,
 		Private: w.privateProbe(),
 		Public:  public,
-		Routes: &publish.Routes{
+		Routes: &render.Routes{
 			Path: p.Routes(), PublicPort: c.PublicPort, Language: c.Language, Domain: c.Domain, Platform: platformRoutes(c),
 			Sites: w.store, Socket: p.AppSocket, Refuse: w.catalogue.Refuse, Now: w.now, Serving: public.Table,
 		},
@@ -151,10 +151,10 @@ func (w *Worker) plan(context.Context) error {
 	w.runner = &operations.Runner{Store: w.store, Registry: w.registry, Owner: owner, Log: w.log, Now: w.now}
 	addFailpoints(w.runner, w.log)
 	w.reconciler = &provision.Reconciler{
-		Plans: w.plans, Queue: w.store, Registry: w.registry, Sight: w.inventory(), Nudge: w.runner.Nudge, Findings: w.findings,
+		Plans: w.plans, Queue: w.store, Registry: w.registry, Inventory: w.inventory(), Nudge: w.runner.Nudge, Findings: w.findings,
 		Silent: func(siteID string) time.Time { return w.siteJobs.SilentSince(siteID) },
 	}
-	w.desk = &provision.Desk{
+	w.provisioner = &provision.Provisioner{
 		Records: w.store, Queue: w.store, Registry: w.registry, Catalogue: w.catalogue, Hosts: hosts(c), Now: w.now,
 		Nudge: w.runner.Nudge,
 	}
@@ -179,7 +179,7 @@ func (w *Worker) newDiskGuard() *diskguard.Guard {
 // freezer stops sites that harm others, for one reason.
 func (w *Worker) freezer(area tenants.Area, code tenants.FindingCode) *freeze.Freezer {
 	return &freeze.Freezer{
-		Records: w.store, Requests: w.desk, Findings: w.findings, Area: area, Code: code, Now: time.Now, Log: w.log,
+		Records: w.store, Requests: w.provisioner, Findings: w.findings, Area: area, Code: code, Now: time.Now, Log: w.log,
 		Stop: func(ctx context.Context, s tenants.Site) error {
 			if err := w.guard.Check(ctx); err != nil {
 				return err // do not stop sites because of records that are not ours
@@ -197,7 +197,7 @@ func (w *Worker) freezer(area tenants.Area, code tenants.FindingCode) *freeze.Fr
 // openEgress builds the egress lists and the ingester of egress attempts.
 func (w *Worker) openEgress(context.Context) error {
 	p := w.config.Paths()
-	w.lists = &publish.Egress{Dir: p.EgressDir(), Allow: allowLists(w.catalogue, w.store), Site: w.store.Site,
+	w.lists = &render.Egress{Dir: p.EgressDir(), Allow: allowLists(w.catalogue, w.store), Site: w.store.Site,
 		Senders: sendersOf(w.config.Mail, w.store)}
 	w.listsDue = make(chan struct{}, 1)
 	w.egressLog = &egresslog.Ingester{Dir: p.GatewaySpool(), ProxyDir: p.ProxySpool(), Records: w.store, Findings: w.findings, Now: w.now, Log: w.log}
@@ -205,8 +205,8 @@ func (w *Worker) openEgress(context.Context) error {
 }
 
 // inventory gives the reconciler access to everything that exists.
-func (w *Worker) inventory() provision.Sight {
-	s := provision.Sight{Homes: w.disk, Databases: w.databases, Egress: w.lists}
+func (w *Worker) inventory() provision.Inventory {
+	s := provision.Inventory{Homes: w.disk, Databases: w.databases, Egress: w.lists}
 	if w.keycloak != nil {
 		s.Groups = groupList{w.keycloak}
 	}
@@ -223,7 +223,7 @@ func (w *Worker) privateProbe() probe.Private {
 func (w *Worker) newJobs() *jobs.Jobs {
 	return &jobs.Jobs{
 		Records: w.recent, Private: w.plans.Private, Files: w.disk, Databases: w.databases, Directory: keycloakGroups{w.keycloak},
-		Hooks: w.plans, Bin: w.desk, Now: w.now, Log: w.log, Sites: w.privateProbe(), Findings: w.findings,
+		Hooks: w.plans, Bin: w.provisioner, Now: w.now, Log: w.log, Sites: w.privateProbe(), Findings: w.findings,
 		Definition: w.plans.Definition,
 	}
 }

@@ -102,13 +102,13 @@ func (e *Engine) find(name string) (*Container, error) {
 }
 
 // List implements watch.Engine: all are of one instance.
-func (e *Engine) List(context.Context, map[string]string) ([]tenants.Glimpse, error) {
+func (e *Engine) List(context.Context, map[string]string) ([]tenants.ContainerSummary, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var out []tenants.Glimpse
+	var out []tenants.ContainerSummary
 	for _, c := range e.containers {
 		if c.Labels[tenants.LabelInstance] == "test" {
-			out = append(out, tenants.Glimpse{ID: c.ID, Name: c.Name, Labels: c.Labels, State: c.State, Health: c.Health})
+			out = append(out, tenants.ContainerSummary{ID: c.ID, Name: c.Name, Labels: c.Labels, State: c.State, Health: c.Health})
 		}
 	}
 	return out, nil
@@ -171,8 +171,8 @@ func (e *Engine) Rename(_ context.Context, name, to string) error {
 	})
 }
 
-// Recipe implements watch.Engine.
-func (e *Engine) Recipe(_ context.Context, name string) (json.RawMessage, error) {
+// ContainerConfig implements watch.Engine.
+func (e *Engine) ContainerConfig(_ context.Context, name string) (json.RawMessage, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c, err := e.find(name)
@@ -182,14 +182,14 @@ func (e *Engine) Recipe(_ context.Context, name string) (json.RawMessage, error)
 	return json.Marshal(c.Making)
 }
 
-// RecipeLabels implements watch.Engine.
-func (e *Engine) RecipeLabels(raw json.RawMessage) (map[string]string, error) {
+// ConfigLabels implements watch.Engine.
+func (e *Engine) ConfigLabels(raw json.RawMessage) (map[string]string, error) {
 	var m Making
 	return m.Labels, json.Unmarshal(raw, &m)
 }
 
-// Make implements watch.Engine.
-func (e *Engine) Make(_ context.Context, name string, raw json.RawMessage) error {
+// CreateFromConfig implements watch.Engine.
+func (e *Engine) CreateFromConfig(_ context.Context, name string, raw json.RawMessage) error {
 	var m Making
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return err
@@ -208,8 +208,8 @@ func (e *Engine) Make(_ context.Context, name string, raw json.RawMessage) error
 	return nil
 }
 
-// Unlike implements watch.Engine.
-func (e *Engine) Unlike(a, b json.RawMessage) ([]string, error) {
+// ConfigDrift implements watch.Engine.
+func (e *Engine) ConfigDrift(a, b json.RawMessage) ([]string, error) {
 	var x, y Making
 	if err := json.Unmarshal(a, &x); err != nil {
 		return nil, err
@@ -226,5 +226,5 @@ func (e *Engine) Unlike(a, b json.RawMessage) ([]string, error) {
 	return out, nil
 }
 
-// LastWords implements watch.Engine.
-func (e *Engine) LastWords(context.Context, string, int) (string, error) { return "bye", nil }
+// LogTail implements watch.Engine.
+func (e *Engine) LogTail(context.Context, string, int) (string, error) { return "bye", nil }

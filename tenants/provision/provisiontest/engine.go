@@ -91,8 +91,8 @@ func (e engine) Rename(_ context.Context, name, to string) error {
 	return nil
 }
 
-// Differences compares the image, and what ChangeContainer changed.
-func (e engine) Differences(_ context.Context, name string, spec tenants.ContainerSpec) ([]string, error) {
+// Drift compares the image, and what ChangeContainer changed.
+func (e engine) Drift(_ context.Context, name string, spec tenants.ContainerSpec) ([]string, error) {
 	e.w.mu.Lock()
 	defer e.w.mu.Unlock()
 	c := e.w.containers[name]
@@ -141,15 +141,15 @@ func (e engine) Inspect(_ context.Context, name string) (tenants.Container, erro
 	}
 	return *c, nil
 }
-func (e engine) List(_ context.Context, labels map[string]string) ([]tenants.Glimpse, error) {
+func (e engine) List(_ context.Context, labels map[string]string) ([]tenants.ContainerSummary, error) {
 	e.w.mu.Lock()
 	defer e.w.mu.Unlock()
-	var out []tenants.Glimpse
+	var out []tenants.ContainerSummary
 	for _, c := range e.w.containers {
 		if site := labels[tenants.LabelSite]; site != "" && c.Labels[tenants.LabelSite] != site {
 			continue
 		}
-		out = append(out, tenants.Glimpse{ID: c.ID, Name: c.Name, ImageID: c.ImageID, Labels: c.Labels, State: c.State, Health: c.Health})
+		out = append(out, tenants.ContainerSummary{ID: c.ID, Name: c.Name, ImageID: c.ImageID, Labels: c.Labels, State: c.State, Health: c.Health})
 	}
 	return out, nil
 }

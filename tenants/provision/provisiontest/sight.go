@@ -29,8 +29,8 @@ func (w *World) Drop(things ...string) {
 }
 
 // Sight returns a sight of this world.
-func (w *World) Sight() provision.Sight {
-	return provision.Sight{Homes: ids{w, []string{"files:", "sockets:"}}, Egress: ids{w, []string{"egress:"}}, Databases: databaseList{w}, Groups: groupList{w}}
+func (w *World) Sight() provision.Inventory {
+	return provision.Inventory{Homes: ids{w, []string{"files:", "sockets:"}}, Egress: ids{w, []string{"egress:"}}, Databases: databaseList{w}, Groups: groupList{w}}
 }
 
 // named returns the marks of all things of a kind, by name.

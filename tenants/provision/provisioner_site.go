@@ -10,7 +10,7 @@ import (
 	"chatiere/tenants/operations"
 )
 
-// change is a wish about a site that exists.
+// change is a requested change of an existing site.
 type change struct {
 	act  tenants.Action
 	kind string
@@ -27,48 +27,48 @@ var (
 )
 
 // SuspendSite closes a site to visitors and stops it; its data stays.
-func (d *Desk) SuspendSite(ctx context.Context, r Request, siteID string) (operations.Operation, error) {
+func (d *Provisioner) SuspendSite(ctx context.Context, r Request, siteID string) (operations.Operation, error) {
 	return d.change(ctx, r, siteID, suspend)
 }
 
 // ResumeSite opens a suspended site again.
-func (d *Desk) ResumeSite(ctx context.Context, r Request, siteID string) (operations.Operation, error) {
+func (d *Provisioner) ResumeSite(ctx context.Context, r Request, siteID string) (operations.Operation, error) {
 	return d.change(ctx, r, siteID, resume)
 }
 
 // DeleteSite puts a site into the bin, from which RestoreSite brings it back.
-func (d *Desk) DeleteSite(ctx context.Context, r Request, siteID string) (operations.Operation, error) {
+func (d *Provisioner) DeleteSite(ctx context.Context, r Request, siteID string) (operations.Operation, error) {
 	return d.change(ctx, r, siteID, remove)
 }
 
 // RestoreSite brings a site back from the bin.
-func (d *Desk) RestoreSite(ctx context.Context, r Request, siteID string) (operations.Operation, error) {
+func (d *Provisioner) RestoreSite(ctx context.Context, r Request, siteID string) (operations.Operation, error) {
 	return d.change(ctx, r, siteID, restore)
 }
 
 // UpdateSite makes a site anew from its template as it is now; one that is so already is left as it is.
-func (d *Desk) UpdateSite(ctx context.Context, r Request, siteID string) (operations.Operation, error) {
+func (d *Provisioner) UpdateSite(ctx context.Context, r Request, siteID string) (operations.Operation, error) {
 	return d.change(ctx, r, siteID, update)
 }
 
 // PurgeSite destroys a binned site and its data for good.
-func (d *Desk) PurgeSite(ctx context.Context, r Request, siteID string) (operations.Operation, error) {
+func (d *Provisioner) PurgeSite(ctx context.Context, r Request, siteID string) (operations.Operation, error) {
 	return d.change(ctx, r, siteID, purge)
 }
 
-// change answers ErrNotFound for a site of a foreign association, ErrConflict when the site's state forbids the wish,
+// change returns ErrNotFound for a site of a foreign association, ErrConflict when the site's state forbids the change,
 // operations.ErrBusy while another operation works on it.
-func (d *Desk) change(ctx context.Context, r Request, siteID string, c change) (operations.Operation, error) {
-	s, a, err := d.find(ctx, siteID)
+func (d *Provisioner) change(ctx context.Context, r Request, siteID string, c change) (operations.Operation, error) {
+	s, a, err := d.siteWithAssociation(ctx, siteID)
 	if err != nil {
-		return operations.Operation{}, concealed(r, err)
+		return operations.Operation{}, hideNotFound(r, err)
 	}
 	if err := AuthorizeChange(r.Principal, c.act, a.Slug, s); err != nil {
 		return operations.Operation{}, err
 	}
 	var op operations.Operation
 	err = d.Records.Transact(ctx, func(ctx context.Context) error {
-		w := Wish{AssociationID: a.ID, SiteID: s.ID, Was: s.State, BinnedAt: s.BinnedAt}
+		w := Spec{AssociationID: a.ID, SiteID: s.ID, Was: s.State, BinnedAt: s.BinnedAt}
 		var err error
 		if op, err = d.insert(ctx, r, c.kind, c.act, w, "site:"+s.ID); err != nil {
 			return err
@@ -84,14 +84,14 @@ func (d *Desk) change(ctx context.Context, r Request, siteID string, c change) (
 		if err := AuthorizeChange(r.Principal, c.act, a.Slug, now); err != nil {
 			return err
 		}
-		return d.recall(ctx, now)
+		return d.completeBinRecord(ctx, now)
 	})
 	return d.nudged(op, err)
 }
 
-// recall completes the record of a site that was put into the bin before records said what it was: its last deletion
-// tells. One of which nothing is known comes back suspended.
-func (d *Desk) recall(ctx context.Context, s tenants.Site) error {
+// completeBinRecord completes the record of a site that was put into the bin before the former state was recorded, from its
+// last deletion. Without one the site comes back suspended.
+func (d *Provisioner) completeBinRecord(ctx context.Context, s tenants.Site) error {
 	if s.State != tenants.StateBinned || s.BinnedFrom != "" {
 		return nil
 	}
@@ -101,7 +101,7 @@ func (d *Desk) recall(ctx context.Context, s tenants.Site) error {
 		return err
 	}
 	for _, op := range history {
-		var w Wish
+		var w Spec
 		if op.Kind == KindSiteDelete && op.State == operations.Done && json.Unmarshal(op.Spec, &w) == nil && w.Was != "" {
 			s.BinnedFrom = w.Was
 			break
@@ -110,7 +110,7 @@ func (d *Desk) recall(ctx context.Context, s tenants.Site) error {
 	return d.Records.UpdateSite(ctx, s)
 }
 
-func (d *Desk) find(ctx context.Context, siteID string) (tenants.Site, tenants.Association, error) {
+func (d *Provisioner) siteWithAssociation(ctx context.Context, siteID string) (tenants.Site, tenants.Association, error) {
 	s, err := d.Records.Site(ctx, siteID)
 	if err != nil {
 		return s, tenants.Association{}, err
@@ -119,8 +119,8 @@ func (d *Desk) find(ctx context.Context, siteID string) (tenants.Site, tenants.A
 	return s, a, err
 }
 
-// concealed keeps "no such thing" from telling an anonymous asker more than "sign in".
-func concealed(r Request, err error) error {
+// hideNotFound replaces "not found" by "sign in" for anonymous requests.
+func hideNotFound(r Request, err error) error {
 	if r.Principal.Kind == tenants.KindAnonymous || r.Principal.Kind == "" {
 		return tenants.ErrUnauthenticated
 	}

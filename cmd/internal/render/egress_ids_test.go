@@ -1,4 +1,4 @@
-package publish_test
+package render_test
 
 import (
 	"os"
@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"chatiere/cmd/internal/publish"
+	"chatiere/cmd/internal/render"
 )
 
 func TestListsAreFoundBySiteAndHalfWrittenOnesAreNot(t *testing.T) {
@@ -16,10 +16,10 @@ func TestListsAreFoundBySiteAndHalfWrittenOnesAreNot(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, err := (&publish.Egress{Dir: dir}).IDs(t.Context()); err != nil || !slices.Equal(got, []string{"s000000001"}) {
+	if got, err := (&render.Egress{Dir: dir}).IDs(t.Context()); err != nil || !slices.Equal(got, []string{"s000000001"}) {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if got, err := (&publish.Egress{Dir: filepath.Join(dir, "none")}).IDs(t.Context()); err != nil || len(got) != 0 {
+	if got, err := (&render.Egress{Dir: filepath.Join(dir, "none")}).IDs(t.Context()); err != nil || len(got) != 0 {
 		t.Errorf("without a directory: %v, %v", got, err)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"chatiere/tenants"
 )
 
-// Differences names what of a container is not as the specification asks, by the engine's names of its settings.
-func (e *Engine) Differences(ctx context.Context, name string, spec tenants.ContainerSpec) ([]string, error) {
+// Drift returns the settings in which a container differs from a specification, by the engine's names.
+func (e *Engine) Drift(ctx context.Context, name string, spec tenants.ContainerSpec) ([]string, error) {
 	have, err := e.api.ContainerInspect(ctx, name)
 	if err != nil {
 		return nil, translate("inspecting container "+name, err)
@@ -36,7 +36,7 @@ func (e *Engine) Differences(ctx context.Context, name string, spec tenants.Cont
 	var out []string
 	for what, same := range map[string]bool{
 		"User":       have.Config.User == config.User,
-		"Env":        sameSet(have.Config.Env, merged(image.env, config.Env)),
+		"Env":        sameSet(have.Config.Env, mergedEnv(image.env, config.Env)),
 		"Entrypoint": slices.Equal(have.Config.Entrypoint, image.entrypoint),
 		"Cmd":        slices.Equal(have.Config.Cmd, image.command),
 	} {
@@ -50,8 +50,8 @@ func (e *Engine) Differences(ctx context.Context, name string, spec tenants.Cont
 	return out, err
 }
 
-// merged is the environment that the engine makes of an image's and a container's.
-func merged(image, own []string) []string {
+// mergedEnv is the environment that the engine makes of an image's and a container's.
+func mergedEnv(image, own []string) []string {
 	out := slices.Clone(own)
 	for _, e := range image {
 		if !slices.ContainsFunc(own, func(o string) bool { return variable(o) == variable(e) }) {
@@ -113,14 +113,14 @@ func fields(v any) (map[string]any, error) {
 		return nil, err
 	}
 	for name, value := range all {
-		if void(value) {
+		if isEmpty(value) {
 			delete(all, name)
 		}
 	}
 	return all, nil
 }
 
-func void(v any) bool {
+func isEmpty(v any) bool {
 	switch x := v.(type) {
 	case nil:
 		return true

@@ -11,8 +11,8 @@ import (
 	"chatiere/tenants"
 )
 
-// RunOnce makes a container, runs it to its end, removes it, and returns what it said. What a killed predecessor left
-// under the name is removed first.
+// RunOnce makes a container, runs it to its end, removes it, and returns its output. A container of that name from a killed
+// predecessor is removed first.
 func (e *Engine) RunOnce(ctx context.Context, spec tenants.ContainerSpec, stdout io.Writer) (result tenants.ExecResult, err error) {
 	spec.RestartPolicy = string(container.RestartPolicyDisabled)
 	if err := e.Remove(ctx, spec.Name); err != nil {

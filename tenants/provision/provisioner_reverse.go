@@ -9,7 +9,7 @@ import (
 	"chatiere/tenants/operations"
 )
 
-// actions says which act an operation of each kind carries out. A kind that is not here can be reversed by nobody.
+// actions maps each kind of operation to its action. Operations of other kinds cannot be reversed.
 var actions = map[string]tenants.Action{
 	KindAssociationCreate: tenants.ActAssociationCreate,
 	KindSiteProvision:     tenants.ActSiteCreate,
@@ -23,10 +23,10 @@ var actions = map[string]tenants.Action{
 	KindSiteRest:          tenants.ActSiteRepair,
 }
 
-// AuthorizeReversal answers whether p may cancel or retry an operation of the association named by slug: whoever may do
-// what the operation does, and on the side that asked for it or the co-op's.
+// AuthorizeReversal checks whether p may cancel or retry an operation of an association: p must be allowed its action and
+// be on the side that requested it or the co-op's.
 func AuthorizeReversal(p tenants.Principal, slug string, op operations.Operation) error {
-	var w Wish
+	var w Spec
 	if len(op.Spec) > 0 {
 		if err := json.Unmarshal(op.Spec, &w); err != nil {
 			return fmt.Errorf("reading who asked for operation %s: %w", op.ID, err)
@@ -35,7 +35,7 @@ func AuthorizeReversal(p tenants.Principal, slug string, op operations.Operation
 	return tenants.AuthorizeReversal(p, actions[op.Kind], slug, w.By)
 }
 
-// AuthorizeChange answers whether p may do a to a site of the association named by slug, as the site is now.
+// AuthorizeChange checks whether p may do a to a site of an association in the site's present state.
 func AuthorizeChange(p tenants.Principal, a tenants.Action, slug string, s tenants.Site) error {
 	if a == tenants.ActSiteRestore && s.State == tenants.StateBinned {
 		return tenants.AuthorizeReversal(p, a, slug, s.BinnedBy)
@@ -43,8 +43,8 @@ func AuthorizeChange(p tenants.Principal, a tenants.Action, slug string, s tenan
 	return tenants.Authorize(p, a, slug)
 }
 
-// CancelOperation asks for an operation to be undone. ErrTooLate past its pivot, or when it has ended.
-func (d *Desk) CancelOperation(ctx context.Context, r Request, id string) error {
+// CancelOperation requests that an operation is undone. ErrTooLate past its pivot, or when it has ended.
+func (d *Provisioner) CancelOperation(ctx context.Context, r Request, id string) error {
 	return d.reverse(ctx, r, id, tenants.ActOperationCancel, func(ctx context.Context, op operations.Operation) error {
 		plan, err := d.Registry.Plan(op.Kind, op.PlanVersion)
 		if err != nil {
@@ -57,8 +57,8 @@ func (d *Desk) CancelOperation(ctx context.Context, r Request, id string) error 
 	})
 }
 
-// RetryOperation sets a stuck operation going again.
-func (d *Desk) RetryOperation(ctx context.Context, r Request, id string) error {
+// RetryOperation retries a stuck operation.
+func (d *Provisioner) RetryOperation(ctx context.Context, r Request, id string) error {
 	return d.reverse(ctx, r, id, tenants.ActOperationRetry, func(ctx context.Context, op operations.Operation) error {
 		if op.State != operations.Stuck {
 			return fmt.Errorf("operation %s is %s: %w", id, op.State, tenants.ErrConflict)
@@ -68,7 +68,7 @@ func (d *Desk) RetryOperation(ctx context.Context, r Request, id string) error {
 }
 
 // reverse authorises, and writes the change and its audit entry in one transaction.
-func (d *Desk) reverse(ctx context.Context, r Request, id string, act tenants.Action, change func(context.Context, operations.Operation) error) error {
+func (d *Provisioner) reverse(ctx context.Context, r Request, id string, act tenants.Action, change func(context.Context, operations.Operation) error) error {
 	op, slug, err := d.operation(ctx, r, id)
 	if err != nil {
 		return err
@@ -90,10 +90,10 @@ func (d *Desk) reverse(ctx context.Context, r Request, id string, act tenants.Ac
 }
 
 // operation returns an operation and its association's slug, "" for the co-op's own.
-func (d *Desk) operation(ctx context.Context, r Request, id string) (operations.Operation, string, error) {
+func (d *Provisioner) operation(ctx context.Context, r Request, id string) (operations.Operation, string, error) {
 	op, err := d.Queue.Operation(ctx, id)
 	if err != nil {
-		return op, "", concealed(r, err)
+		return op, "", hideNotFound(r, err)
 	}
 	if op.AssociationID == "" {
 		return op, "", nil
@@ -104,10 +104,10 @@ func (d *Desk) operation(ctx context.Context, r Request, id string) (operations.
 
 // KeepSuspended makes a site that lies in the bin come back suspended, whoever brings it back. The disk guard asks so when
 // a site was deleted faster than it could be suspended.
-func (d *Desk) KeepSuspended(ctx context.Context, r Request, siteID string) error {
-	s, a, err := d.find(ctx, siteID)
+func (d *Provisioner) KeepSuspended(ctx context.Context, r Request, siteID string) error {
+	s, a, err := d.siteWithAssociation(ctx, siteID)
 	if err != nil {
-		return concealed(r, err)
+		return hideNotFound(r, err)
 	}
 	if err := tenants.Authorize(r.Principal, tenants.ActSiteSuspend, a.Slug); err != nil {
 		return err

@@ -1,4 +1,4 @@
-package publish_test
+package render_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"chatiere/cmd/internal/publish"
+	"chatiere/cmd/internal/render"
 	"chatiere/reverseproxy"
 	"chatiere/reverseproxy/egress"
 	"chatiere/tenants"
@@ -24,9 +24,9 @@ type sites struct {
 
 func (s *sites) LiveSites(context.Context) ([]tenants.Site, error) { return s.list, s.err }
 
-func newRoutes(t *testing.T, s *sites) *publish.Routes {
+func newRoutes(t *testing.T, s *sites) *render.Routes {
 	t.Helper()
-	return &publish.Routes{
+	return &render.Routes{
 		Path: filepath.Join(t.TempDir(), "routes.json"), PublicPort: 8443, Language: "fr", Domain: "lilas.coop", Sites: s, Now: time.Now,
 		Platform: []reverseproxy.Route{{Host: "panel.lilas.coop", Site: "panel", State: reverseproxy.StateServing, Upstream: "unix:/run/panel.sock"}},
 		Socket:   func(id, release string) string { return "/run/app/" + id + release + "/http.sock" },
@@ -34,7 +34,7 @@ func newRoutes(t *testing.T, s *sites) *publish.Routes {
 	}
 }
 
-func table(t *testing.T, r *publish.Routes) reverseproxy.Table {
+func table(t *testing.T, r *render.Routes) reverseproxy.Table {
 	t.Helper()
 	data, err := os.ReadFile(r.Path)
 	if err != nil {
@@ -169,7 +169,7 @@ func TestDamagedTableIsReplacedAndUnreadableRecordsLeaveItAlone(t *testing.T) {
 func TestEgressListIsPublishedAsTheRecordsAsk(t *testing.T) {
 	site := tenants.Site{ID: "s000000001", UID: 200001, Host: "a.lilas.coop"}
 	allow := []egress.AllowedName{{Name: "api.wordpress.org", Ports: []int{443}}}
-	e := &publish.Egress{
+	e := &render.Egress{
 		Dir:   t.TempDir(),
 		Allow: func(context.Context, tenants.Site) ([]egress.AllowedName, error) { return allow, nil },
 		Site:  func(context.Context, string) (tenants.Site, error) { return site, nil },
@@ -218,7 +218,7 @@ func TestListsThatAreThereAreRenewedAndNoOthersMade(t *testing.T) {
 	}
 	allow := map[string][]egress.AllowedName{}
 	broken := ""
-	e := &publish.Egress{
+	e := &render.Egress{
 		Dir: t.TempDir(),
 		Allow: func(_ context.Context, s tenants.Site) ([]egress.AllowedName, error) {
 			if s.ID == broken {

@@ -17,28 +17,28 @@ import (
 	"chatiere/tenants"
 )
 
-// recipe is how a container was made, whoever made it: the engine's own JSON, so that nothing is lost on the way.
-type recipe struct {
+// containerConfig is a container's configuration in the engine's own JSON, so that nothing is lost.
+type containerConfig struct {
 	ImageID    string
 	Config     *container.Config
 	HostConfig *container.HostConfig
-	Networks   map[string]joined // by name
+	Networks   map[string]networkJoin // by name
 }
 
-// joined is how a container joins a network, and how the network is made should it be gone.
-type joined struct {
+// networkJoin is how a container joins a network, and how to recreate the network.
+type networkJoin struct {
 	Aliases []string
 	IPAM    *network.EndpointIPAMConfig
 	Network network.CreateOptions
 }
 
-// Recipe returns how a container of our instance was made, for Make.
-func (e *Engine) Recipe(ctx context.Context, name string) (json.RawMessage, error) {
+// ContainerConfig returns the configuration of a container of our instance, for CreateFromConfig.
+func (e *Engine) ContainerConfig(ctx context.Context, name string) (json.RawMessage, error) {
 	raw, err := e.api.ContainerInspect(ctx, name)
 	if err != nil {
 		return nil, translate("inspecting container "+name, err)
 	}
-	r := recipe{ImageID: raw.Image, Config: raw.Config, HostConfig: raw.HostConfig, Networks: map[string]joined{}}
+	r := containerConfig{ImageID: raw.Image, Config: raw.Config, HostConfig: raw.HostConfig, Networks: map[string]networkJoin{}}
 	if strings.HasPrefix(raw.ID, r.Config.Hostname) {
 		r.Config.Hostname = "" // the engine's own choice, from the container's id
 	}
@@ -54,11 +54,11 @@ func (e *Engine) Recipe(ctx context.Context, name string) (json.RawMessage, erro
 	return json.Marshal(r)
 }
 
-func (e *Engine) join(ctx context.Context, name string, end *network.EndpointSettings, id string) (joined, error) {
+func (e *Engine) join(ctx context.Context, name string, end *network.EndpointSettings, id string) (networkJoin, error) {
 	// The engine adds the container's short id to the aliases by itself.
 	aliases := slices.DeleteFunc(slices.Clone(end.Aliases), func(a string) bool { return strings.HasPrefix(id, a) })
 	slices.Sort(aliases)
-	j := joined{Aliases: aliases, IPAM: end.IPAMConfig}
+	j := networkJoin{Aliases: aliases, IPAM: end.IPAMConfig}
 	found, err := e.api.NetworkInspect(ctx, name, network.InspectOptions{})
 	if err != nil {
 		return j, translate("inspecting network "+name, err)
@@ -72,8 +72,8 @@ func (e *Engine) join(ctx context.Context, name string, end *network.EndpointSet
 	return j, nil
 }
 
-func decode(raw json.RawMessage) (recipe, error) {
-	var r recipe
+func decode(raw json.RawMessage) (containerConfig, error) {
+	var r containerConfig
 	if err := json.NewDecoder(bytes.NewReader(raw)).Decode(&r); err != nil {
 		return r, fmt.Errorf("reading how a container is made: %w: %w", tenants.ErrInvalid, err)
 	}
@@ -83,15 +83,15 @@ func decode(raw json.RawMessage) (recipe, error) {
 	return r, nil
 }
 
-// RecipeLabels returns the labels that a recipe gives.
-func (e *Engine) RecipeLabels(raw json.RawMessage) (map[string]string, error) {
+// ConfigLabels returns the labels of a configuration.
+func (e *Engine) ConfigLabels(raw json.RawMessage) (map[string]string, error) {
 	r, err := decode(raw)
 	return r.Config.Labels, err
 }
 
-// Make makes a container just as the recipe says, with networks of its that are gone, and does not start it. ErrConflict
-// when the name is taken, ErrNotFound when the image is gone.
-func (e *Engine) Make(ctx context.Context, name string, raw json.RawMessage) error {
+// CreateFromConfig makes a container from a configuration, with its missing networks, and does not start it. ErrConflict when
+// the name is taken, ErrNotFound when the image is gone.
+func (e *Engine) CreateFromConfig(ctx context.Context, name string, raw json.RawMessage) error {
 	r, err := decode(raw)
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (e *Engine) Make(ctx context.Context, name string, raw json.RawMessage) err
 }
 
 // pin keeps the image's reference, which others compare, as long as it still means the same image.
-func (e *Engine) pin(ctx context.Context, r *recipe) error {
+func (e *Engine) pin(ctx context.Context, r *containerConfig) error {
 	id, err := e.ImageID(ctx, r.Config.Image)
 	if err == nil && id == r.ImageID {
 		return nil
@@ -137,7 +137,7 @@ func (e *Engine) pin(ctx context.Context, r *recipe) error {
 }
 
 // endpoints parts the networks: older engines take only one when the container is made.
-func (r recipe) endpoints() (first, rest map[string]*network.EndpointSettings) {
+func (r containerConfig) endpoints() (first, rest map[string]*network.EndpointSettings) {
 	first, rest = map[string]*network.EndpointSettings{}, map[string]*network.EndpointSettings{}
 	for name, j := range r.Networks {
 		into := rest
@@ -149,7 +149,7 @@ func (r recipe) endpoints() (first, rest map[string]*network.EndpointSettings) {
 	return first, rest
 }
 
-func (e *Engine) ensureNetwork(ctx context.Context, name string, j joined) error {
+func (e *Engine) ensureNetwork(ctx context.Context, name string, j networkJoin) error {
 	_, err := e.api.NetworkInspect(ctx, name, network.InspectOptions{})
 	if err = translate("inspecting network "+name, err); !errors.Is(err, tenants.ErrNotFound) {
 		return err
@@ -158,8 +158,8 @@ func (e *Engine) ensureNetwork(ctx context.Context, name string, j joined) error
 	return translate("making network "+name, err)
 }
 
-// Unlike names what differs between two recipes, by the engine's names of its settings.
-func (e *Engine) Unlike(a, b json.RawMessage) ([]string, error) {
+// ConfigDrift returns the settings in which two configurations differ, by the engine's names.
+func (e *Engine) ConfigDrift(a, b json.RawMessage) ([]string, error) {
 	one, err := decode(a)
 	if err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ func (e *Engine) Unlike(a, b json.RawMessage) ([]string, error) {
 	sort.Strings(other.Config.Env)
 	sort.Strings(one.HostConfig.Binds)
 	sort.Strings(other.HostConfig.Binds)
-	for _, r := range []recipe{one, other} {
+	for _, r := range []containerConfig{one, other} {
 		plainCapabilities(r.HostConfig.CapAdd)
 		plainCapabilities(r.HostConfig.CapDrop)
 	}
@@ -206,7 +206,7 @@ func plainCapabilities(names []string) {
 	sort.Strings(names)
 }
 
-func (r recipe) aliases() map[string]string {
+func (r containerConfig) aliases() map[string]string {
 	out := map[string]string{}
 	for name, j := range r.Networks {
 		out[name] = strings.Join(j.Aliases, " ")

@@ -14,9 +14,9 @@ import (
 	"chatiere/tenants/operations"
 )
 
-// Desk is where people's wishes are taken in: it authorises, validates, and writes the wish and its operation in one
-// transaction. It touches nothing outside the database.
-type Desk struct {
+// Provisioner has the use cases that people request: it authorises, validates, and writes the change and its operation in
+// one transaction. It changes nothing outside the database.
+type Provisioner struct {
 	Records  Records
 	Queue    operations.Queue
 	Registry *operations.Registry
@@ -29,20 +29,20 @@ type Desk struct {
 	Nudge func() // tells the worker that something is due; may be nil
 }
 
-// Request is who asks and from where, for authorisation and the audit trail.
+// Request is the author of a request, for authorisation and the audit log.
 type Request struct {
 	Principal tenants.Principal
 	Address   string
 	Key       string // idempotency key; "" for none
 }
 
-// NewAssociation is the wish for an association.
+// NewAssociation is the input of CreateAssociation.
 type NewAssociation struct {
 	Name string
 	Slug string // "" lets us derive it from the name
 }
 
-// NewSite is the wish for a site.
+// NewSite is the input of CreateSite.
 type NewSite struct {
 	Association string // slug
 	Template    string
@@ -51,18 +51,18 @@ type NewSite struct {
 	AdminEmail  string // "" takes the asker's
 }
 
-// maxName bounds names people write, in characters.
+// maxName bounds names, in characters.
 const maxName = 120
 
-// adminUser is the first account of a fresh site. People enter through the panel; nobody is told its password.
+// adminUser is the first account of a new site. People enter through the panel; nobody knows its password.
 const adminUser = "chatiere"
 
-// CreateAssociation asks for an association. Faults: name missing or too_long, slug malformed or taken.
-func (d *Desk) CreateAssociation(ctx context.Context, r Request, wish NewAssociation) (operations.Operation, error) {
+// CreateAssociation requests an association. Faults: name missing or too_long, slug malformed or taken.
+func (d *Provisioner) CreateAssociation(ctx context.Context, r Request, spec NewAssociation) (operations.Operation, error) {
 	if err := tenants.Authorize(r.Principal, tenants.ActAssociationCreate, ""); err != nil {
 		return operations.Operation{}, err
 	}
-	a, faults := newAssociation(wish, d.Now())
+	a, faults := newAssociation(spec, d.Now())
 	if len(faults) > 0 {
 		return operations.Operation{}, d.withFreeSlug(ctx, faults)
 	}
@@ -70,7 +70,7 @@ func (d *Desk) CreateAssociation(ctx context.Context, r Request, wish NewAssocia
 	err := d.Records.Transact(ctx, func(ctx context.Context) error {
 		var err error
 		// The operation first: the same wish sent again must be known by its key before its own traces count as taken.
-		if op, err = d.insert(ctx, r, KindAssociationCreate, tenants.ActAssociationCreate, Wish{AssociationID: a.ID}, "association:"+a.ID); err != nil {
+		if op, err = d.insert(ctx, r, KindAssociationCreate, tenants.ActAssociationCreate, Spec{AssociationID: a.ID}, "association:"+a.ID); err != nil {
 			return err
 		}
 		return taken(d.Records.CreateAssociation(ctx, a), "slug", a.Slug)
@@ -82,14 +82,14 @@ func (d *Desk) CreateAssociation(ctx context.Context, r Request, wish NewAssocia
 	return d.nudged(op, err)
 }
 
-// nameless is the slug that is proposed for a name without a Latin letter.
+// nameless is the proposed slug for a name without a Latin letter.
 const nameless = "association"
 
 // proposals is how many slugs are tried before none is proposed.
 const proposals = 50
 
-// withFreeSlug completes what is wrong with a slug by one that is free; without an answer of the records, by none.
-func (d *Desk) withFreeSlug(ctx context.Context, faults tenants.Faults) error {
+// withFreeSlug adds a free slug to the faults of a slug, if the records answer.
+func (d *Provisioner) withFreeSlug(ctx context.Context, faults tenants.Faults) error {
 	for i, f := range faults {
 		if f.Field != "slug" {
 			continue
@@ -113,15 +113,15 @@ func (d *Desk) withFreeSlug(ctx context.Context, faults tenants.Faults) error {
 	return faults
 }
 
-func newAssociation(wish NewAssociation, now time.Time) (tenants.Association, tenants.Faults) {
-	name := strings.Join(strings.Fields(wish.Name), " ")
+func newAssociation(spec NewAssociation, now time.Time) (tenants.Association, tenants.Faults) {
+	name := strings.Join(strings.Fields(spec.Name), " ")
 	faults := checkName(name)
-	slug := wish.Slug
+	slug := spec.Slug
 	if slug == "" {
 		slug = tenants.Slugify(name)
 	}
 	switch {
-	case wish.Slug == "" && len(slug) < 2 && name != "": // nothing of the name can stand in a slug
+	case spec.Slug == "" && len(slug) < 2 && name != "": // nothing of the name can stand in a slug
 		faults = append(faults, tenants.Fault{Field: "slug", Code: "missing"})
 	case len(slug) < 2 || slug != tenants.Slugify(slug):
 		faults = append(faults, tenants.Fault{Field: "slug", Code: "malformed", Proposal: tenants.Slugify(slug)})
@@ -143,26 +143,26 @@ func checkName(name string) tenants.Faults {
 	return nil
 }
 
-// CreateSite asks for a site. Faults: name missing or too_long; template unknown; host missing, malformed, foreign,
+// CreateSite requests a site. Faults: name missing or too_long; template unknown; host missing, malformed, foreign,
 // reserved or taken, with a free proposal; admin_email malformed.
-func (d *Desk) CreateSite(ctx context.Context, r Request, wish NewSite) (operations.Operation, error) {
-	if err := tenants.Authorize(r.Principal, tenants.ActSiteCreate, wish.Association); err != nil {
+func (d *Provisioner) CreateSite(ctx context.Context, r Request, spec NewSite) (operations.Operation, error) {
+	if err := tenants.Authorize(r.Principal, tenants.ActSiteCreate, spec.Association); err != nil {
 		return operations.Operation{}, err
 	}
-	a, err := d.Records.AssociationBySlug(ctx, wish.Association)
+	a, err := d.Records.AssociationBySlug(ctx, spec.Association)
 	if err != nil {
 		return operations.Operation{}, err
 	}
 	if a.State != tenants.AssociationActive {
 		return operations.Operation{}, fmt.Errorf("association %s is %s: %w", a.Slug, a.State, tenants.ErrConflict)
 	}
-	s, faults, err := d.newSite(ctx, r, a, wish)
+	s, faults, err := d.newSite(ctx, r, a, spec)
 	if err != nil {
 		return operations.Operation{}, err
 	}
 	var op operations.Operation
 	err = d.Records.Transact(ctx, func(ctx context.Context) error {
-		w := Wish{AssociationID: a.ID, SiteID: s.ID, AdminUser: adminUser}
+		w := Spec{AssociationID: a.ID, SiteID: s.ID, AdminUser: adminUser}
 		// The operation first, as above: its own host is taken by then.
 		if op, err = d.insert(ctx, r, KindSiteProvision, tenants.ActSiteCreate, w, "site:"+s.ID); err != nil {
 			return err
@@ -175,13 +175,13 @@ func (d *Desk) CreateSite(ctx context.Context, r Request, wish NewSite) (operati
 	return d.nudged(op, err)
 }
 
-func (d *Desk) newSite(ctx context.Context, r Request, a tenants.Association, wish NewSite) (tenants.Site, tenants.Faults, error) {
+func (d *Provisioner) newSite(ctx context.Context, r Request, a tenants.Association, spec NewSite) (tenants.Site, tenants.Faults, error) {
 	s := tenants.Site{
-		ID: tenants.NewSiteID(), AssociationID: a.ID, Template: wish.Template, State: tenants.StateCreating,
-		Name: strings.Join(strings.Fields(wish.Name), " "), AdminEmail: wish.AdminEmail, CreatedAt: d.Now().UTC(),
+		ID: tenants.NewSiteID(), AssociationID: a.ID, Template: spec.Template, State: tenants.StateCreating,
+		Name: strings.Join(strings.Fields(spec.Name), " "), AdminEmail: spec.AdminEmail, CreatedAt: d.Now().UTC(),
 	}
 	faults := checkName(s.Name)
-	_, err := d.Catalogue.Latest(wish.Template)
+	_, err := d.Catalogue.Latest(spec.Template)
 	switch {
 	case errors.Is(err, tenants.ErrNotFound):
 		faults = append(faults, tenants.Fault{Field: "template", Code: "unknown"})
@@ -197,7 +197,7 @@ func (d *Desk) newSite(ctx context.Context, r Request, a tenants.Association, wi
 	if parsed, err := mail.ParseAddress(s.AdminEmail); err != nil || parsed.Address != s.AdminEmail {
 		faults = append(faults, tenants.Fault{Field: "admin_email", Code: "malformed"})
 	}
-	host, fault, err := d.checkHost(ctx, wish.Host, s.Name)
+	host, fault, err := d.checkHost(ctx, spec.Host, s.Name)
 	if fault != nil {
 		faults = append(faults, *fault)
 	}
@@ -205,8 +205,8 @@ func (d *Desk) newSite(ctx context.Context, r Request, a tenants.Association, wi
 	return s, faults, err
 }
 
-// checkHost returns the full name, or what is wrong with it together with a free one.
-func (d *Desk) checkHost(ctx context.Context, typed, name string) (string, *tenants.Fault, error) {
+// checkHost returns the full name, or a fault with a free one.
+func (d *Provisioner) checkHost(ctx context.Context, typed, name string) (string, *tenants.Fault, error) {
 	host, fault := d.Hosts.Normalize(typed)
 	if fault == nil {
 		used, err := d.Records.HostTaken(ctx, host)
@@ -227,12 +227,12 @@ func (d *Desk) checkHost(ctx context.Context, typed, name string) (string, *tena
 	return "", fault, err
 }
 
-// ProposeHost returns a free host name built from what a person wrote.
-func (d *Desk) ProposeHost(ctx context.Context, wish string) (string, error) {
-	return d.Hosts.Propose(wish, func(host string) (bool, error) { return d.Records.HostTaken(ctx, host) })
+// ProposeHost returns a free host name derived from a name.
+func (d *Provisioner) ProposeHost(ctx context.Context, name string) (string, error) {
+	return d.Hosts.Propose(name, func(host string) (bool, error) { return d.Records.HostTaken(ctx, host) })
 }
 
-// taken turns a unique key's conflict, which two wishes at the same instant can reach, into the field's fault.
+// taken turns the conflict of a unique key, which two simultaneous requests can cause, into the field's fault.
 func taken(err error, field, proposal string) error {
 	if errors.Is(err, tenants.ErrConflict) {
 		return tenants.Faults{{Field: field, Code: "taken", Proposal: proposal}}
@@ -241,7 +241,7 @@ func taken(err error, field, proposal string) error {
 }
 
 // insert writes the operation and its audit entry into the running transaction.
-func (d *Desk) insert(ctx context.Context, r Request, kind string, act tenants.Action, w Wish, subject string) (operations.Operation, error) {
+func (d *Provisioner) insert(ctx context.Context, r Request, kind string, act tenants.Action, w Spec, subject string) (operations.Operation, error) {
 	plan, err := d.Registry.Latest(kind)
 	if err != nil {
 		return operations.Operation{}, err
@@ -262,18 +262,18 @@ func (d *Desk) insert(ctx context.Context, r Request, kind string, act tenants.A
 	}
 	if stored.ID != op.ID {
 		// The same wish was sent before: nothing of this transaction may stay.
-		return stored, &repeated{stored}
+		return stored, &repeatedRequest{stored}
 	}
 	return stored, d.Records.Audit(ctx, entry(r, act, stored, d.Now()))
 }
 
-// repeated rolls the transaction of a repeated wish back and carries the first one's operation out of it.
-type repeated struct{ op operations.Operation }
+// repeatedRequest rolls back the transaction of a repeated request and returns the first one's operation.
+type repeatedRequest struct{ op operations.Operation }
 
-func (*repeated) Error() string { return "the same wish was sent before" }
+func (*repeatedRequest) Error() string { return "the same wish was sent before" }
 
-func (d *Desk) nudged(op operations.Operation, err error) (operations.Operation, error) {
-	var again *repeated
+func (d *Provisioner) nudged(op operations.Operation, err error) (operations.Operation, error) {
+	var again *repeatedRequest
 	if errors.As(err, &again) {
 		return again.op, nil
 	}

@@ -1,4 +1,4 @@
-package publish
+package render
 
 import (
 	"context"
@@ -51,15 +51,15 @@ func (e *Egress) list(ctx context.Context, s tenants.Site) (egress.List, error) 
 	return l, nil
 }
 
-// Withdraw removes the site's list; its way out closes.
+// Withdraw removes the site's list, which closes its egress.
 func (e *Egress) Withdraw(_ context.Context, siteID string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return egress.RemoveList(e.Dir, siteID)
 }
 
-// Renew brings the lists that are there up to date with the records. Whether a site has one at all is decided by
-// operations; a site's trouble keeps no other from its list.
+// Renew updates existing lists from the records. Operations decide whether a site has a list at all; a fault of one site
+// does not affect the others.
 func (e *Egress) Renew(ctx context.Context) error {
 	ids, err := e.IDs(ctx)
 	if err != nil {
@@ -98,7 +98,7 @@ func (e *Egress) renew(ctx context.Context, id string) error {
 	return egress.WriteList(e.Dir, want)
 }
 
-// Published reports whether the list in force is the one the records ask for.
+// Published reports whether the list in force matches the records.
 func (e *Egress) Published(ctx context.Context, siteID string) (bool, error) {
 	have, err := egress.ReadList(filepath.Join(e.Dir, siteID+".json"))
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, egress.ErrList) {

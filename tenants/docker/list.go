@@ -18,9 +18,8 @@ import (
 	"chatiere/tenants"
 )
 
-// List returns all containers, running or not, that bear every given label ("" as value: any value), by one question
-// however many there are.
-func (e *Engine) List(ctx context.Context, labels map[string]string) ([]tenants.Glimpse, error) {
+// List returns all containers, running or not, that have every given label ("" as value: any value), with one request.
+func (e *Engine) List(ctx context.Context, labels map[string]string) ([]tenants.ContainerSummary, error) {
 	wanted := filters.NewArgs()
 	for label, value := range labels {
 		if value != "" {
@@ -32,9 +31,9 @@ func (e *Engine) List(ctx context.Context, labels map[string]string) ([]tenants.
 	if err != nil {
 		return nil, translate("listing containers", err)
 	}
-	out := make([]tenants.Glimpse, 0, len(found))
+	out := make([]tenants.ContainerSummary, 0, len(found))
 	for _, f := range found {
-		g := tenants.Glimpse{ID: f.ID, ImageID: f.ImageID, Labels: f.Labels, State: f.State, Health: healthIn(f.Status)}
+		g := tenants.ContainerSummary{ID: f.ID, ImageID: f.ImageID, Labels: f.Labels, State: f.State, Health: healthIn(f.Status)}
 		if len(f.Names) > 0 {
 			g.Name = strings.TrimPrefix(f.Names[0], "/")
 		}
@@ -56,16 +55,16 @@ func healthIn(status string) string {
 	return ""
 }
 
-// happenings are the events that may change what we think of a container; health checks themselves are not among them.
-var happenings = []string{
+// relevantEvents are the events that may change the state of a container; health checks themselves are not among them.
+var relevantEvents = []string{
 	"create", "start", "restart", "die", "stop", "kill", "oom", "destroy", "rename", "update", "pause", "unpause", "health_status",
 }
 
-// Events tells what happens to containers of our instance from an instant on, until ctx ends or the stream breaks. What
-// happened meanwhile is lost when the engine itself was restarted.
+// Events calls tell for the events of our instance's containers from an instant on, until ctx ends or the stream breaks.
+// Events are lost when the engine itself is restarted.
 func (e *Engine) Events(ctx context.Context, since time.Time, tell func(tenants.Event)) error {
 	wanted := filters.NewArgs(filters.Arg("type", "container"), filters.Arg("label", tenants.LabelInstance+"="+e.instance))
-	for _, h := range happenings {
+	for _, h := range relevantEvents {
 		wanted.Add("event", h)
 	}
 	ctx, stop := context.WithCancel(ctx) // ends the client's goroutine
@@ -86,8 +85,8 @@ func (e *Engine) Events(ctx context.Context, since time.Time, tell func(tenants.
 	}
 }
 
-// LastWords returns the end of what a container wrote, at most that many lines.
-func (e *Engine) LastWords(ctx context.Context, name string, lines int) (string, error) {
+// LogTail returns the last lines of a container's output.
+func (e *Engine) LogTail(ctx context.Context, name string, lines int) (string, error) {
 	stream, err := e.api.ContainerLogs(ctx, name, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: strconv.Itoa(lines)})
 	if err != nil {
 		return "", translate("reading the log of container "+name, err)

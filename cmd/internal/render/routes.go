@@ -1,6 +1,6 @@
-// Package publish turns the records into the files that the proxy and the gateway read: the route table and the egress
-// lists. Both are always derived whole from the records, so that writing them again is how they are repaired.
-package publish
+// Package render renders the records as the files that the proxy and the gateway read: the route table and the egress lists.
+// Both are always derived completely from the records, so that writing them again repairs them.
+package render
 
 import (
 	"context"
@@ -137,8 +137,8 @@ func (r *Routes) Published(_ context.Context, host string) (string, error) {
 // awaitPoll is how often the proxy is asked whether it has the table; it looks for a new one at once.
 const awaitPoll = 50 * time.Millisecond
 
-// awaitTime is how long the proxy may take. It looks at the file every other second even where nothing tells it.
-const awaitTime = 15 * time.Second
+// awaitTimeout is how long the proxy may take. It looks at the file every other second even where nothing tells it.
+const awaitTimeout = 15 * time.Second
 
 // Await waits until the proxy serves by the table in force, or a later one.
 func (r *Routes) Await(ctx context.Context) error {
@@ -146,7 +146,7 @@ func (r *Routes) Await(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, awaitTime)
+	ctx, cancel := context.WithTimeout(ctx, awaitTimeout)
 	defer cancel()
 	for {
 		version, err := r.Serving(ctx)

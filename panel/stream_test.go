@@ -16,7 +16,7 @@ func (w *world) finish(id string, state operations.State) {
 	w.t.Helper()
 	ctx := w.t.Context()
 	for {
-		op, err := w.records.Claim(ctx, "test", time.Minute)
+		op, err := w.records.Claim(ctx, "test", operations.Lanes(), time.Minute)
 		must(w.t, err)
 		if op.ID != id {
 			continue

@@ -29,7 +29,7 @@ func TestTwentyClaimersClaimEachOperationOnce(t *testing.T) {
 	for i := range claimers {
 		wg.Go(func() {
 			for {
-				op, err := stores[i%len(stores)].Claim(ctx, fmt.Sprintf("w%d", i), time.Minute)
+				op, err := stores[i%len(stores)].Claim(ctx, fmt.Sprintf("w%d", i), operations.Lanes(), time.Minute)
 				if errors.Is(err, operations.ErrNotFound) {
 					return
 				}
@@ -63,13 +63,38 @@ func TestTheOldestIsClaimedFirst(t *testing.T) {
 	}
 }
 
+func TestOnlyTheLanesThatAreAskedForAreClaimed(t *testing.T) {
+	ctx, s := store(t)
+	w := wish(t, "s1", "")
+	w.Lane = operations.Bulk
+	bulk, err := s.Insert(ctx, w)
+	must(t, err)
+	waiting := insert(t, ctx, s, "s2")
+	for _, c := range []struct {
+		lanes []operations.Lane
+		want  string
+	}{
+		{[]operations.Lane{operations.Waiting, operations.Repair}, waiting.ID},
+		{[]operations.Lane{operations.Waiting, operations.Repair}, ""},
+		{[]operations.Lane{operations.Bulk}, bulk.ID},
+	} {
+		op, err := s.Claim(ctx, "w1", c.lanes, time.Minute)
+		if c.want == "" && errors.Is(err, operations.ErrNotFound) {
+			continue
+		}
+		if err != nil || op.ID != c.want {
+			t.Errorf("claimed %q of %v (%v), want %q", op.ID, c.lanes, err, c.want)
+		}
+	}
+}
+
 func TestALeaseThatRanOutCanBeClaimedAndItsHolderIsRefused(t *testing.T) {
 	ctx, s := store(t)
 	insert(t, ctx, s, "s1")
-	old, err := s.Claim(ctx, "w1", 20*time.Millisecond)
+	old, err := s.Claim(ctx, "w1", operations.Lanes(), 20*time.Millisecond)
 	must(t, err)
 	var now operations.Operation
-	for now, err = s.Claim(ctx, "w2", time.Minute); errors.Is(err, operations.ErrNotFound); now, err = s.Claim(ctx, "w2", time.Minute) {
+	for now, err = s.Claim(ctx, "w2", operations.Lanes(), time.Minute); errors.Is(err, operations.ErrNotFound); now, err = s.Claim(ctx, "w2", operations.Lanes(), time.Minute) {
 		time.Sleep(time.Millisecond)
 	}
 	must(t, err)
@@ -145,7 +170,7 @@ func TestAPostponedOperationWaitsAndHasNoHolder(t *testing.T) {
 	insert(t, ctx, s, "s1")
 	op := claim(t, ctx, s)
 	must(t, s.Requeue(ctx, op.ID, op.Lease.Fence, time.Hour, "engine", "no answer"))
-	_, err := s.Claim(ctx, "w2", time.Minute)
+	_, err := s.Claim(ctx, "w2", operations.Lanes(), time.Minute)
 	wants(t, "claiming it during the pause", err, operations.ErrNotFound)
 	refused(t, ctx, s, op.ID, op.Lease.Fence)
 	if got := read(t, ctx, s, op.ID); got.Problem != "engine" || got.Detail != "no answer" || got.Lease.Until != nil {
@@ -165,7 +190,7 @@ func TestAStuckOperationWaitsForAPersonAndGoesOnInItsDirection(t *testing.T) {
 			state := map[operations.State]operations.StepState{operations.Running: operations.StepDoing, operations.Undoing: operations.StepUndoing}
 			must(t, s.Advance(ctx, op.ID, op.Lease.Fence, direction, operations.StepRecord{Seq: 0, State: state[direction], Attempt: 9}))
 			must(t, s.SetState(ctx, op.ID, op.Lease.Fence, operations.Stuck, "disk_full", "12 MiB are missing"))
-			_, err := s.Claim(ctx, "w2", time.Minute)
+			_, err := s.Claim(ctx, "w2", operations.Lanes(), time.Minute)
 			wants(t, "claiming a stuck one", err, operations.ErrNotFound)
 			refused(t, ctx, s, op.ID, op.Lease.Fence)
 			must(t, panel.Retry(ctx, op.ID))

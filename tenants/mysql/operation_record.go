@@ -10,6 +10,7 @@ import (
 type operationRecord struct {
 	ID            string `gorm:"primaryKey"`
 	Kind          string
+	Lane          string
 	PlanVersion   int
 	Subject       string
 	LiveSubject   *string // subject while the operation is not ended
@@ -53,7 +54,7 @@ func (stepRecord) TableName() string { return "operation_steps" }
 
 func (r operationRecord) operation(steps []stepRecord) operations.Operation {
 	op := operations.Operation{
-		ID: r.ID, Kind: r.Kind, PlanVersion: r.PlanVersion, Subject: r.Subject, AssociationID: r.AssociationID,
+		ID: r.ID, Kind: r.Kind, Lane: operations.Lane(r.Lane), PlanVersion: r.PlanVersion, Subject: r.Subject, AssociationID: r.AssociationID,
 		SiteID: r.SiteID, Key: r.IdemKey, Spec: json.RawMessage(r.Spec), State: operations.State(r.State), Cancel: r.Cancel,
 		Problem: r.Problem, Detail: r.Detail, Attempt: r.Attempt, RunAfter: r.RunAfter, CreatedBy: r.CreatedBy,
 		CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, EndedAt: r.EndedAt,
@@ -82,7 +83,7 @@ func operationRecordOf(op operations.Operation) operationRecord {
 		spec = "null"
 	}
 	return operationRecord{
-		ID: op.ID, Kind: op.Kind, PlanVersion: op.PlanVersion, Subject: op.Subject, LiveSubject: &op.Subject,
+		ID: op.ID, Kind: op.Kind, Lane: string(op.Lane), PlanVersion: op.PlanVersion, Subject: op.Subject, LiveSubject: &op.Subject,
 		AssociationID: op.AssociationID, SiteID: op.SiteID, IdemKey: op.Key, Spec: spec, State: string(op.State),
 		CreatedBy: clip(op.CreatedBy, 255), CreatedAt: op.CreatedAt.UTC(), RunAfter: op.CreatedAt.UTC(),
 	}

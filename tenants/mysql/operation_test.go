@@ -34,7 +34,7 @@ func insert(t *testing.T, ctx context.Context, s *mysql.Store, subject string) o
 
 func claim(t *testing.T, ctx context.Context, s *mysql.Store) operations.Operation {
 	t.Helper()
-	op, err := s.Claim(ctx, "w1", time.Minute)
+	op, err := s.Claim(ctx, "w1", operations.Lanes(), time.Minute)
 	must(t, err)
 	return op
 }
@@ -78,7 +78,7 @@ func TestTheAskersClockDoesNotDecideWhenAnOperationIsDue(t *testing.T) {
 	later.RunAfter = later.CreatedAt.Add(time.Hour)
 	_, err = s.Insert(ctx, later)
 	must(t, err)
-	_, err = s.Claim(ctx, "w1", time.Minute)
+	_, err = s.Claim(ctx, "w1", operations.Lanes(), time.Minute)
 	wants(t, "claiming what is due in an hour", err, operations.ErrNotFound)
 }
 

@@ -16,6 +16,7 @@ import (
 type Operation struct {
 	ID            string // sortable by time, see NewID
 	Kind          string // names the plan, such as "site.provision"
+	Lane          Lane   // whose slots it takes
 	PlanVersion   int    // version of the plan it was made for; a new binary finishes old plans with old steps
 	Subject       string // what it works on, such as "site:s7k2m9qx4p"; one live operation per subject
 	AssociationID string // whose it is; "" for the co-op's own

@@ -25,6 +25,7 @@ type Step struct {
 type Plan struct {
 	Kind    string
 	Version int
+	Lane    Lane // "": Waiting
 	Steps   []Step
 	// Finish writes the business outcome (the site is ready, the association exists) in the transaction that ends the
 	// operation; Revert does so when it was undone. Side effects do not belong here.

@@ -11,14 +11,14 @@ import (
 	"chatiere/tenants/recovery"
 )
 
-// Runner executes operations: a few slots claim due ones and run their steps.
+// Runner executes operations: it claims due ones while their lanes have free slots, and runs their steps.
 type Runner struct {
 	Store    Store
 	Registry *Registry
 	Owner    string // names this process in leases
 	Log      *slog.Logger
 	Now      func() time.Time
-	Slots    int           // operations at a time; 0: 4
+	Slots    map[Lane]int  // operations of each lane at a time; nil: as many as in defaultSlots
 	Lease    time.Duration // 0: 30 s; renewed three times as often
 	Idle     time.Duration // poll interval when nobody nudges; 0: 10 s
 	// AtPoint is called at every failure point. Nil in production; tests stop the process there.
@@ -26,8 +26,9 @@ type Runner struct {
 	// Ended is called for each operation that left its slot, after the rows are written. May be nil.
 	Ended func(op Operation)
 
-	once sync.Once
-	wake chan struct{}
+	once  sync.Once
+	wake  chan struct{}
+	slots slots
 }
 
 // Point is a failure point: an instant at which a kill must do no harm.
@@ -51,7 +52,6 @@ func Points() []Point {
 }
 
 const (
-	defaultSlots = 4
 	defaultLease = 30 * time.Second
 	defaultIdle  = 10 * time.Second
 	// releaseTimeout bounds the release of a lease while the process stops.
@@ -61,8 +61,8 @@ const (
 func (r *Runner) prepare() {
 	r.once.Do(func() {
 		r.wake = make(chan struct{}, 1)
-		if r.Slots == 0 {
-			r.Slots = defaultSlots
+		if r.slots.limits = r.Slots; r.Slots == nil {
+			r.slots.limits = defaultSlots
 		}
 		if r.Lease == 0 {
 			r.Lease = defaultLease
@@ -76,7 +76,7 @@ func (r *Runner) prepare() {
 	})
 }
 
-// Nudge wakes a slot because something is due. It never blocks.
+// Nudge wakes the runner because something is due. It never blocks.
 func (r *Runner) Nudge() {
 	r.prepare()
 	select {
@@ -90,50 +90,52 @@ func (r *Runner) nudgeAfter(d time.Duration) { time.AfterFunc(d, r.Nudge) }
 // Run claims and executes operations until ctx ends, then releases its leases and returns.
 func (r *Runner) Run(ctx context.Context) {
 	r.prepare()
-	var slots sync.WaitGroup
-	for range r.Slots {
-		slots.Go(func() { recovery.Keep(ctx, r.Log, "claiming operations", r.slot) })
-	}
-	// One poll for all slots: a slot that finds something wakes the next.
+	var running sync.WaitGroup
+	recovery.Keep(ctx, r.Log, "claiming operations", func(ctx context.Context) { r.claimWhenDue(ctx, &running) })
+	running.Wait()
+}
+
+// claimWhenDue claims after each nudge and once in each poll interval: one statement for all lanes when nothing is due.
+func (r *Runner) claimWhenDue(ctx context.Context, running *sync.WaitGroup) {
 	poll := time.NewTicker(r.Idle)
 	defer poll.Stop()
 	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-poll.C:
-			r.Nudge()
-		}
-	}
-	slots.Wait()
-}
-
-func (r *Runner) slot(ctx context.Context) {
-	for ctx.Err() == nil {
-		op, err := r.Store.Claim(ctx, r.Owner, r.Lease)
-		if err == nil {
-			r.Nudge() // more may be due: wake the next slot
-			r.execute(ctx, op)
-			continue
-		}
-		if !errors.Is(err, ErrNotFound) && ctx.Err() == nil {
-			r.Log.Error("claiming an operation failed", "error", err)
+		for r.claim(ctx, running) {
 		}
 		select {
 		case <-ctx.Done():
 		case <-r.wake:
+		case <-poll.C:
 		}
 	}
 }
 
-// execute runs an operation. A panic outside of its plan's functions delays that operation until its lease expires, and no
-// other.
-func (r *Runner) execute(ctx context.Context, op Operation) {
-	defer recovery.Log(r.Log, "executing operation "+op.ID)
-	r.runLeased(ctx, op)
+// claim starts the oldest due operation of the lanes with a free slot; false when there is none.
+func (r *Runner) claim(ctx context.Context, running *sync.WaitGroup) bool {
+	lanes := r.slots.free()
+	if len(lanes) == 0 || ctx.Err() != nil {
+		return false
+	}
+	op, err := r.Store.Claim(ctx, r.Owner, lanes, r.Lease)
+	if err != nil {
+		if !errors.Is(err, ErrNotFound) && ctx.Err() == nil {
+			r.Log.Error("claiming an operation failed", "error", err)
+		}
+		return false
+	}
+	r.slots.occupy(op.Lane, 1)
+	running.Go(func() {
+		// A panic outside of its plan's functions delays this operation until its lease expires, and no other.
+		defer recovery.Log(r.Log, "executing operation "+op.ID)
+		defer r.Nudge() // another may have waited for this slot
+		defer r.slots.occupy(op.Lane, -1)
+		r.execute(ctx, op)
+	})
+	return true
 }
 
-// runLeased renews the lease of a claimed operation while its steps run.
-func (r *Runner) runLeased(ctx context.Context, op Operation) {
+// execute renews the lease of a claimed operation while its steps run.
+func (r *Runner) execute(ctx context.Context, op Operation) {
 	leased, loseLease := context.WithCancelCause(ctx)
 	defer loseLease(nil)
 	var renewal sync.WaitGroup

@@ -305,7 +305,7 @@ func TestFencedRunnerStopsWithoutWriting(t *testing.T) {
 	if _, err := f.store.RevokeLeases(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	next, err := f.store.Claim(t.Context(), "successor", time.Minute)
+	next, err := f.store.Claim(t.Context(), "successor", operations.Lanes(), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -370,7 +370,7 @@ func killAt(t *testing.T, step string, point operations.Point, cancel bool) {
 	op := f.insert(t)
 	dead, finished := make(chan struct{}), make(chan struct{})
 	victim := f.runner()
-	victim.Slots = 1
+	victim.Slots = operations.EachLane(1)
 	victim.AtPoint = func(_ context.Context, _ operations.Operation, s string, p operations.Point) {
 		if s == step && p == point {
 			close(dead)
@@ -404,7 +404,7 @@ type counting struct {
 	claims int
 }
 
-func (c *counting) Claim(context.Context, string, time.Duration) (operations.Operation, error) {
+func (c *counting) Claim(context.Context, string, []operations.Lane, time.Duration) (operations.Operation, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.claims++
@@ -435,13 +435,13 @@ func TestAnIdleRunnerAsksOnceForAllItsSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &counting{}
 		ctx, stop := context.WithCancel(t.Context())
-		r := &operations.Runner{Store: c, Slots: 32, Log: slog.New(slog.DiscardHandler)}
+		r := &operations.Runner{Store: c, Slots: operations.EachLane(32), Log: slog.New(slog.DiscardHandler)}
 		done := make(chan struct{})
 		go func() { defer close(done); r.Run(ctx) }()
 		time.Sleep(10*time.Minute + time.Second)
 		stop()
 		<-done
-		if most := 32 + 60; c.claims > most { // each slot once at the start
+		if most := 1 + 60; c.claims > most { // once at the start
 			t.Errorf("asked %d times in ten minutes, want at most %d", c.claims, most)
 		}
 	})

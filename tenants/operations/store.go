@@ -1,6 +1,7 @@
 package operations
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -9,8 +10,9 @@ import (
 // Store is what the runner needs from the database. Every method with a fence returns ErrFenced and changes nothing when
 // the operation has been claimed by another worker since. Leases and due times are by the database's clock.
 type Store interface {
-	// Claim leases the oldest due operation that is not ended, not stuck and not leased, with its steps; ErrNotFound when none is.
-	Claim(ctx context.Context, owner string, ttl time.Duration) (Operation, error)
+	// Claim leases the oldest due operation of these lanes that is not ended, not stuck and not leased, with its steps;
+	// ErrNotFound when none is.
+	Claim(ctx context.Context, owner string, lanes []Lane, ttl time.Duration) (Operation, error)
 	// Renew extends the lease.
 	Renew(ctx context.Context, id string, fence int64, ttl time.Duration) error
 	// Cancelled reports whether cancellation was requested.
@@ -57,7 +59,7 @@ func NewOperation(p Plan, now time.Time, subject, key string, spec any) (Operati
 		return Operation{}, err
 	}
 	op := Operation{
-		ID: NewID(now), Kind: p.Kind, PlanVersion: p.Version, Subject: subject, Key: key,
+		ID: NewID(now), Kind: p.Kind, Lane: cmp.Or(p.Lane, Waiting), PlanVersion: p.Version, Subject: subject, Key: key,
 		Spec: raw, State: Queued, RunAfter: now, CreatedAt: now,
 	}
 	if op.Key == "" {

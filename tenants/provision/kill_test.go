@@ -38,7 +38,7 @@ func kill(t *testing.T, kind string, version int, step string, point operations.
 	last := op.Steps[len(op.Steps)-1].Name
 	dead, over := make(chan struct{}), make(chan struct{})
 	victim := &operations.Runner{
-		Store: h.records, Registry: h.registry, Owner: "victim", Log: quiet(), Slots: 1, Idle: 5 * time.Millisecond,
+		Store: h.records, Registry: h.registry, Owner: "victim", Log: quiet(), Slots: operations.EachLane(1), Idle: 5 * time.Millisecond,
 		Ended: func(operations.Operation) { close(over) },
 		AtPoint: func(ctx context.Context, op operations.Operation, s string, p operations.Point) {
 			if s == step && p == point {

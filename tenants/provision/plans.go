@@ -75,7 +75,8 @@ func (p *Plans) Registry() *operations.Registry {
 		p.siteRepair(),
 		p.siteStopClosed(),
 	}
-	for _, plan := range plans {
+	for n, plan := range plans {
+		plans[n].Lane = lanes[plan.Kind]
 		for i := range plan.Steps {
 			if needsRoom[plan.Kind] {
 				plan.Steps[i] = p.withDiskCheck(plan.Steps[i])
@@ -85,6 +86,9 @@ func (p *Plans) Registry() *operations.Registry {
 	}
 	return operations.NewRegistry(plans...)
 }
+
+// lanes are those of the plans that nobody waits for.
+var lanes = map[string]operations.Lane{KindSiteRepair: operations.Repair, KindSiteRest: operations.Repair}
 
 // needsRoom are the plans that need disk space.
 var needsRoom = map[string]bool{KindSiteProvision: true, KindSiteResume: true, KindSiteRestore: true, KindSiteRepair: true, KindSiteUpdate: true}

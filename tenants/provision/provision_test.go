@@ -366,3 +366,13 @@ func TestPlansCanBeNamedWithoutPorts(t *testing.T) {
 		t.Errorf("%d plans without ports, %d with", len(named), len(carried))
 	}
 }
+
+func TestRepairsTakeNoSlotThatAPersonWaitsFor(t *testing.T) {
+	h := newHouse(t)
+	for _, plan := range h.registry.All() {
+		repair := plan.Kind == provision.KindSiteRepair || plan.Kind == provision.KindSiteRest
+		if (plan.Lane == operations.Repair) != repair || plan.Lane == operations.Bulk {
+			t.Errorf("%s v%d is in lane %q", plan.Kind, plan.Version, plan.Lane)
+		}
+	}
+}

@@ -229,7 +229,7 @@ func TestWhatIsUndoneIsAsItWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	opened := make(chan struct{})
-	victim := &operations.Runner{Store: h.records, Registry: h.registry, Owner: "victim", Log: quiet(), Slots: 1, Idle: 5 * time.Millisecond,
+	victim := &operations.Runner{Store: h.records, Registry: h.registry, Owner: "victim", Log: quiet(), Slots: operations.EachLane(1), Idle: 5 * time.Millisecond,
 		AtPoint: func(ctx context.Context, o operations.Operation, step string, p operations.Point) {
 			if step == "open" && p == operations.AfterDo {
 				_ = h.records.Cancel(ctx, o.ID)

@@ -24,7 +24,7 @@ import (
 // Variable is the environment variable that names the directory.
 const Variable = "CHATIERE_HOLD_DIR"
 
-// SlotsVariable sets the number of operations that run at a time; 0 for the usual number, when only the trace is needed.
+// SlotsVariable sets the number of operations of each lane that run at a time; 0 for the usual number, when only the trace is needed.
 const SlotsVariable = "CHATIERE_HOLD_SLOTS"
 
 // Trace is the directory below it with one file for each operation, <kind>~<step>~<point>.

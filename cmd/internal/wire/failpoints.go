@@ -13,6 +13,8 @@ import (
 // addFailpoints lets a test stop operations at their failure points.
 func addFailpoints(r *operations.Runner, log *slog.Logger) {
 	if at, slots := failpoint.FromEnvironment(os.Getenv, log); at != nil {
-		r.AtPoint, r.Slots = at, slots
+		if r.AtPoint = at; slots > 0 {
+			r.Slots = operations.EachLane(slots)
+		}
 	}
 }

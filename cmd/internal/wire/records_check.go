@@ -168,8 +168,8 @@ func (g fencedStore) Commit(ctx context.Context, id string, fence int64, step op
 }
 
 // Claim implements operations.Store.
-func (g fencedStore) Claim(ctx context.Context, owner string, ttl time.Duration) (operations.Operation, error) {
-	op, err := g.Store.Claim(ctx, owner, ttl)
+func (g fencedStore) Claim(ctx context.Context, owner string, lanes []operations.Lane, ttl time.Duration) (operations.Operation, error) {
+	op, err := g.Store.Claim(ctx, owner, lanes, ttl)
 	if err != nil {
 		return op, err
 	}

@@ -43,7 +43,7 @@ func queued(t *testing.T) (*operationstest.Store, operations.Operation) {
 
 func TestWorkIsTakenUpOnceItIsMarked(t *testing.T) {
 	store, op := queued(t)
-	got, err := wire.Guarded(store, marks{}, nil).Claim(t.Context(), "w", time.Minute)
+	got, err := wire.Guarded(store, marks{}, nil).Claim(t.Context(), "w", operations.Lanes(), time.Minute)
 	if err != nil || got.ID != op.ID {
 		t.Errorf("got %q, %v", got.ID, err)
 	}
@@ -52,7 +52,7 @@ func TestWorkIsTakenUpOnceItIsMarked(t *testing.T) {
 func TestWorkThatCannotBeMarkedIsGivenBack(t *testing.T) {
 	store, op := queued(t)
 	end := func(err error) { t.Errorf("the worker ended: %v", err) }
-	if _, err := wire.Guarded(store, marks{tenants.ErrUnavailable}, end).Claim(t.Context(), "w", time.Minute); !errors.Is(err, tenants.ErrUnavailable) {
+	if _, err := wire.Guarded(store, marks{tenants.ErrUnavailable}, end).Claim(t.Context(), "w", operations.Lanes(), time.Minute); !errors.Is(err, tenants.ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
 	if got, err := store.Operation(t.Context(), op.ID); err != nil || got.Lease.Until != nil {
@@ -64,7 +64,7 @@ func TestRecordsThatWereExchangedEndTheWorkerBeforeItActs(t *testing.T) {
 	for _, doubt := range []error{records.ErrOlder, records.ErrNewer, records.ErrForeign} {
 		store, _ := queued(t)
 		var ended error
-		_, err := wire.Guarded(store, marks{fmt.Errorf("%w: since Monday", doubt)}, func(err error) { ended = err }).Claim(t.Context(), "w", time.Minute)
+		_, err := wire.Guarded(store, marks{fmt.Errorf("%w: since Monday", doubt)}, func(err error) { ended = err }).Claim(t.Context(), "w", operations.Lanes(), time.Minute)
 		if !errors.Is(err, doubt) || !errors.Is(ended, doubt) {
 			t.Errorf("claiming says %v, the worker ended with %v", err, ended)
 		}

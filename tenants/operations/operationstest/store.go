@@ -111,7 +111,7 @@ func (s *Store) Retry(_ context.Context, id string) error {
 }
 
 // Claim implements operations.Store.
-func (s *Store) Claim(_ context.Context, owner string, ttl time.Duration) (operations.Operation, error) {
+func (s *Store) Claim(_ context.Context, owner string, lanes []operations.Lane, ttl time.Duration) (operations.Operation, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.Now()
@@ -119,6 +119,9 @@ func (s *Store) Claim(_ context.Context, owner string, ttl time.Duration) (opera
 	for _, o := range s.ops {
 		leased := o.Lease.Until != nil && o.Lease.Until.After(now)
 		if o.State.Ended() || o.State == operations.Stuck || leased || o.RunAfter.After(now) {
+			continue
+		}
+		if !slices.Contains(lanes, o.Lane) {
 			continue
 		}
 		if due == nil || o.ID < due.ID {

@@ -100,10 +100,10 @@ func (r *Records) keep(ctx context.Context, id string) {
 }
 
 // Claim implements operations.Store: what a running transaction has inserted is not seen before it is over.
-func (r *Records) Claim(ctx context.Context, owner string, ttl time.Duration) (operations.Operation, error) {
+func (r *Records) Claim(ctx context.Context, owner string, lanes []operations.Lane, ttl time.Duration) (operations.Operation, error) {
 	r.tx.Lock()
 	defer r.tx.Unlock()
-	return r.Store.Claim(ctx, owner, ttl)
+	return r.Store.Claim(ctx, owner, lanes, ttl)
 }
 
 // CreateAssociation implements provision.Records.

@@ -13,6 +13,8 @@ import (
 var rerunnable = regexp.MustCompile(`(?s)^(` +
 	`CREATE TABLE IF NOT EXISTS \w+ \(.*\) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci` +
 	`|DROP TABLE IF EXISTS \w+` +
+	`|INSERT IGNORE INTO \w+ \([^)]*\) SELECT .*` +
+	`|DELETE FROM \w+` +
 	`|ALTER TABLE (IF EXISTS )?\w+ (ADD|DROP) (COLUMN|INDEX|KEY|CONSTRAINT|UNIQUE INDEX) IF (NOT )?EXISTS [^,]*(\([^;]*\))?[^,]*` +
 	`)$`)
 

@@ -34,6 +34,7 @@ var grants = map[string]rights{
 	"releases":            {"S", "SID"},
 	"operations":          {"SIU", "SIUD"},
 	"operation_steps":     {"SIU", "SIUD"},
+	"operation_holds":     {"SI", "SID"},
 	"audit":               {"SI", "SI"},
 	"audit_seals":         {"", "SI"},
 	"audit_anchors":       {"", "S"},

@@ -31,8 +31,11 @@ var seeds = []string{
 	"INSERT INTO uid_sequence VALUES (1, 200001)",
 	`INSERT INTO sites (id, association_id, template, version, name, host, live_host, uid, state, created_at)
 	 VALUES ('s000000001', 'a000000001', 'wordpress', '1', 'Blog', 'blog.example', 'blog.example', 200000, 'ready', UTC_TIMESTAMP(6))`,
-	`INSERT INTO operations (id, kind, plan_version, subject, live_subject, idem_key, spec, state, detail, run_after, created_at)
-	 VALUES ('op1', 'site.provision', 1, 'site:s000000001', 'site:s000000001', 'k', '{}', 'queued', '', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))`,
+	`INSERT INTO releases (id, site_id, number, template, version, containers, definition, created_at)
+	 VALUES ('r000000001', 's000000001', 1, 'wordpress', '1', '[]', '{}', UTC_TIMESTAMP(6))`,
+	`INSERT INTO operations (id, kind, plan_version, subject, idem_key, spec, state, detail, run_after, created_at)
+	 VALUES ('op1', 'site.provision', 1, 'site:s000000001', 'k', '{}', 'queued', '', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))`,
+	"INSERT INTO operation_holds VALUES ('site:s000000001', '', 'op1')",
 	"INSERT INTO operation_steps (operation_id, seq, name, state, error) VALUES ('op1', 0, 'disk', 'pending', '')",
 	"INSERT INTO audit (at, actor_kind, action) VALUES (UTC_TIMESTAMP(6), 'system', 'site.create')",
 	"INSERT INTO audit_seals VALUES (2, 1, UTC_TIMESTAMP(6), UNHEX(SHA2('a', 256)))",
@@ -277,7 +280,7 @@ func TestAHalfAppliedSchemaIsRefusedWithWhatToDo(t *testing.T) {
 		"a migration is missing below newer ones": {
 			"DELETE FROM goose_db_version WHERE version_id = 4", migrations.ErrHalfApplied, "restore the last database dump"},
 		"a newer program was here": {
-			"INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, TRUE)", migrations.ErrNewer, "install a newer version"},
+			"INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, TRUE)", migrations.ErrNewer, "install a newer version"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, db, _ := open(t)

@@ -269,10 +269,11 @@ func (w *world) asked(slug, kind string, by tenants.Side, state operations.State
 	x := w.site(slug, tenants.StateCreating)
 	plan, err := w.desk.Registry.Latest(kind)
 	must(w.t, err)
-	op, err := operations.NewOperation(plan, w.clock.Now(), "site:"+x.ID, "", provision.Spec{SiteID: x.ID, By: by})
+	op, err := operations.NewOperation(plan, w.clock.Now(), operations.Request{
+		Subject: "site:" + x.ID, AssociationID: x.AssociationID, SiteID: x.ID, CreatedBy: "Ana", Spec: provision.Spec{SiteID: x.ID, By: by},
+	})
 	must(w.t, err)
-	op.AssociationID, op.SiteID, op.CreatedBy, op.State = x.AssociationID, x.ID, "Ana", state
-	op.Detail = "/var/lib/chatiere-test is secret"
+	op.State, op.Detail = state, "/var/lib/chatiere-test is secret"
 	op, err = w.records.Insert(w.t.Context(), op)
 	must(w.t, err)
 	return op

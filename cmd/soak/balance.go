@@ -25,7 +25,7 @@ func (r *harness) health(ctx context.Context, round string) {
 // compareInventory compares what is there with what was there before the first life.
 func (r *harness) compareInventory(ctx context.Context, before []string) {
 	if err := until(ctx, 2*time.Minute, time.Second, "the end of all operations", func() (bool, string) {
-		live, err := r.ids(ctx, "SELECT CONCAT(id, ' ', kind, ' ', state, ' ', problem, ' ', detail) FROM operations WHERE live_subject IS NOT NULL")
+		live, err := r.ids(ctx, "SELECT CONCAT(id, ' ', kind, ' ', state, ' ', problem, ' ', detail) FROM operations WHERE ended_at IS NULL")
 		return err == nil && len(live) == 0, fmt.Sprintf("%v %v", live, err)
 	}); err != nil {
 		r.fail("%v", err)

@@ -100,5 +100,5 @@ func fill(path string) error {
 
 // live returns the operations that have not ended.
 func (r *harness) live(ctx context.Context) ([]string, error) {
-	return r.ids(ctx, "SELECT id FROM operations WHERE live_subject IS NOT NULL")
+	return r.ids(ctx, "SELECT id FROM operations WHERE ended_at IS NULL")
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -18,7 +20,8 @@ var (
 )
 
 // Insert adds an operation and its pending steps; call it inside the transaction of the business change. ErrBusy when
-// the subject has a live operation. When one with the same Key exists, it is returned instead, whatever its state.
+// a live operation excludes it; the transaction must then be rolled back. When one with the same Key exists, it is returned
+// instead, whatever its state.
 func (s *Store) Insert(ctx context.Context, op operations.Operation) (operations.Operation, error) {
 	var out operations.Operation
 	err := s.Transact(ctx, func(ctx context.Context) error {
@@ -39,10 +42,13 @@ func (s *Store) insert(ctx context.Context, op operations.Operation) (id string,
 	delay := max(0, op.RunAfter.Sub(op.CreatedAt))
 	err = s.on(ctx).Create(&r).Error
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
-		return s.whoHolds(ctx, op)
+		return s.byKey(ctx, op)
 	}
 	if err != nil {
 		return "", translate("inserting operation "+op.ID, err)
+	}
+	if err := s.insertHolds(ctx, op); err != nil {
+		return "", err
 	}
 	if err := s.on(ctx).Exec("UPDATE operations SET run_after = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE id = ?",
 		delay.Microseconds(), op.ID).Error; err != nil {
@@ -54,14 +60,44 @@ func (s *Store) insert(ctx context.Context, op operations.Operation) (id string,
 	return op.ID, translate("inserting the steps of operation "+op.ID, err)
 }
 
-// whoHolds tells the two unique keys apart. It reads with a lock, so as to see what others have committed meanwhile.
-func (s *Store) whoHolds(ctx context.Context, op operations.Operation) (id string, err error) {
+// byKey returns the id of the operation with the key. It reads with a lock, so as to see what others have committed
+// meanwhile.
+func (s *Store) byKey(ctx context.Context, op operations.Operation) (id string, err error) {
 	var r operationRecord
 	err = s.on(ctx).Clauses(clause.Locking{Strength: "UPDATE"}).Select("id").Take(&r, "idem_key = ?", op.Key).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return "", fmt.Errorf("inserting operation %s on %s: %w", op.ID, op.Subject, operations.ErrBusy)
-	}
 	return r.ID, translate("looking for an operation by key", err)
+}
+
+// insertHolds inserts the operation's holds, in an order that is the same for all, and returns ErrBusy when one of them is
+// excluded. The holds that exclude it are looked for after its own is written, with a lock that waits for other writers: of
+// two that insert at the same time one sees the other's, or both wait and the server sends one back to begin again.
+func (s *Store) insertHolds(ctx context.Context, op operations.Operation) error {
+	busy := fmt.Errorf("inserting operation %s on %s: %w", op.ID, op.Subject, operations.ErrBusy)
+	holds := slices.Clone(op.Held())
+	slices.SortFunc(holds, func(a, b operations.Hold) int { return strings.Compare(a.Subject, b.Subject) })
+	for _, h := range holds {
+		r, others := holdRecord{Subject: h.Subject, OperationID: op.ID}, "holder <> ''"
+		if h.Shared {
+			r.Holder, others = op.ID, "holder = ''"
+		}
+		err := s.on(ctx).Create(&r).Error
+		if errors.Is(err, gorm.ErrDuplicatedKey) {
+			return busy
+		}
+		if err != nil {
+			return translate("holding "+h.Subject, err)
+		}
+		var holder []string
+		err = s.on(ctx).Raw("SELECT operation_id FROM operation_holds WHERE subject = ? AND "+others+" LIMIT 1 LOCK IN SHARE MODE", h.Subject).
+			Scan(&holder).Error
+		if err != nil {
+			return translate("looking for holds on "+h.Subject, err)
+		}
+		if len(holder) > 0 {
+			return busy
+		}
+	}
+	return nil
 }
 
 // Operation returns one with its steps.
@@ -93,8 +129,11 @@ func (s *Store) Operations(ctx context.Context, f operations.Filter) ([]operatio
 	if f.SiteID != "" {
 		q = q.Where("site_id = ?", f.SiteID)
 	}
+	if f.Subject != "" {
+		q = q.Where("subject = ?", f.Subject)
+	}
 	if f.LiveOnly {
-		q = q.Where("live_subject IS NOT NULL")
+		q = q.Where("id IN (SELECT operation_id FROM operation_holds)")
 	}
 	var rs []operationRecord
 	if err := q.Find(&rs).Error; err != nil {
@@ -141,7 +180,7 @@ func (s *Store) Retry(ctx context.Context, id string) error {
 	return s.Transact(ctx, func(ctx context.Context) error {
 		err := s.ask(ctx, doing, id, `UPDATE operations SET run_after = UTC_TIMESTAMP(6), attempt = 0,
   problem = IF(state = 'stuck', '', problem), detail = IF(state = 'stuck', '', detail),
-  state = IF(state = 'stuck', resume_state, state) WHERE id = ? AND live_subject IS NOT NULL`)
+  state = IF(state = 'stuck', resume_state, state) WHERE id = ? AND ended_at IS NULL`)
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,6 @@ type operationRecord struct {
 	Lane          string
 	PlanVersion   int
 	Subject       string
-	LiveSubject   *string // subject while the operation is not ended
 	AssociationID string
 	SiteID        string
 	IdemKey       string
@@ -36,6 +35,16 @@ type operationRecord struct {
 
 // TableName implements gorm's Tabler.
 func (operationRecord) TableName() string { return "operations" }
+
+// holdRecord is a hold of a live operation.
+type holdRecord struct {
+	Subject     string `gorm:"primaryKey"`
+	Holder      string `gorm:"primaryKey"` // "": exclusively; the operation's id: shared
+	OperationID string
+}
+
+// TableName implements gorm's Tabler.
+func (holdRecord) TableName() string { return "operation_holds" }
 
 type stepRecord struct {
 	OperationID string `gorm:"primaryKey"`
@@ -83,7 +92,7 @@ func operationRecordOf(op operations.Operation) operationRecord {
 		spec = "null"
 	}
 	return operationRecord{
-		ID: op.ID, Kind: op.Kind, Lane: string(op.Lane), PlanVersion: op.PlanVersion, Subject: op.Subject, LiveSubject: &op.Subject,
+		ID: op.ID, Kind: op.Kind, Lane: string(op.Lane), PlanVersion: op.PlanVersion, Subject: op.Subject,
 		AssociationID: op.AssociationID, SiteID: op.SiteID, IdemKey: op.Key, Spec: spec, State: string(op.State),
 		CreatedBy: clip(op.CreatedBy, 255), CreatedAt: op.CreatedAt.UTC(), RunAfter: op.CreatedAt.UTC(),
 	}

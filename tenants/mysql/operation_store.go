@@ -145,18 +145,21 @@ func (s *Store) SetState(ctx context.Context, id string, fence int64, state oper
 	})
 }
 
-// End writes the final state and runs outcome in the same transaction; the subject is free afterwards.
+// End writes the final state and runs outcome in the same transaction; what it held is free afterwards.
 func (s *Store) End(ctx context.Context, id string, fence int64, state operations.State, outcome func(ctx context.Context) error) error {
 	return s.Transact(ctx, func(ctx context.Context) error {
 		set := map[string]any{
 			"state": string(state), "ended_at": gorm.Expr("UTC_TIMESTAMP(6)"),
-			"live_subject": nil, "lease_owner": "", "lease_until": nil,
+			"lease_owner": "", "lease_until": nil,
 		}
 		if state == operations.Done {
 			set["problem"], set["detail"] = "", ""
 		}
 		if err := s.fenced(ctx, "ending operation "+id, id, fence, set); err != nil {
 			return err
+		}
+		if err := s.on(ctx).Where("operation_id = ?", id).Delete(&holdRecord{}).Error; err != nil {
+			return translate("freeing what operation "+id+" held", err)
 		}
 		if outcome == nil {
 			return nil

@@ -5,6 +5,7 @@ package mysql_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"sync"
 	"testing"
@@ -19,9 +20,10 @@ var plan = operations.Plan{Kind: "site.provision", Version: 2, Steps: []operatio
 
 func wish(t *testing.T, subject, key string) operations.Operation {
 	t.Helper()
-	op, err := operations.NewOperation(plan, time.Now().UTC(), subject, key, map[string]string{"title": "Été"})
+	op, err := operations.NewOperation(plan, time.Now().UTC(), operations.Request{
+		Subject: subject, AssociationID: "a000000001", SiteID: subject, Key: key, CreatedBy: "Zoé", Spec: map[string]string{"title": "Été"},
+	})
 	must(t, err)
-	op.AssociationID, op.SiteID, op.CreatedBy = "a000000001", subject, "Zoé"
 	return op
 }
 
@@ -229,4 +231,71 @@ func TestOperationsAreListedNewestFirst(t *testing.T) {
 	}
 	_, err = s.LastOperation(ctx, "s3")
 	wants(t, "the last of a site without any", err, operations.ErrNotFound)
+}
+
+// holding returns an operation that holds the site's data shared or exclusively, and nothing else.
+func holding(t *testing.T, siteID string, shared bool) operations.Operation {
+	t.Helper()
+	op := wish(t, siteID, "")
+	op.Holds = []operations.Hold{{Subject: "data:" + siteID, Shared: shared}}
+	return op
+}
+
+func TestASharedHoldExcludesExclusiveOnesUntilItsOperationEnds(t *testing.T) {
+	ctx, s, d := storeOn(t)
+	panel := as(t, ctx, d.Config(d.Panel))
+	insert(t, ctx, s, "s1") // holds the site, not its data
+	_, err := panel.Insert(ctx, holding(t, "s1", true))
+	must(t, err)
+	_, err = s.Insert(ctx, holding(t, "s1", true))
+	must(t, err)
+	refuse := func(when string) {
+		t.Helper()
+		_, err = panel.Insert(ctx, holding(t, "s1", false))
+		wants(t, when, err, operations.ErrBusy)
+	}
+	refuse("an exclusive hold beside two shared ones")
+	for range 3 { // the site's own operation is first
+		op := claim(t, ctx, s)
+		refuse("an exclusive hold beside shared ones that run")
+		must(t, s.End(ctx, op.ID, op.Lease.Fence, operations.Done, nil))
+	}
+	exclusive, err := panel.Insert(ctx, holding(t, "s1", false))
+	must(t, err)
+	_, err = s.Insert(ctx, holding(t, "s1", true))
+	wants(t, "a shared hold beside an exclusive one", err, operations.ErrBusy)
+	if live, err := s.Operations(ctx, operations.Filter{LiveOnly: true}); err != nil || len(live) != 1 || live[0].ID != exclusive.ID {
+		t.Errorf("live are %d operations (%v), want the exclusive one", len(live), err)
+	}
+}
+
+func TestOfSharedAndExclusiveHoldsAskedForTogetherOneSortWins(t *testing.T) {
+	ctx, s := store(t)
+	const rounds, askers = 20, 6
+	for round := range rounds {
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		var shared, exclusive int
+		for i := range askers {
+			op := holding(t, fmt.Sprintf("s%d", round), i%2 == 0)
+			wg.Go(func() {
+				_, err := s.Insert(ctx, op)
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case errors.Is(err, operations.ErrBusy):
+				case err != nil:
+					t.Error(err)
+				case op.Holds[0].Shared:
+					shared++
+				default:
+					exclusive++
+				}
+			})
+		}
+		wg.Wait()
+		if exclusive > 1 || exclusive == 1 && shared > 0 || exclusive+shared == 0 {
+			t.Errorf("round %d: %d exclusive and %d shared holds are live together", round, exclusive, shared)
+		}
+	}
 }

@@ -17,7 +17,7 @@ func (f *fixture) insertIn(t *testing.T, lane operations.Lane, n int) operations
 		t.Fatal(err)
 	}
 	plan.Lane = lane
-	op, err := operations.NewOperation(plan, time.Now(), fmt.Sprintf("%s:%d", lane, n), "", nil)
+	op, err := operations.NewOperation(plan, time.Now(), operations.Request{Subject: fmt.Sprintf("%s:%d", lane, n)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestAFullLaneLeavesTheOthersTheirSlots(t *testing.T) {
 func TestAnOperationIsOfItsPlansLane(t *testing.T) {
 	for declared, want := range map[operations.Lane]operations.Lane{"": operations.Waiting, operations.Bulk: operations.Bulk} {
 		plan := operations.Plan{Kind: "test", Lane: declared, Steps: []operations.Step{{Name: "one"}}}
-		op, err := operations.NewOperation(plan, time.Now(), "thing:1", "", nil)
+		op, err := operations.NewOperation(plan, time.Now(), operations.Request{Subject: "thing:1"})
 		if err != nil || op.Lane != want {
 			t.Errorf("a plan of lane %q makes operations of %q (%v), want %q", declared, op.Lane, err, want)
 		}

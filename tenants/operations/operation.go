@@ -18,7 +18,8 @@ type Operation struct {
 	Kind          string // names the plan, such as "site.provision"
 	Lane          Lane   // whose slots it takes
 	PlanVersion   int    // version of the plan it was made for; a new binary finishes old plans with old steps
-	Subject       string // what it works on, such as "site:s7k2m9qx4p"; one live operation per subject
+	Subject       string // what it works on, such as "site:s7k2m9qx4p"
+	Holds         []Hold // what it keeps from others while it is live, see Held; written once, not read back
 	AssociationID string // whose it is; "" for the co-op's own
 	SiteID        string // "" when it is not about one site
 	Key           string // idempotency key: the same request sent twice is one operation

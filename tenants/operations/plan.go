@@ -26,7 +26,9 @@ type Plan struct {
 	Kind    string
 	Version int
 	Lane    Lane // "": Waiting
-	Steps   []Step
+	// Holds returns what an operation of this plan holds while it is live. Nil: its subject, exclusively.
+	Holds func(op Operation) []Hold
+	Steps []Step
 	// Finish writes the business outcome (the site is ready, the association exists) in the transaction that ends the
 	// operation; Revert does so when it was undone. Side effects do not belong here.
 	Finish func(ctx context.Context, r *Run) error

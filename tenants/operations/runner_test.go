@@ -101,7 +101,7 @@ func (f *fixture) insert(t *testing.T) operations.Operation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	op, err := operations.NewOperation(plan, time.Now(), "thing:1", "", struct{}{})
+	op, err := operations.NewOperation(plan, time.Now(), operations.Request{Subject: "thing:1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func TestAPanicInAPlanHoldsOrUndoesItsOperationAndNoOther(t *testing.T) {
 			broken.Kind, broken.Steps = "broken", slices.Clone(sound.Steps)
 			c.change(&broken)
 			f.registry = operations.NewRegistry(sound, broken)
-			op, err := operations.NewOperation(broken, time.Now(), "thing:2", "", nil)
+			op, err := operations.NewOperation(broken, time.Now(), operations.Request{Subject: "thing:2"})
 			if err != nil {
 				t.Fatal(err)
 			}

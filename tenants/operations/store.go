@@ -25,7 +25,7 @@ type Store interface {
 	Requeue(ctx context.Context, id string, fence int64, delay time.Duration, problem, detail string) error
 	// SetState changes the state (to Undoing or Stuck) with the reason; Stuck releases the lease.
 	SetState(ctx context.Context, id string, fence int64, state State, problem, detail string) error
-	// End writes the final state and runs outcome in the same transaction; the subject is free afterwards.
+	// End writes the final state and runs outcome in the same transaction; what it held is free afterwards.
 	End(ctx context.Context, id string, fence int64, state State, outcome func(ctx context.Context) error) error
 	// RevokeLeases removes every lease: a starting worker that holds the file lock knows that their owner is dead.
 	RevokeLeases(ctx context.Context) (int64, error)
@@ -34,7 +34,8 @@ type Store interface {
 // Queue inserts operations and reads them for people.
 type Queue interface {
 	// Insert adds an operation and its pending steps; call it inside the transaction of the business change.
-	// ErrBusy when the subject has a live operation. When an operation with the same Key exists, it is returned instead.
+	// ErrBusy when a live operation excludes it (see Hold); the transaction must then be rolled back. When an operation with
+	// the same Key exists, it is returned instead.
 	Insert(ctx context.Context, op Operation) (Operation, error)
 	Operation(ctx context.Context, id string) (Operation, error)
 	Operations(ctx context.Context, f Filter) ([]Operation, error)
@@ -48,22 +49,37 @@ type Queue interface {
 type Filter struct {
 	AssociationIDs []string // nil: all
 	SiteID         string
+	Subject        string
 	LiveOnly       bool
 	Limit          int // 0: 100
 }
 
-// NewOperation returns a queued operation of a plan's newest version with its pending steps.
-func NewOperation(p Plan, now time.Time, subject, key string, spec any) (Operation, error) {
-	raw, err := json.Marshal(spec)
+// Request is what an operation is asked for.
+type Request struct {
+	Subject       string
+	AssociationID string // "" for the co-op's own
+	SiteID        string // "" when it is not about one site
+	Key           string // idempotency key; "" for none
+	CreatedBy     string // name of the principal
+	Spec          any    // the input, stored as JSON
+}
+
+// NewOperation returns a queued operation of a plan with its holds and pending steps.
+func NewOperation(p Plan, now time.Time, r Request) (Operation, error) {
+	raw, err := json.Marshal(r.Spec)
 	if err != nil {
 		return Operation{}, err
 	}
 	op := Operation{
-		ID: NewID(now), Kind: p.Kind, Lane: cmp.Or(p.Lane, Waiting), PlanVersion: p.Version, Subject: subject, Key: key,
+		ID: NewID(now), Kind: p.Kind, Lane: cmp.Or(p.Lane, Waiting), PlanVersion: p.Version, Subject: r.Subject,
+		AssociationID: r.AssociationID, SiteID: r.SiteID, Key: r.Key, CreatedBy: r.CreatedBy,
 		Spec: raw, State: Queued, RunAfter: now, CreatedAt: now,
 	}
 	if op.Key == "" {
 		op.Key = op.ID
+	}
+	if p.Holds != nil {
+		op.Holds = p.Holds(op)
 	}
 	for i, s := range p.Steps {
 		op.Steps = append(op.Steps, StepRecord{Seq: i, Name: s.Name, State: StepPending})

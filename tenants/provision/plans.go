@@ -77,6 +77,9 @@ func (p *Plans) Registry() *operations.Registry {
 	}
 	for n, plan := range plans {
 		plans[n].Lane = lanes[plan.Kind]
+		if changesData[plan.Kind] {
+			plans[n].Holds = holdsData
+		}
 		for i := range plan.Steps {
 			if needsRoom[plan.Kind] {
 				plan.Steps[i] = p.withDiskCheck(plan.Steps[i])
@@ -89,6 +92,21 @@ func (p *Plans) Registry() *operations.Registry {
 
 // lanes are those of the plans that nobody waits for.
 var lanes = map[string]operations.Lane{KindSiteRepair: operations.Repair, KindSiteRest: operations.Repair}
+
+// changesData are the plans that make, change or delete a site's data: they cannot run while somebody reads it as a whole.
+var changesData = map[string]bool{KindSiteProvision: true, KindSiteUpdate: true, KindSitePurge: true}
+
+// holdsData returns the holds of an operation on a site and its data.
+func holdsData(op operations.Operation) []operations.Hold {
+	return []operations.Hold{{Subject: op.Subject}, {Subject: DataSubject(op.SiteID)}}
+}
+
+// siteSubject is what every change of a site holds, so that there is one at a time.
+func siteSubject(siteID string) string { return "site:" + siteID }
+
+// DataSubject is what plans hold that change a site's data as a whole. Whoever reads it as a whole, as a backup does, holds
+// it shared and the site not at all: the site can be suspended, resumed and repaired meanwhile.
+func DataSubject(siteID string) string { return "data:" + siteID }
 
 // needsRoom are the plans that need disk space.
 var needsRoom = map[string]bool{KindSiteProvision: true, KindSiteResume: true, KindSiteRestore: true, KindSiteRepair: true, KindSiteUpdate: true}

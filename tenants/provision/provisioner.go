@@ -164,7 +164,7 @@ func (d *Provisioner) CreateSite(ctx context.Context, r Request, spec NewSite) (
 	err = d.Records.Transact(ctx, func(ctx context.Context) error {
 		w := Spec{AssociationID: a.ID, SiteID: s.ID, AdminUser: adminUser}
 		// The operation first, as above: its own host is taken by then.
-		if op, err = d.insert(ctx, r, KindSiteProvision, tenants.ActSiteCreate, w, "site:"+s.ID); err != nil {
+		if op, err = d.insert(ctx, r, KindSiteProvision, tenants.ActSiteCreate, w, siteSubject(s.ID)); err != nil {
 			return err
 		}
 		if len(faults) > 0 {
@@ -251,11 +251,12 @@ func (d *Provisioner) insert(ctx context.Context, r Request, kind string, act te
 		key = string(r.Principal.Kind) + ":" + r.Principal.ID + ":" + kind + ":" + r.Key
 	}
 	w.By = r.Principal.Side()
-	op, err := operations.NewOperation(plan, d.Now().UTC(), subject, key, w)
+	op, err := operations.NewOperation(plan, d.Now().UTC(), operations.Request{
+		Subject: subject, AssociationID: w.AssociationID, SiteID: w.SiteID, Key: key, CreatedBy: r.Principal.Name, Spec: w,
+	})
 	if err != nil {
 		return op, err
 	}
-	op.AssociationID, op.SiteID, op.CreatedBy = w.AssociationID, w.SiteID, r.Principal.Name
 	stored, err := d.Queue.Insert(ctx, op)
 	if err != nil {
 		return stored, err

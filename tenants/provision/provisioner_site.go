@@ -70,7 +70,7 @@ func (d *Provisioner) change(ctx context.Context, r Request, siteID string, c ch
 	err = d.Records.Transact(ctx, func(ctx context.Context) error {
 		w := Spec{AssociationID: a.ID, SiteID: s.ID, Was: s.State, BinnedAt: s.BinnedAt}
 		var err error
-		if op, err = d.insert(ctx, r, c.kind, c.act, w, "site:"+s.ID); err != nil {
+		if op, err = d.insert(ctx, r, c.kind, c.act, w, siteSubject(s.ID)); err != nil {
 			return err
 		}
 		// Read again under the subject's lock that Insert took: the state may have changed since.

@@ -181,7 +181,7 @@ func (r *Reconciler) reconcileSite(ctx context.Context, s tenants.Site, there *o
 }
 
 func (r *Reconciler) ask(ctx context.Context, s tenants.Site, spec Spec, kind string, pause time.Duration) error {
-	recent, err := r.Queue.Operations(ctx, operations.Filter{SiteID: s.ID, Limit: 1})
+	recent, err := r.Queue.Operations(ctx, operations.Filter{SiteID: s.ID, Subject: siteSubject(s.ID), Limit: 1})
 	if err != nil {
 		return err
 	}
@@ -205,11 +205,12 @@ func (r *Reconciler) ask(ctx context.Context, s tenants.Site, spec Spec, kind st
 	if err != nil {
 		return err
 	}
-	op, err := operations.NewOperation(plan, r.Now().UTC(), "site:"+s.ID, "", spec)
+	op, err := operations.NewOperation(plan, r.Now().UTC(), operations.Request{
+		Subject: siteSubject(s.ID), AssociationID: s.AssociationID, SiteID: s.ID, CreatedBy: tenants.System().Name, Spec: spec,
+	})
 	if err != nil {
 		return err
 	}
-	op.AssociationID, op.SiteID, op.CreatedBy = s.AssociationID, s.ID, tenants.System().Name
 	err = r.Records.Transact(ctx, func(ctx context.Context) error {
 		if _, err := r.Queue.Insert(ctx, op); err != nil {
 			return err
@@ -248,6 +249,6 @@ func (r *Reconciler) firstTime(what string) bool {
 
 // busy reports whether the site has a live operation.
 func (r *Reconciler) busy(ctx context.Context, siteID string) (bool, error) {
-	live, err := r.Queue.Operations(ctx, operations.Filter{SiteID: siteID, LiveOnly: true, Limit: 1})
+	live, err := r.Queue.Operations(ctx, operations.Filter{SiteID: siteID, Subject: siteSubject(siteID), LiveOnly: true, Limit: 1})
 	return len(live) > 0, err
 }

@@ -71,7 +71,7 @@ func (r *Reconciler) restartSilent(ctx context.Context, s tenants.Site) error {
 	if r.Now().Sub(since) < silentTimeout {
 		return nil
 	}
-	recent, err := r.Queue.Operations(ctx, operations.Filter{SiteID: s.ID, Limit: 1})
+	recent, err := r.Queue.Operations(ctx, operations.Filter{SiteID: s.ID, Subject: siteSubject(s.ID), Limit: 1})
 	if err != nil {
 		return err
 	}

@@ -114,11 +114,13 @@ func TestWhoMayCancelAndRetryIsWhoMayDo(t *testing.T) {
 			for name, try := range map[string]func(context.Context, provision.Request, string) error{"cancel": h.desk.CancelOperation, "retry": h.desk.RetryOperation} {
 				got := ""
 				for _, r := range []provision.Request{volunteer, manager, weak, member, stranger} {
-					op, err := operations.NewOperation(plan, time.Now(), "site:"+s.ID, "", provision.Spec{AssociationID: s.AssociationID, SiteID: s.ID, By: side})
+					op, err := operations.NewOperation(plan, time.Now(), operations.Request{
+						Subject: "site:" + s.ID, AssociationID: s.AssociationID, SiteID: s.ID, Spec: provision.Spec{AssociationID: s.AssociationID, SiteID: s.ID, By: side},
+					})
 					if err != nil {
 						t.Fatal(err)
 					}
-					op.AssociationID, op.SiteID, op.State = s.AssociationID, s.ID, operations.Stuck
+					op.State = operations.Stuck
 					h.records.Put(op)
 					got += sign(try(t.Context(), r, op.ID))
 					h.records.Forget(op.ID)

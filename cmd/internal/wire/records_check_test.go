@@ -31,7 +31,7 @@ func queued(t *testing.T) (*operationstest.Store, operations.Operation) {
 	t.Helper()
 	store := operationstest.NewStore(time.Now)
 	plan := operations.Plan{Kind: "test", Version: 1, Steps: []operations.Step{{Name: "one"}}}
-	op, err := operations.NewOperation(plan, time.Now(), "site:s1", "", nil)
+	op, err := operations.NewOperation(plan, time.Now(), operations.Request{Subject: "site:s1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,9 @@ func (s *Store) Insert(_ context.Context, op operations.Operation) (operations.O
 		if o.Key == op.Key {
 			return copied(*o), nil
 		}
-		if o.Subject == op.Subject && !o.State.Ended() {
+	}
+	for _, o := range s.ops {
+		if !o.State.Ended() && o.Excludes(op) {
 			return op, operations.ErrBusy
 		}
 	}
@@ -79,7 +81,7 @@ func (s *Store) Operations(_ context.Context, f operations.Filter) ([]operations
 	var out []operations.Operation
 	for _, o := range s.ops {
 		if f.AssociationIDs != nil && !slices.Contains(f.AssociationIDs, o.AssociationID) ||
-			f.SiteID != "" && o.SiteID != f.SiteID || f.LiveOnly && o.State.Ended() {
+			f.SiteID != "" && o.SiteID != f.SiteID || f.Subject != "" && o.Subject != f.Subject || f.LiveOnly && o.State.Ended() {
 			continue
 		}
 		out = append(out, copied(*o))

@@ -3,7 +3,8 @@
 // MariaDB's DDL knows no transactions, so every file holds one statement that can be run again, and a row in
 // schema_pending stands while one runs. The package knows no type of the rest of the project. Start reading at Up.
 //
-// Versions 1 to 99 belong to the tenants' records, 100 to 199 to the panel's own (sessions, tokens, break-glass links).
+// Versions 1 to 99 and from 200 on belong to the tenants' records, 100 to 199 to the panel's own (sessions, tokens,
+// break-glass links).
 package migrations
 
 import (

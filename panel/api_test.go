@@ -3,6 +3,7 @@ package panel_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,6 +94,27 @@ func TestWaitingAnswersWhenTheOperationIsOver(t *testing.T) {
 	r := w.do(who{local: true}, ask{path: "/api/v1/operations/" + still.ID + "?wait=50ms"})
 	if got := decoded[api.Operation](t, r); got.State != "queued" || time.Since(begin) > 5*time.Second {
 		t.Errorf("a short wait answered %+v after %s", got, time.Since(begin))
+	}
+}
+
+func TestAStepTellsHowFarItIs(t *testing.T) {
+	w := newWorld(t)
+	w.towns()
+	op := w.operation("lilas", operations.Queued)
+	claimed, err := w.records.Claim(t.Context(), "test", operations.Lanes(), time.Minute)
+	must(t, err)
+	step := claimed.Steps[0]
+	step.State = operations.StepDoing
+	must(t, w.records.Advance(t.Context(), op.ID, claimed.Lease.Fence, operations.Running, step))
+	must(t, w.records.SetProgress(t.Context(), op.ID, claimed.Lease.Fence, 0, operations.Progress{Done: 12, Total: 48, Unit: "files"}))
+	r := w.do(who{local: true}, ask{path: "/api/v1/operations/" + op.ID})
+	got := decoded[api.Operation](t, r)
+	if p := got.Steps[0].Progress; p == nil || *p != (api.Progress{Done: 12, Total: 48, Unit: "files"}) || got.Steps[1].Progress != nil {
+		t.Errorf("answered %s", r.body)
+	}
+	page := w.do(w.signIn(lea), ask{path: "/operations/" + op.ID})
+	if !strings.Contains(page.body, `max="48" value="12"`) {
+		t.Errorf("the page does not show it: %s", page.body)
 	}
 }
 

@@ -97,7 +97,11 @@ var stepStates = map[operations.StepState]views.StepState{
 func progressOf(op operations.Operation, now time.Time) views.Progress {
 	p := views.Progress{ID: op.ID, Kind: views.OperationKind(op.Kind), State: operationState(op), Cause: views.Cause(op.Problem)}
 	for _, step := range op.Steps {
-		p.Steps = append(p.Steps, views.Step{Name: step.Name, State: stepState(op, step), Took: took(step.StartedAt, step.EndedAt, now), Attempt: step.Attempt})
+		s := views.Step{Name: step.Name, State: stepState(op, step), Took: took(step.StartedAt, step.EndedAt, now), Attempt: step.Attempt}
+		if step.Progress != nil {
+			s.Progress = &views.StepProgress{Done: step.Progress.Done, Total: step.Progress.Total, Unit: step.Progress.Unit}
+		}
+		p.Steps = append(p.Steps, s)
 	}
 	p.Log = logOf(op, now)
 	return p

@@ -110,9 +110,11 @@ func operationOf(op operations.Operation, slug string, admin bool) api.Operation
 	}
 	out.Done, out.Total = op.Progress()
 	for _, step := range op.Steps {
-		out.Steps = append(out.Steps, api.Step{
-			Name: step.Name, State: string(step.State), Attempt: step.Attempt, StartedAt: step.StartedAt, EndedAt: step.EndedAt,
-		})
+		s := api.Step{Name: step.Name, State: string(step.State), Attempt: step.Attempt, StartedAt: step.StartedAt, EndedAt: step.EndedAt}
+		if step.Progress != nil {
+			s.Progress = &api.Progress{Done: step.Progress.Done, Total: step.Progress.Total, Unit: step.Progress.Unit}
+		}
+		out.Steps = append(out.Steps, s)
 	}
 	return out
 }

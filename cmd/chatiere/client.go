@@ -122,9 +122,9 @@ func faultWords(f api.Fault) string {
 
 // await polls an operation to its end, telling each step as it is done.
 func (p *program) await(ctx context.Context, c *apiclient.Client, op api.Operation) (api.Operation, error) {
-	told := 0
+	told, progress := 0, ""
 	for {
-		told = p.tell(op, told)
+		told, progress = p.tell(op, told), p.tellProgress(op, progress)
 		if op.Ended() {
 			break
 		}
@@ -150,6 +150,28 @@ func (p *program) tell(op api.Operation, told int) int {
 		}
 	}
 	return max(done, told)
+}
+
+// tellProgress prints how far the running step is, where it says so and that has changed since the last look.
+func (p *program) tellProgress(op api.Operation, told string) string {
+	line := ""
+	for _, s := range op.Steps {
+		if s.Progress != nil {
+			line = fmt.Sprintf("  %s: %s", s.Name, progressText(*s.Progress))
+		}
+	}
+	if line != "" && line != told && !p.json {
+		_, _ = fmt.Fprintln(p.stderr, line)
+	}
+	return line
+}
+
+// progressText is such as "42 % of 3000000 bytes", or "1200 files" where nobody knows of how many.
+func progressText(p api.Progress) string {
+	if p.Total <= 0 {
+		return fmt.Sprintf("%d %s", p.Done, p.Unit)
+	}
+	return fmt.Sprintf("%.0f %% of %d %s", 100*float64(p.Done)/float64(p.Total), p.Total, p.Unit)
 }
 
 // table prints rows under a header, in aligned columns.

@@ -54,6 +54,23 @@ func TestWaitingTellsEachStepOnceAndEndsWithTheSite(t *testing.T) {
 	}
 }
 
+func TestWaitingTellsHowFarTheRunningStepIs(t *testing.T) {
+	part := func(done int64) api.Operation {
+		op := stage("running", 1)
+		op.Steps[1].Progress = &api.Progress{Done: done, Total: 4096, Unit: "bytes"}
+		return op
+	}
+	p := newStandIn(t, map[string][]reply{
+		"GET /api/v1/operations/01OP": one(stage("running", 1)),
+		poll:                          {{0, part(1024)}, {0, part(1024)}, {0, part(2048)}, {0, stage("done", 3)}},
+	})
+	_, _, stderr := p.says("operation", "watch", "01OP")
+	want := []string{"files (1/3)", "database: 25 % of 4096 bytes", "database: 50 % of 4096 bytes", "database (2/3)", "install (3/3)"}
+	if !slices.Equal(fields(stderr), want) {
+		t.Errorf("told %q, want %q", fields(stderr), want)
+	}
+}
+
 func TestWaitingInJSONIsSilentUntilTheEnd(t *testing.T) {
 	code, stdout, stderr := working(t, stage("done", 3)).says("site", "create", "--wait", "--json")
 	if code != api.ExitOK || stderr != "" || !sameJSON(t, stdout, siteAnswer{site, "01OP"}) || !strings.Contains(stdout, `"operation": "01OP"`) {

@@ -103,6 +103,14 @@ type Step struct {
 	Attempt   int        `json:"attempt,omitempty"`
 	StartedAt *time.Time `json:"started_at,omitempty"`
 	EndedAt   *time.Time `json:"ended_at,omitempty"`
+	Progress  *Progress  `json:"progress,omitempty"` // absent: the step does not tell, or does not run
+}
+
+// Progress is how far a running step has come.
+type Progress struct {
+	Done  int64  `json:"done"`
+	Total int64  `json:"total"` // 0: unknown
+	Unit  string `json:"unit"`  // "bytes", or what is counted
 }
 
 // Template is one entry of the catalogue.

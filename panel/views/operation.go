@@ -63,7 +63,18 @@ type Step struct {
 	State   StepState
 	Took    time.Duration // so far, when it is at work
 	Attempt int           // 2 and more are told
+	// Progress is how far it is, nil when it does not tell.
+	Progress *StepProgress
 }
+
+// StepProgress is how far a step at work is.
+type StepProgress struct {
+	Done, Total int64 // Total is 0 when it is unknown
+	Unit        string
+}
+
+// Bytes reports whether it is read as a size.
+func (p StepProgress) Bytes() bool { return p.Unit == "bytes" }
 
 // LogLine is one line of an operation's log, put into words by the catalogues.
 type LogLine struct {

@@ -96,6 +96,9 @@ func TestProgressPartIsOneLineWithWhatThePageHas(t *testing.T) {
 			t.Errorf("%s is not in both", id)
 		}
 	}
+	if !strings.Contains(part, `max="3000000000" value="1200000000"`) || !strings.Contains(plain(part), "1,2_Go sur 3_Go") {
+		t.Errorf("part does not tell how far its step is: %s", part)
+	}
 	if !strings.Contains(part, `max="9" value="6"`) || !strings.Contains(plain(part), "Installer l’application en français") {
 		t.Errorf("part does not tell the progress: %s", part)
 	}

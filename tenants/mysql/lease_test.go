@@ -165,6 +165,26 @@ func TestStepsAreWrittenAsTheyGo(t *testing.T) {
 	wants(t, "a step that is not there", s.Commit(ctx, id, fence, operations.StepRecord{Seq: 7}), tenants.ErrNotFound)
 }
 
+func TestProgressIsOfARunningStepAndOfTheHolderAlone(t *testing.T) {
+	ctx, s := store(t)
+	insert(t, ctx, s, "s1")
+	op := claim(t, ctx, s)
+	id, fence := op.ID, op.Lease.Fence
+	must(t, s.Advance(ctx, id, fence, operations.Running, operations.StepRecord{Seq: 0, State: operations.StepDoing}))
+	want := operations.Progress{Done: 1 << 40, Total: 1 << 41, Unit: operations.UnitBytes}
+	for range 2 { // the same again is no lost lease
+		must(t, s.SetProgress(ctx, id, fence, 0, want))
+	}
+	if got := read(t, ctx, s, id).Steps; got[0].Progress == nil || *got[0].Progress != want || got[1].Progress != nil {
+		t.Errorf("got %+v, want %+v of the first step", got, want)
+	}
+	wants(t, "with an old fence", s.SetProgress(ctx, id, fence-1, 0, want), operations.ErrFenced)
+	must(t, s.Commit(ctx, id, fence, operations.StepRecord{Seq: 0, State: operations.StepDone}))
+	if got := read(t, ctx, s, id).Steps[0]; got.Progress != nil {
+		t.Errorf("a step that is done still tells %+v", got.Progress)
+	}
+}
+
 func TestAPostponedOperationWaitsAndHasNoHolder(t *testing.T) {
 	ctx, s := store(t)
 	insert(t, ctx, s, "s1")

@@ -54,6 +54,7 @@ type stepRecord struct {
 	Attempt     int
 	Result      *string
 	Error       string
+	Progress    *string
 	StartedAt   *time.Time
 	EndedAt     *time.Time
 }
@@ -82,6 +83,12 @@ func (r stepRecord) step() operations.StepRecord {
 	}
 	if r.Result != nil {
 		s.Result = json.RawMessage(*r.Result)
+	}
+	if r.Progress != nil {
+		s.Progress = new(operations.Progress)
+		if json.Unmarshal([]byte(*r.Progress), s.Progress) != nil {
+			s.Progress = nil // it decides nothing
+		}
 	}
 	return s
 }

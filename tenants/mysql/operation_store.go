@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -80,6 +81,24 @@ func (s *Store) Cancelled(ctx context.Context, id string) (bool, error) {
 	return r.Cancel, translate("reading whether operation "+id+" is cancelled", err)
 }
 
+// SetProgress writes how far a running step has come.
+func (s *Store) SetProgress(ctx context.Context, id string, fence int64, seq int, p operations.Progress) error {
+	doing := "writing the progress of operation " + id
+	p.Unit = clip(p.Unit, 32)
+	text, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return s.retry(ctx, func() error {
+		done := s.on(ctx).Exec(`UPDATE operation_steps SET progress = ? WHERE operation_id = ? AND seq = ?
+  AND EXISTS (SELECT 1 FROM operations WHERE `+held+`)`, string(text), id, seq, id, fence)
+		if done.Error == nil && done.RowsAffected == 0 {
+			return fmt.Errorf("%s: %w", doing, operations.ErrFenced)
+		}
+		return translate(doing, done.Error)
+	})
+}
+
 // Advance writes the operation's state and one step's state, attempt and error before an effect.
 func (s *Store) Advance(ctx context.Context, id string, fence int64, state operations.State, step operations.StepRecord) error {
 	return s.Transact(ctx, func(ctx context.Context) error {
@@ -114,6 +133,7 @@ func (s *Store) Commit(ctx context.Context, id string, fence int64, step operati
 }
 
 func (s *Store) writeStep(ctx context.Context, id string, step operations.StepRecord, more map[string]any) error {
+	more["progress"] = nil
 	more["state"], more["attempt"], more["error"] = string(step.State), step.Attempt, clip(step.Error, maxText)
 	done := s.on(ctx).Model(&stepRecord{}).Where("operation_id = ? AND seq = ?", id, step.Seq).Updates(more)
 	return changed(fmt.Sprintf("writing step %d of operation %s", step.Seq, id), done)

@@ -69,6 +69,7 @@ type StepRecord struct {
 	Attempt   int
 	Result    json.RawMessage // what later steps need from it
 	Error     string
+	Progress  *Progress // while it runs, if it tells any
 	StartedAt *time.Time
 	EndedAt   *time.Time
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sort"
+	"sync/atomic"
 )
 
 // Step is one external effect. Each of its functions is idempotent and may run again after a kill.
@@ -13,12 +14,15 @@ import (
 // Do is skipped. Then come Do, Verify and the commit of the row. Undo removes the effect and must succeed when there is
 // nothing to remove. Verify and Undo may be nil; Observe may be nil when Do costs nothing.
 type Step struct {
-	Name    string
-	Pivot   bool // once this step is done, the operation can only go forward
-	Observe func(ctx context.Context, r *Run) (there bool, err error)
-	Do      func(ctx context.Context, r *Run) error
-	Verify  func(ctx context.Context, r *Run) error
-	Undo    func(ctx context.Context, r *Run) error
+	Name  string
+	Pivot bool // once this step is done, the operation can only go forward
+	// Cancellable has the context of Observe, Do and Verify cancelled within seconds when somebody cancels the operation, if
+	// that is still possible. Without it, the step runs to its end first.
+	Cancellable bool
+	Observe     func(ctx context.Context, r *Run) (there bool, err error)
+	Do          func(ctx context.Context, r *Run) error
+	Verify      func(ctx context.Context, r *Run) error
+	Undo        func(ctx context.Context, r *Run) error
 }
 
 // Plan is the list of steps of one kind of operation, in one version.
@@ -103,9 +107,10 @@ func (r *Registry) All() []Plan {
 
 // Run gives a step access to its operation.
 type Run struct {
-	Op      Operation
-	results map[string]json.RawMessage
-	result  json.RawMessage
+	Op       Operation
+	results  map[string]json.RawMessage
+	result   json.RawMessage
+	progress atomic.Pointer[Progress]
 }
 
 // Spec decodes the operation's input.

@@ -17,6 +17,8 @@ type Store interface {
 	Renew(ctx context.Context, id string, fence int64, ttl time.Duration) error
 	// Cancelled reports whether cancellation was requested.
 	Cancelled(ctx context.Context, id string) (bool, error)
+	// SetProgress writes how far a running step has come. Advance and Commit remove it.
+	SetProgress(ctx context.Context, id string, fence int64, seq int, p Progress) error
 	// Advance writes the operation's state and one step's state, attempt and error before an effect.
 	Advance(ctx context.Context, id string, fence int64, state State, step StepRecord) error
 	// Commit writes a finished (or undone) step with its result.

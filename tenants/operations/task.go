@@ -73,7 +73,11 @@ func (t *task) forward(ctx context.Context) (undo bool, err error) {
 				return true, t.beginUndo(ctx, CauseCancelled, nil)
 			}
 		}
-		if err := t.executeStep(ctx, step, rec); err != nil {
+		err := t.executeStep(ctx, step, rec)
+		if errors.Is(err, errStepCancelled) && ctx.Err() == nil {
+			return true, t.beginUndo(ctx, CauseCancelled, nil)
+		}
+		if err != nil {
 			return t.handleFailure(ctx, i, pivot, rec, err)
 		}
 	}
@@ -107,12 +111,14 @@ func (e *outcomeError) Unwrap() error { return e.err }
 // executeStep runs one step, which a predecessor may have begun.
 func (t *task) executeStep(ctx context.Context, step Step, rec *StepRecord) error {
 	now := t.Now().UTC()
-	rec.State, rec.StartedAt, rec.EndedAt = StepDoing, &now, nil
+	rec.State, rec.StartedAt, rec.EndedAt, rec.Progress = StepDoing, &now, nil, nil
 	t.op.State, t.run.result = Running, nil
 	if err := t.Store.Advance(ctx, t.op.ID, t.op.Lease.Fence, Running, *rec); err != nil {
 		return err
 	}
-	if err := t.runStep(ctx, step); err != nil {
+	cancellable := step.Cancellable && rec.Seq <= t.plan.pivot()
+	err := t.monitored(ctx, rec.Seq, cancellable, func(ctx context.Context) error { return t.runStep(ctx, step) })
+	if err != nil {
 		return err
 	}
 	t.reachPoint(ctx, step.Name, BeforeCommit)

@@ -60,7 +60,7 @@ func (p *Plans) site(ctx context.Context, r *operations.Run) (tenants.Site, erro
 // missing.
 func (p *Plans) stepImage() operations.Step {
 	return operations.Step{
-		Name: "image",
+		Name: "image", Cancellable: true, // a build takes minutes
 		Do: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 			if err := p.Disk.Room(ctx, newSiteBytes); err != nil {
 				return err

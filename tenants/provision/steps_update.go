@@ -26,7 +26,7 @@ type releaseChange struct {
 // Nothing of the site is touched meanwhile.
 func (p *Plans) stepNewImages() operations.Step {
 	return operations.Step{
-		Name: "image",
+		Name: "image", Cancellable: true, // a build takes minutes
 		Do: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 			if s.Release.ID == "" {
 				return operations.Permanent(operations.CauseContradiction, fmt.Errorf("site %s has no release to update", s.ID))

@@ -64,6 +64,7 @@ func operations() []Story {
 func Running() views.Progress {
 	p := Progress(views.KindProvision, views.OperationRunning, 6)
 	p.Steps[6].State, p.Steps[6].Took = views.StepDoing, 1200*time.Millisecond
+	p.Steps[6].Progress = &views.StepProgress{Done: 1_200_000_000, Total: 3_000_000_000, Unit: "bytes"}
 	p.Log = append(p.Log, views.LogLine{At: Now, Event: views.LogStarted, Step: "install"})
 	return p
 }

@@ -153,6 +153,15 @@ func (s *Store) Cancelled(ctx context.Context, id string) (bool, error) {
 	return o.Cancel, err
 }
 
+// SetProgress implements operations.Store.
+func (s *Store) SetProgress(_ context.Context, id string, fence int64, seq int, p operations.Progress) error {
+	return s.change(id, fence, func(o *operations.Operation) error {
+		o.Steps = slices.Clone(o.Steps)
+		o.Steps[seq].Progress = &p
+		return nil
+	})
+}
+
 // Advance implements operations.Store.
 func (s *Store) Advance(_ context.Context, id string, fence int64, state operations.State, step operations.StepRecord) error {
 	return s.change(id, fence, func(o *operations.Operation) error {

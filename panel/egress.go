@@ -76,7 +76,7 @@ func (s *Server) siteEgress(c *fiber.Ctx) error {
 		}
 	}
 	for _, t := range tried {
-		row := s.triedRow(t, x, wishes)
+		row := s.attemptRow(t, x, wishes)
 		if t.Decision == tenants.EgressRefused {
 			page.Refused = append(page.Refused, row)
 		} else {
@@ -117,14 +117,14 @@ func displayName(name string) string {
 	return name
 }
 
-// triedRow renders an attempt, with a link to request the name if that would help and nobody has done so.
-func (s *Server) triedRow(t tenants.EgressAttempt, x tenants.Site, wishes []tenants.EgressGrant) views.Tried {
-	row := views.Tried{
-		Name: t.Name, Port: t.Port, Failed: t.Decision == tenants.EgressFailed, Reason: views.TryReasonOf(t.Reason), Count: t.Count,
+// attemptRow renders an attempt, with a link to request the name if that would help and nobody has done so.
+func (s *Server) attemptRow(t tenants.EgressAttempt, x tenants.Site, wishes []tenants.EgressGrant) views.AttemptRow {
+	row := views.AttemptRow{
+		Name: t.Name, Port: t.Port, Failed: t.Decision == tenants.EgressFailed, Reason: views.AttemptReasonOf(t.Reason), Count: t.Count,
 		Bytes: t.Sent + t.Received, First: t.First, Last: t.Last,
 	}
-	if row.Reason == views.TryReached && t.Decision != tenants.EgressAllowed {
-		row.Reason = views.TryOther
+	if row.Reason == views.AttemptReached && t.Decision != tenants.EgressAllowed {
+		row.Reason = views.AttemptOther
 	}
 	open := slices.ContainsFunc(wishes, func(a tenants.EgressGrant) bool {
 		return a.State.Live() && a.Name == t.Name && (t.Port == 0 || slices.Contains(a.Ports, t.Port))

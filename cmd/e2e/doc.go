@@ -3,6 +3,6 @@
 //
 //	CHATIERE_TEST_CONFIG   configuration file of the instance
 //	CHATIERE_TEST_SUMMARY  its summary.json, with the people who can sign in
-//	CHATIERE_TEST_HOLD     directory of the failure points (see package hold)
+//	CHATIERE_TEST_HOLD     directory of the failure points (see package failpoint)
 //	CHATIERE_TEST_PERMIT   address and port that egress.permit opens, for a stand-in server
 package e2e

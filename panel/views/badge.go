@@ -7,10 +7,10 @@ type Badge struct {
 	Tone, Icon, Text string
 }
 
-// look is the tone and the icon of a state.
-type look struct{ tone, icon string }
+// badgeStyle is the tone and the icon of a state.
+type badgeStyle struct{ tone, icon string }
 
-var looks = map[string]look{
+var badgeStyles = map[string]badgeStyle{
 	string(SiteReady):       {"well", "check"},
 	string(SiteCreating):    {"busy", "dots"},
 	string(SiteChanging):    {"busy", "dots"},
@@ -48,9 +48,9 @@ func newBadge(words *Catalogue, family string, state any) (Badge, error) {
 	if err != nil {
 		return Badge{}, err
 	}
-	l, ok := looks[fmt.Sprint(state)]
+	l, ok := badgeStyles[fmt.Sprint(state)]
 	if !ok {
-		l = look{"attention", "question"}
+		l = badgeStyle{"attention", "question"}
 	}
 	return Badge{Tone: l.tone, Icon: l.icon, Text: text}, nil
 }

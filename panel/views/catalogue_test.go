@@ -51,7 +51,7 @@ var families = map[string][]string{
 	"actor":           {"ActorKind", "person"},
 	"mail-state":      {"MailState"},
 	"mail-cause":      {"MailCause"},
-	"try":             {"TryReason", ""},
+	"try":             {"AttemptReason", ""},
 }
 
 // partial are families that have words for some values and "other" for the rest.

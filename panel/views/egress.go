@@ -8,8 +8,8 @@ type SiteEgress struct {
 	ID, Name, Host string
 	Mine           bool // the reader is of its association
 	Days           int  // how many days are told of, today included
-	Refused        []Tried
-	Reached        []Tried // and what could not be reached although it may
+	Refused        []AttemptRow
+	Reached        []AttemptRow // and what could not be reached although it may
 	Listed         []AllowedName
 	Open           []Grant // wait for a decision
 	Granted        []Grant
@@ -27,12 +27,12 @@ func (p SiteEgress) area() Area {
 	return AreaSites
 }
 
-// Tried is one port of one name.
-type Tried struct {
+// AttemptRow is the attempts to reach one port of one name.
+type AttemptRow struct {
 	Name    string // empty: names too many to tell apart
 	Port    int    // 0: refused already when the name was looked up
 	Failed  bool   // allowed, and the server did not answer
-	Reason  TryReason
+	Reason  AttemptReason
 	Count   int64
 	Bytes   int64
 	First   time.Time
@@ -70,48 +70,48 @@ const (
 	GrantRevoked GrantState = "revoked"
 )
 
-// TryReason is why something was not reached, as people are told it.
-type TryReason string
+// AttemptReason is why an attempt failed, as shown to people.
+type AttemptReason string
 
-// The reasons people are told; the rest is TryOther.
+// The reasons that are shown; all others are AttemptOther.
 const (
-	TryReached  TryReason = ""
-	TryNotThere TryReason = "name"    // not on the list
-	TryPort     TryReason = "port"    // on the list, not with that port
-	TryInside   TryReason = "inside"  // the name leads to a private network
-	TryAddress  TryReason = "address" // an address instead of a name
-	TryLimit    TryReason = "limit"   // too many or too fast
-	TryNaming   TryReason = "tls"     // the TLS client hello was for another server
-	TryOwnName  TryReason = "own"     // the way to the site's own name, used for another
-	TryAbsent   TryReason = "absent"  // the name does not exist
-	TrySilent   TryReason = "silent"  // the server does not answer
-	TryMail     TryReason = "mail"    // mail that was not taken; the part about mail says why
-	TryMany     TryReason = "many"    // many names, summed
-	TryOther    TryReason = "other"
+	AttemptReached     AttemptReason = ""
+	AttemptNotListed   AttemptReason = "name"    // not on the list
+	AttemptPort        AttemptReason = "port"    // on the list, not with that port
+	AttemptNotPublic   AttemptReason = "inside"  // the name leads to a private network
+	AttemptAddress     AttemptReason = "address" // an address instead of a name
+	AttemptLimit       AttemptReason = "limit"   // too many or too fast
+	AttemptServerName  AttemptReason = "tls"     // the TLS client hello was for another server
+	AttemptOwnName     AttemptReason = "own"     // the way to the site's own name, used for another
+	AttemptNoName      AttemptReason = "absent"  // the name does not exist
+	AttemptUnreachable AttemptReason = "silent"  // the server does not answer
+	AttemptMail        AttemptReason = "mail"    // mail that was not taken; the part about mail says why
+	AttemptManyNames   AttemptReason = "many"    // many names, summed
+	AttemptOther       AttemptReason = "other"
 )
 
-// reasons puts the gateway's words into ours.
-var reasons = map[string]TryReason{
-	"": TryReached, "name not in list": TryNotThere, "port not in list": TryPort, "address not public": TryInside,
-	"bare address": TryAddress, "too many tunnels": TryLimit, "too many tunnels of all sites": TryLimit, "too many attempts": TryLimit,
-	"TLS greeting for another server name": TryNaming, "TLS greeting without a server name": TryNaming,
-	"TLS greeting with a hidden server name": TryNaming, "no TLS greeting": TryNaming, "resolving name": TryAbsent, "dialling": TrySilent,
-	"own name led elsewhere": TryOwnName, "own proxy not reachable": TrySilent, "many names": TryMany,
-	"no mail relay configured": TryMail, "mail cannot be kept": TryMail, "sender not of this site": TryMail, "header too large": TryMail,
-	"SMTP error 552: Maximum message size exceeded": TryMail, "message not acceptable": TryMail,
-	"too much mail of this site is waiting": TryMail, "too much mail is waiting": TryMail, "no room on the disk for mail": TryMail,
+// reasons maps the gateway's reasons.
+var reasons = map[string]AttemptReason{
+	"": AttemptReached, "name not in list": AttemptNotListed, "port not in list": AttemptPort, "address not public": AttemptNotPublic,
+	"bare address": AttemptAddress, "too many tunnels": AttemptLimit, "too many tunnels of all sites": AttemptLimit, "too many attempts": AttemptLimit,
+	"TLS greeting for another server name": AttemptServerName, "TLS greeting without a server name": AttemptServerName,
+	"TLS greeting with a hidden server name": AttemptServerName, "no TLS greeting": AttemptServerName, "resolving name": AttemptNoName, "dialling": AttemptUnreachable,
+	"own name led elsewhere": AttemptOwnName, "own proxy not reachable": AttemptUnreachable, "many names": AttemptManyNames,
+	"no mail relay configured": AttemptMail, "mail cannot be kept": AttemptMail, "sender not of this site": AttemptMail, "header too large": AttemptMail,
+	"SMTP error 552: Maximum message size exceeded": AttemptMail, "message not acceptable": AttemptMail,
+	"too much mail of this site is waiting": AttemptMail, "too much mail is waiting": AttemptMail, "no room on the disk for mail": AttemptMail,
 }
 
-// TryReasonOf tells which of our reasons the gateway's is.
-func TryReasonOf(gateway string) TryReason {
+// AttemptReasonOf maps a reason of the gateway.
+func AttemptReasonOf(gateway string) AttemptReason {
 	if r, ok := reasons[gateway]; ok {
 		return r
 	}
-	return TryOther
+	return AttemptOther
 }
 
-// Listable tells whether a place on the list would change something.
-func (r TryReason) Listable() bool { return r == TryNotThere || r == TryPort }
+// Listable reports whether an entry on the list would help.
+func (r AttemptReason) Listable() bool { return r == AttemptNotListed || r == AttemptPort }
 
 // AskAccess is the form that asks for a name. Template egress-ask. Fields posted: csrf, name, ports, reason.
 type AskAccess struct {

@@ -36,7 +36,7 @@ type process struct {
 	start string
 }
 
-// Written implements reserve.Disk.
+// Written implements diskguard.Disk.
 func (d *Disk) Written(ctx context.Context, sites []tenants.Site) (map[string]int64, error) {
 	users := map[int]string{}
 	for _, s := range sites {

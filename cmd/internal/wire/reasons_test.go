@@ -12,7 +12,7 @@ import (
 func TestEveryReasonOfTheGatewayHasWordsOnThePages(t *testing.T) {
 	unclear := []string{"other", egress.ErrMethod.Error(), egress.ErrRequest.Error()}
 	for _, reason := range egress.Reasons() {
-		if got := views.TryReasonOf(reason); (got == views.TryOther) != slices.Contains(unclear, reason) || got == views.TryReached {
+		if got := views.AttemptReasonOf(reason); (got == views.AttemptOther) != slices.Contains(unclear, reason) || got == views.AttemptReached {
 			t.Errorf("%q is told as %q", reason, got)
 		}
 	}

@@ -10,15 +10,15 @@ func wayOut() []Story {
 	ask := "/sites/s7k2m9qx4p/egress/ask?name=tracker.example.org&port=443"
 	full := views.SiteEgress{
 		Base: Manager("/sites/s7k2m9qx4p/egress"), ID: "s7k2m9qx4p", Name: "Amap du Puy", Host: "amap-du-puy.lilas.coop", Mine: true, Days: 7, Ask: true,
-		Refused: []views.Tried{
-			{Name: "tracker.example.org", Port: 443, Reason: views.TryNotThere, Count: 1412, First: Now.AddDate(0, 0, -6), Last: Now.Add(-time.Minute), AskPath: ask},
-			{Name: "169.254.169.254", Port: 80, Reason: views.TryAddress, Count: 1, First: Now, Last: Now},
-			{Name: "un-nom-qui-n-en-finit-pas.et-qui-continue-encore.longtemps.sous.exemple.example.org", Reason: views.TryNotThere, Count: 3, First: Now, Last: Now, AskPath: ask},
-			{Reason: views.TryMany, Count: 99_412, First: Now.AddDate(0, 0, -1), Last: Now},
+		Refused: []views.AttemptRow{
+			{Name: "tracker.example.org", Port: 443, Reason: views.AttemptNotListed, Count: 1412, First: Now.AddDate(0, 0, -6), Last: Now.Add(-time.Minute), AskPath: ask},
+			{Name: "169.254.169.254", Port: 80, Reason: views.AttemptAddress, Count: 1, First: Now, Last: Now},
+			{Name: "un-nom-qui-n-en-finit-pas.et-qui-continue-encore.longtemps.sous.exemple.example.org", Reason: views.AttemptNotListed, Count: 3, First: Now, Last: Now, AskPath: ask},
+			{Reason: views.AttemptManyNames, Count: 99_412, First: Now.AddDate(0, 0, -1), Last: Now},
 		},
-		Reached: []views.Tried{
+		Reached: []views.AttemptRow{
 			{Name: "api.wordpress.org", Port: 443, Count: 88, Bytes: 3_412_000, First: Now.AddDate(0, 0, -6), Last: Now.Add(-time.Hour)},
-			{Name: "downloads.wordpress.org", Port: 443, Failed: true, Reason: views.TrySilent, Count: 2, First: Now, Last: Now},
+			{Name: "downloads.wordpress.org", Port: 443, Failed: true, Reason: views.AttemptUnreachable, Count: 2, First: Now, Last: Now},
 		},
 		Listed: []views.AllowedName{{Name: "*.wordpress.org", Ports: "443"}, {Name: "smtp.lilas.coop", Ports: "465, 587", Coop: true}},
 		Open: []views.Grant{{ID: "e7k2m9qx4p", Name: "api.helloasso.com", Ports: "443", Reason: "Les adhésions passent par HelloAsso", State: views.GrantAsked,

@@ -1,4 +1,4 @@
-// Package trailtest holds an audit trail in memory, for tests. It is never imported by the program.
+// Package audittest holds an audit trail in memory, for tests. It is never imported by the program.
 package audittest
 
 import (
@@ -45,14 +45,14 @@ func (r *Records) Put(e tenants.AuditEntry) {
 	r.Rows[e.ID] = e
 }
 
-// Audit implements trail.Prunable.
+// Audit implements audit.Prunable.
 func (r *Records) Audit(_ context.Context, e tenants.AuditEntry) error {
 	e.ID = r.Reserve()
 	r.Put(e)
 	return nil
 }
 
-// Anchor implements trail.Source.
+// Anchor implements audit.Source.
 func (r *Records) Anchor(context.Context) (audit.ChainEntry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -66,7 +66,7 @@ func last(seals []audit.ChainEntry) audit.ChainEntry {
 	return seals[len(seals)-1]
 }
 
-// LastEntry implements trail.Records.
+// LastEntry implements audit.Records.
 func (r *Records) LastEntry(context.Context) (audit.ChainEntry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -76,7 +76,7 @@ func (r *Records) LastEntry(context.Context) (audit.ChainEntry, error) {
 	return last(r.Seals), nil
 }
 
-// EntryAt implements trail.Records.
+// EntryAt implements audit.Records.
 func (r *Records) EntryAt(_ context.Context, seq int64) (audit.ChainEntry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -88,7 +88,7 @@ func (r *Records) EntryAt(_ context.Context, seq int64) (audit.ChainEntry, error
 	return audit.ChainEntry{}, tenants.ErrNotFound
 }
 
-// LastEntryBefore implements trail.Records.
+// LastEntryBefore implements audit.Records.
 func (r *Records) LastEntryBefore(_ context.Context, at time.Time) (audit.ChainEntry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -100,7 +100,7 @@ func (r *Records) LastEntryBefore(_ context.Context, at time.Time) (audit.ChainE
 	return audit.ChainEntry{}, nil
 }
 
-// HighestChained implements trail.Records.
+// HighestChained implements audit.Records.
 func (r *Records) HighestChained(context.Context) (int64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -111,7 +111,7 @@ func (r *Records) HighestChained(context.Context) (int64, error) {
 	return highest, nil
 }
 
-// Unchained implements trail.Records.
+// Unchained implements audit.Records.
 func (r *Records) Unchained(_ context.Context, above int64, limit int) ([]tenants.AuditEntry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -132,7 +132,7 @@ func (r *Records) Unchained(_ context.Context, above int64, limit int) ([]tenant
 	return out[:min(limit, len(out))], nil
 }
 
-// AddEntries implements trail.Records.
+// AddEntries implements audit.Records.
 func (r *Records) AddEntries(_ context.Context, seals []audit.ChainEntry) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -143,7 +143,7 @@ func (r *Records) AddEntries(_ context.Context, seals []audit.ChainEntry) error 
 	return nil
 }
 
-// Links implements trail.Source.
+// Links implements audit.Source.
 func (r *Records) Links(_ context.Context, behind int64, limit int) ([]audit.Link, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -161,7 +161,7 @@ func (r *Records) Links(_ context.Context, behind int64, limit int) ([]audit.Lin
 	return out, nil
 }
 
-// Prune implements trail.Prunable.
+// Prune implements audit.Prunable.
 func (r *Records) Prune(_ context.Context, upto audit.ChainEntry) (int64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

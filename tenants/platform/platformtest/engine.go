@@ -1,4 +1,4 @@
-// Package watchtest is a container engine in memory, for tests of the watch.
+// Package platformtest is a container engine in memory, for tests of the watch.
 package platformtest
 
 import (
@@ -101,7 +101,7 @@ func (e *Engine) find(name string) (*Container, error) {
 	return nil, fmt.Errorf("container %s: %w", name, tenants.ErrNotFound)
 }
 
-// List implements watch.Engine: all are of one instance.
+// List implements platform.Engine: all are of one instance.
 func (e *Engine) List(context.Context, map[string]string) ([]tenants.ContainerSummary, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -114,13 +114,13 @@ func (e *Engine) List(context.Context, map[string]string) ([]tenants.ContainerSu
 	return out, nil
 }
 
-// Events implements watch.Engine; nothing ever happens.
+// Events implements platform.Engine; nothing ever happens.
 func (e *Engine) Events(ctx context.Context, _ time.Time, _ func(tenants.Event)) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-// Inspect implements watch.Engine.
+// Inspect implements platform.Engine.
 func (e *Engine) Inspect(_ context.Context, name string) (tenants.Container, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -142,7 +142,7 @@ func (e *Engine) do(call, name string, act func(*Container)) error {
 	return err
 }
 
-// Start implements watch.Engine.
+// Start implements platform.Engine.
 func (e *Engine) Start(_ context.Context, name string) error {
 	return e.do("start", name, func(c *Container) {
 		c.State, c.Health = "running", "healthy"
@@ -152,17 +152,17 @@ func (e *Engine) Start(_ context.Context, name string) error {
 	})
 }
 
-// Stop implements watch.Engine.
+// Stop implements platform.Engine.
 func (e *Engine) Stop(_ context.Context, name string, _ time.Duration) error {
 	return e.do("stop", name, func(c *Container) { c.State, c.Health = "exited", "" })
 }
 
-// Remove implements watch.Engine.
+// Remove implements platform.Engine.
 func (e *Engine) Remove(_ context.Context, name string) error {
 	return e.do("remove", name, func(c *Container) { delete(e.containers, c.Name) })
 }
 
-// Rename implements watch.Engine.
+// Rename implements platform.Engine.
 func (e *Engine) Rename(_ context.Context, name, to string) error {
 	return e.do("rename", name, func(c *Container) {
 		delete(e.containers, c.Name)
@@ -171,7 +171,7 @@ func (e *Engine) Rename(_ context.Context, name, to string) error {
 	})
 }
 
-// ContainerConfig implements watch.Engine.
+// ContainerConfig implements platform.Engine.
 func (e *Engine) ContainerConfig(_ context.Context, name string) (json.RawMessage, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -182,13 +182,13 @@ func (e *Engine) ContainerConfig(_ context.Context, name string) (json.RawMessag
 	return json.Marshal(c.Making)
 }
 
-// ConfigLabels implements watch.Engine.
+// ConfigLabels implements platform.Engine.
 func (e *Engine) ConfigLabels(raw json.RawMessage) (map[string]string, error) {
 	var m Making
 	return m.Labels, json.Unmarshal(raw, &m)
 }
 
-// CreateFromConfig implements watch.Engine.
+// CreateFromConfig implements platform.Engine.
 func (e *Engine) CreateFromConfig(_ context.Context, name string, raw json.RawMessage) error {
 	var m Making
 	if err := json.Unmarshal(raw, &m); err != nil {
@@ -208,7 +208,7 @@ func (e *Engine) CreateFromConfig(_ context.Context, name string, raw json.RawMe
 	return nil
 }
 
-// ConfigDrift implements watch.Engine.
+// ConfigDrift implements platform.Engine.
 func (e *Engine) ConfigDrift(a, b json.RawMessage) ([]string, error) {
 	var x, y Making
 	if err := json.Unmarshal(a, &x); err != nil {
@@ -226,5 +226,5 @@ func (e *Engine) ConfigDrift(a, b json.RawMessage) ([]string, error) {
 	return out, nil
 }
 
-// LogTail implements watch.Engine.
+// LogTail implements platform.Engine.
 func (e *Engine) LogTail(context.Context, string, int) (string, error) { return "bye", nil }

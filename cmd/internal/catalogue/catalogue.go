@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"chatiere/templates"
@@ -38,14 +37,14 @@ type Catalogue struct {
 	settings  Settings
 	engine    tenants.Engine // nil where no image is ever asked for, in the panel
 
-	mu sync.Mutex // one build at a time: two sites of a new version must not build it twice
+	building chan struct{} // full while one builds: two sites of a new version must not build it twice
 }
 
 var _ provision.Templates = (*Catalogue)(nil)
 
 // New returns a catalogue over checked templates.
 func New(t templates.Catalogue, s Settings, e tenants.Engine) *Catalogue {
-	return &Catalogue{templates: t, settings: s, engine: e}
+	return &Catalogue{templates: t, settings: s, engine: e, building: make(chan struct{}, 1)}
 }
 
 // Names lists the templates in alphabetical order.
@@ -120,8 +119,12 @@ func (c *Catalogue) Everywhere() []templates.Name { return c.settings.Allow }
 
 // Images returns the content ids of the version's images by container, building those that are not there.
 func (c *Catalogue) Images(ctx context.Context, name, version string, progress io.Writer) (map[string]string, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	select {
+	case c.building <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for another build: %w", ctx.Err())
+	}
+	defer func() { <-c.building }()
 	return c.images(ctx, name, version, func(i templates.Image) (string, error) {
 		return c.engine.Build(ctx, i.Tag, bytes.NewReader(i.Context), i.Arguments, progress)
 	})

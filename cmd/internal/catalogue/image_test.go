@@ -1,11 +1,13 @@
 package catalogue_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"chatiere/tenants"
 )
@@ -60,6 +62,44 @@ func TestTwoSitesOfANewVersionBuildItOnce(t *testing.T) {
 	both.Wait()
 	if len(e.builds) != 1 {
 		t.Errorf("%d builds", len(e.builds))
+	}
+}
+
+// blocked is a build's output that nobody takes before it is closed.
+type blocked struct{ begun, release chan struct{} }
+
+func (b blocked) Write(p []byte) (int, error) {
+	close(b.begun)
+	<-b.release
+	return len(p), nil
+}
+
+func TestWhoWaitsForAnothersBuildCanBeCancelled(t *testing.T) {
+	c := newCatalogue(t, newEngine(), nil)
+	output, built := blocked{make(chan struct{}), make(chan struct{})}, make(chan error, 1)
+	go func() {
+		_, err := c.Images(t.Context(), "wordpress", "6.8", output)
+		built <- err
+	}()
+	<-output.begun
+	ctx, cancel := context.WithCancel(t.Context())
+	waited := make(chan error, 1)
+	go func() {
+		_, err := c.Images(ctx, "wordpress", "6.8", io.Discard)
+		waited <- err
+	}()
+	cancel()
+	select {
+	case err := <-waited:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("waiting ended with %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("goes on waiting")
+	}
+	close(output.release)
+	if err := <-built; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -336,3 +336,21 @@ func TestAStarterDoesNotWaitForEverForTheLock(t *testing.T) {
 		t.Errorf("up under a held lock says %v, want %v", err, migrations.ErrLocked)
 	}
 }
+
+func TestOperationsThatAreLiveAtTheUpgradeHoldTheirSubject(t *testing.T) {
+	ctx, db, _ := open(t)
+	up(t, ctx, db)
+	if err := migrations.Down(ctx, db, quiet, 94); err != nil {
+		t.Fatal(err)
+	}
+	for id, live := range map[string]string{"oplive": "'site:s1'", "opended": "NULL"} {
+		exec(t, ctx, db, fmt.Sprintf(`INSERT INTO operations (id, kind, plan_version, subject, live_subject, idem_key, spec, state, detail, run_after, created_at)
+	 VALUES ('%s', 'site.suspend', 1, 'site:s1', %s, '%s', '{}', 'running', '', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))`, id, live, id))
+	}
+	up(t, ctx, db)
+	var subject, holder, operation string
+	err := db.QueryRowContext(ctx, "SELECT subject, holder, operation_id FROM operation_holds").Scan(&subject, &holder, &operation)
+	if err != nil || subject != "site:s1" || holder != "" || operation != "oplive" {
+		t.Errorf("held is %q by %q of %q (%v), want the live operation's subject, exclusively", subject, holder, operation, err)
+	}
+}

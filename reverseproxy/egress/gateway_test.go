@@ -181,6 +181,38 @@ func TestTheDirectoryMayComeAfterTheListAndBeMadeAnew(t *testing.T) {
 	}
 }
 
+// The way out belongs to the release that visitors reach: the one before loses it, and what it has open goes on.
+func TestTheWayOutFollowsTheRelease(t *testing.T) {
+	h, target := withEcho(t, nil)
+	conn, _, status := h.connect(t, target)
+	if status != http.StatusOK {
+		t.Fatalf("status %d", status)
+	}
+	h.gateDir(t, filepath.Join(siteA, "r2"), gidA)
+	l := list(egress.AllowedName{Name: "a.example", Ports: []int{443}})
+	l.Release = "r2"
+	if err := egress.WriteList(h.options.ListDir, l); err != nil {
+		t.Fatal(err)
+	}
+	h.await(t, "the sockets of the new release alone", func() bool {
+		second := filepath.Join(siteA, "r2")
+		return exists(h.socket(second)) && exists(h.mail(second)) && !exists(h.socket(siteA)) && !exists(h.mail(siteA))
+	})
+	if _, err := conn.Write([]byte("ping")); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	echo := make([]byte, 4)
+	if _, err := io.ReadFull(conn, echo); err != nil || string(echo) != "ping" {
+		t.Errorf("the open tunnel answers %q, %v", echo, err)
+	}
+	if err := egress.Health(t.Context(), h.options.SpoolDir, h.options.ListDir, h.options.RunDir); err != nil {
+		t.Errorf("unhealthy: %v", err)
+	}
+}
+
 func TestTheListDirectoryMayComeLater(t *testing.T) {
 	h := newHouse(t, func(o *egress.Options) {
 		if err := os.Remove(o.ListDir); err != nil {

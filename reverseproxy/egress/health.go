@@ -34,7 +34,11 @@ func Health(ctx context.Context, spoolDir, listDir, runDir string) error {
 		if !ok || strings.HasPrefix(site, ".") {
 			continue
 		}
-		conn, err := new(net.Dialer).DialContext(ctx, "unix", filepath.Join(runDir, site, "gate", "egress.sock"))
+		list, err := ReadList(filepath.Join(listDir, e.Name()))
+		if err != nil {
+			list = List{Site: site} // damaged: the last good one is in force, most likely with the same sockets
+		}
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", filepath.Join(socketDir(runDir, list), egressSocket))
 		if err == nil {
 			return conn.Close()
 		}

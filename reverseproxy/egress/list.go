@@ -24,11 +24,14 @@ const (
 
 // List is what one site may reach.
 type List struct {
-	Format int           `json:"format"`
-	Site   string        `json:"site"`
-	GID    int           `json:"gid"`  // the group the site runs as; its sockets belong to it
-	Host   string        `json:"host"` // the site's own name, which leads to our proxy
-	Allow  []AllowedName `json:"allow"`
+	Format int    `json:"format"`
+	Site   string `json:"site"`
+	GID    int    `json:"gid"`  // the group the site runs as; its sockets belong to it
+	Host   string `json:"host"` // the site's own name, which leads to our proxy
+	// Release is the directory, below the site's own, in which the release that visitors reach has its sockets; empty: the
+	// site's own.
+	Release string        `json:"release,omitempty"`
+	Allow   []AllowedName `json:"allow"`
 	// Senders are domains that the site may write mail from, beside its own name and what every site may.
 	Senders  []string `json:"senders,omitempty"`
 	Checksum string   `json:"checksum"` // written by [EncodeList]
@@ -40,7 +43,10 @@ type AllowedName struct {
 	Ports []int  `json:"ports"`
 }
 
-var siteID = regexp.MustCompile(`^s[a-z0-9]{9}$`)
+var (
+	siteID     = regexp.MustCompile(`^s[a-z0-9]{9}$`)
+	releaseDir = regexp.MustCompile(`^r[1-9][0-9]{0,8}$`)
+)
 
 // Validate reports the first fault of a list.
 func (l List) Validate() error {
@@ -49,6 +55,8 @@ func (l List) Validate() error {
 		return fmt.Errorf("%w: format %d, expected %d to %d", ErrList, l.Format, oldestFormat, listFormat)
 	case !siteID.MatchString(l.Site):
 		return fmt.Errorf("%w: site %q, expected an id such as s7k2m9qx4p", ErrList, l.Site)
+	case l.Release != "" && !releaseDir.MatchString(l.Release):
+		return fmt.Errorf("%w: release %q, expected a directory such as r2", ErrList, l.Release)
 	case l.GID <= 0:
 		return fmt.Errorf("%w: gid %d, expected the site's group", ErrList, l.GID)
 	case len(l.Allow) > maxAllow:
@@ -93,7 +101,7 @@ func (a AllowedName) validate() error {
 
 // Equal tells whether two lists say the same, whatever their checksums.
 func (l List) Equal(other List) bool {
-	return l.Site == other.Site && l.GID == other.GID && l.Host == other.Host && slices.Equal(l.Senders, other.Senders) &&
+	return l.Site == other.Site && l.GID == other.GID && l.Host == other.Host && l.Release == other.Release && slices.Equal(l.Senders, other.Senders) &&
 		slices.EqualFunc(l.Allow, other.Allow, func(a, b AllowedName) bool {
 			return a.Name == b.Name && slices.Equal(a.Ports, b.Ports)
 		})

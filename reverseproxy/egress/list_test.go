@@ -276,3 +276,16 @@ func FuzzDecodeList(f *testing.F) {
 		}
 	})
 }
+
+func TestAListNamesNoDirectoryButAReleases(t *testing.T) {
+	for release, valid := range map[string]bool{"": true, "r1": true, "r12": true, "..": false, "r0": false, "r1/..": false, "gate": false} {
+		l := list()
+		l.Release = release
+		if err := l.Validate(); (err == nil) != valid {
+			t.Errorf("release %q: %v", release, err)
+		}
+		if other := list(); release != "" && l.Equal(other) {
+			t.Errorf("release %q counts for nothing", release)
+		}
+	}
+}

@@ -38,7 +38,8 @@ type site struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	wait    sync.WaitGroup
-	sockets []*siteSocket
+	dir     string        // of the sockets
+	sockets []*siteSocket // of the release that visitors reach; none before the first round
 }
 
 // siteSocket is one socket of a site.
@@ -58,17 +59,33 @@ func newSite(ctx context.Context, g *gateway, list List) *site {
 	}
 	s.list.Store(&list)
 	s.ctx, s.stop = context.WithCancel(ctx)
-	dir := filepath.Join(g.RunDir, s.id, gateDir)
+	return s
+}
+
+// socketDir is the directory of the sockets of a site's release.
+func socketDir(runDir string, l List) string {
+	return filepath.Join(runDir, l.Site, l.Release, gateDir)
+}
+
+// followRelease closes the sockets of a release that visitors no longer reach, and names those of the one they do. Open
+// tunnels stay open.
+func (s *site) followRelease() {
+	dir := socketDir(s.RunDir, *s.list.Load())
+	if dir == s.dir {
+		return
+	}
+	s.closeSockets()
+	s.dir = dir
 	s.sockets = []*siteSocket{
 		{path: filepath.Join(dir, egressSocket), serve: s.serveEgress},
 		{path: filepath.Join(dir, mailSocket), serve: s.serveMail},
 	}
-	return s
 }
 
 // ensureOpen opens the sockets that are missing: the directory may come after the
 // list, and may be replaced at any time.
 func (s *site) ensureOpen() {
+	s.followRelease()
 	for _, g := range s.sockets {
 		if g.socket != nil && g.socket.inPlace() {
 			continue
@@ -99,12 +116,17 @@ func (s *site) open(g *siteSocket) {
 // close closes everything that the site has open, and waits for it.
 func (s *site) close() {
 	s.stop()
+	s.closeSockets()
+	s.wait.Wait()
+}
+
+func (s *site) closeSockets() {
 	for _, g := range s.sockets {
 		if g.socket != nil {
 			g.socket.close()
+			g.socket = nil
 		}
 	}
-	s.wait.Wait()
 }
 
 // record writes the outcome of a request to the log and the spool.

@@ -24,7 +24,7 @@ import (
 type Options struct {
 	Root        string
 	ProxyGID    int    // may enter run/app/<id>/http
-	GatewayUID  int    // owns run/app/<id>/gate
+	GatewayUID  int    // owns the directories of the sites' ways out
 	DatabaseUID int    // owns run/mariadb-sites/<id>
 	Reserve     int64  // bytes that no work may eat
 	Entry       []byte // what sites check assertions with: entry.json beside their secrets; empty: none is written
@@ -87,7 +87,7 @@ func (d *Disk) sockets(s tenants.Site) []place {
 	}
 	return append(places,
 		place{httpOf(s), s.UID, d.o.ProxyGID, 0o750 | fs.ModeSetgid},
-		place{path.Join(run, gateDir), d.o.GatewayUID, s.UID, 0o750 | fs.ModeSetgid},
+		place{path.Join(run, s.Release.Sockets, gateDir), d.o.GatewayUID, s.UID, 0o750 | fs.ModeSetgid},
 		d.database(s),
 	)
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -23,8 +24,7 @@ func (d *Disk) EnsureSockets(ctx context.Context, s tenants.Site) error {
 	return ensure(ctx, root, d.sockets(s))
 }
 
-// RetireSockets removes the directories of the sockets of all other releases of the site. The way out is not any
-// release's, and stays.
+// RetireSockets removes the directories of the sockets of all other releases of the site.
 func (d *Disk) RetireSockets(ctx context.Context, s tenants.Site) error {
 	root, err := d.open(s)
 	if err != nil {
@@ -39,12 +39,12 @@ func (d *Disk) RetireSockets(ctx context.Context, s tenants.Site) error {
 		return fmt.Errorf("removing old sockets of site %s: %w", s.ID, err)
 	}
 	defer func() { _ = dir.Close() }()
-	keep := s.Release.Sockets
-	if keep == "" {
-		keep = httpDir
+	keep := []string{s.Release.Sockets}
+	if s.Release.Sockets == "" {
+		keep = []string{httpDir, gateDir}
 	}
 	return eachName(ctx, dir, func(name string) error {
-		if name == keep || name == gateDir {
+		if slices.Contains(keep, name) {
 			return nil
 		}
 		return removeTree(ctx, dir, name)

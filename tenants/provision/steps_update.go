@@ -142,11 +142,14 @@ func preferPrevious(ctx context.Context, err error) error {
 	return operations.Permanent(operations.CauseTemplate, err)
 }
 
-// stepSwitch leads visitors to the new release, and waits until the proxy does so: what is stopped before would be asked
-// for still.
+// stepSwitch leads visitors to the new release, and gives it the way out, which the old one loses. It waits until the proxy
+// does so: what is stopped before would be asked for still.
 func (p *Plans) stepSwitch() operations.Step {
 	write := func(ctx context.Context, s tenants.Site) error {
 		if err := p.Records.SetRelease(ctx, s.Release); err != nil {
+			return err
+		}
+		if err := p.Egress.Publish(ctx, s); err != nil {
 			return err
 		}
 		return p.Routes.Publish(ctx)

@@ -213,7 +213,9 @@ func (c *Catalogue) locale() string {
 func (c *Catalogue) paths(s tenants.Site, r tenants.Release) templates.Paths {
 	paths := templates.PathsUnder(c.settings.Root, s.ID)
 	paths.Data = filepath.Join(filepath.Dir(paths.Data), tenants.DataDirectory(r.Generation))
-	paths.HTTP = filepath.Join(filepath.Dir(paths.HTTP), r.Sockets, filepath.Base(paths.HTTP))
+	for _, dir := range []*string{&paths.HTTP, &paths.Gate} {
+		*dir = filepath.Join(filepath.Dir(*dir), r.Sockets, filepath.Base(*dir))
+	}
 	return paths
 }
 

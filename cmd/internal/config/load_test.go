@@ -206,7 +206,7 @@ func FuzzParseNeverPanicsAndAcceptsOnlyWhatIsUsable(f *testing.F) {
 			}
 			return
 		}
-		if c.Instance == "" || c.Domain == "" || !filepath.IsAbs(c.Root) || len(c.Paths().EgressSocket("s000000000")) > 107 {
+		if c.Instance == "" || c.Domain == "" || !filepath.IsAbs(c.Root) || len(c.Paths().EgressSocket("s000000000", "r999")) > 107 {
 			t.Fatalf("accepted %+v", c)
 		}
 		for _, host := range append(c.PlatformHosts(), c.Domain) {

@@ -67,7 +67,7 @@ func TestSecretNeverPrintsItself(t *testing.T) {
 	}
 }
 
-func TestCheckFilesNamesEverySecretThatIsNotThere(t *testing.T) {
+func TestCheckFilesNamesMissingSecrets(t *testing.T) {
 	c := parse(t, minimal+"tls: {mode: files, files: {cert: /nowhere/c.pem, key: /nowhere/k.pem}}\nroot: "+
 		filepath.Join(t.TempDir(), "root")+"\n")
 	faults := c.CheckFiles()

@@ -27,14 +27,18 @@ func (p Paths) AppSocket(id, release string) string {
 	return p.at("run", "app", id, release, "http", "http.sock")
 }
 
-// AppGateDir is where the gateway makes a site's ways out.
-func (p Paths) AppGateDir(id string) string { return p.at("run", "app", id, "gate") }
+// AppGateDir is where the gateway makes the ways out of a site's release.
+func (p Paths) AppGateDir(id, release string) string { return p.at("run", "app", id, release, "gate") }
 
-// EgressSocket is a site's way out.
-func (p Paths) EgressSocket(id string) string { return p.at("run", "app", id, "gate", "egress.sock") }
+// EgressSocket is the way out of a site's release.
+func (p Paths) EgressSocket(id, release string) string {
+	return p.at("run", "app", id, release, "gate", "egress.sock")
+}
 
-// SMTPSocket is where a site's mail goes.
-func (p Paths) SMTPSocket(id string) string { return p.at("run", "app", id, "gate", "smtp.sock") }
+// SMTPSocket is where the mail of a site's release goes.
+func (p Paths) SMTPSocket(id, release string) string {
+	return p.at("run", "app", id, release, "gate", "smtp.sock")
+}
 
 // MariaDBDir holds the socket of the panel's database.
 func (p Paths) MariaDBDir() string { return p.at("run", "mariadb") }
@@ -108,7 +112,7 @@ func (p Paths) WorkerLock() string { return p.at("run", "worker", "worker.lock")
 // sockets lists every socket below the root, with one site standing for all.
 func (p Paths) sockets() []string {
 	return []string{
-		p.AppSocket(specimen, specimenRelease), p.EgressSocket(specimen), p.SMTPSocket(specimen),
+		p.AppSocket(specimen, specimenRelease), p.EgressSocket(specimen, specimenRelease), p.SMTPSocket(specimen, specimenRelease),
 		p.MariaDBSocket(), p.SitesMariaDBSocket(), p.KeycloakSocket(), p.GatewayEdgeSocket(), p.KeycloakEdgeSocket(), p.WorkerEdgeSocket(),
 		p.PanelSocket(), p.PanelEdgeSocket(), p.CLISocket(), p.WorkerSocket(), p.WorkerPanelSocket(),
 	}

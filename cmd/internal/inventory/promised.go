@@ -65,7 +65,7 @@ func (m Machine) promised(s api.Site) ([]string, error) {
 	p, db := m.Config.Paths(), tenants.DatabaseName(s.ID, s.Release.Generation)
 	things := []string{"database " + db, "user " + db + "@localhost", "grant " + db + "@localhost " + db}
 	for _, path := range []string{
-		p.Site(s.ID), p.SiteData(s.ID), p.SiteSecrets(s.ID), p.App(s.ID), p.AppHTTPDir(s.ID, s.Release.Sockets), p.AppGateDir(s.ID),
+		p.Site(s.ID), p.SiteData(s.ID), p.SiteSecrets(s.ID), p.App(s.ID), p.AppHTTPDir(s.ID, s.Release.Sockets), p.AppGateDir(s.ID, s.Release.Sockets),
 	} {
 		things = append(things, "path "+path)
 	}

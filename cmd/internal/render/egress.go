@@ -41,7 +41,7 @@ func (e *Egress) list(ctx context.Context, s tenants.Site) (egress.List, error) 
 	if err != nil {
 		return egress.List{}, fmt.Errorf("finding what site %s may reach: %w", s.ID, err)
 	}
-	l := egress.List{Format: 1, Site: s.ID, GID: s.UID, Host: s.Host, Allow: allow}
+	l := egress.List{Format: 1, Site: s.ID, GID: s.UID, Host: s.Host, Release: s.Release.Sockets, Allow: allow}
 	if e.Senders == nil {
 		return l, nil
 	}

@@ -22,6 +22,7 @@ import (
 // Records is what the jobs read and write.
 type Records interface {
 	LiveSites(ctx context.Context) ([]tenants.Site, error)
+	Site(ctx context.Context, id string) (tenants.Site, error)
 	SaveProbe(ctx context.Context, siteID string, p tenants.Probe) error
 	SaveDiskUsage(ctx context.Context, siteID string, bytes int64) error
 	Associations(ctx context.Context) ([]tenants.Association, error)
@@ -170,6 +171,13 @@ func (u *Jobs) ProbeSites(ctx context.Context, ids []string) error {
 
 func (u *Jobs) probe(ctx context.Context, s tenants.Site) error {
 	p := u.runProbe(ctx, s)
+	if p.Health == tenants.HealthDown { // another release may have taken its place since the site was read
+		now, err := u.Records.Site(ctx, s.ID)
+		if err == nil && now.State == tenants.StateReady && now.Release.ID != s.Release.ID {
+			s = now
+			p = u.runProbe(ctx, s)
+		}
+	}
 	if ctx.Err() != nil { // interrupted by our own shutdown: no result
 		return ctx.Err()
 	}

@@ -26,6 +26,7 @@ import (
 type fakes struct {
 	mu      sync.Mutex
 	sites   []tenants.Site
+	updated []tenants.Site // as the records have them, when that is newer than what was listed
 	probes  map[string]tenants.Probe
 	disk    map[string]int64
 	members map[string][]tenants.Member
@@ -43,6 +44,14 @@ type fakes struct {
 }
 
 func (f *fakes) LiveSites(context.Context) ([]tenants.Site, error) { return f.sites, nil }
+func (f *fakes) Site(_ context.Context, id string) (tenants.Site, error) {
+	for _, s := range append(slices.Clone(f.updated), f.sites...) {
+		if s.ID == id {
+			return s, nil
+		}
+	}
+	return tenants.Site{}, tenants.ErrNotFound
+}
 func (f *fakes) SaveProbe(_ context.Context, id string, p tenants.Probe) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -129,6 +138,32 @@ func setUp(now time.Time, sites ...tenants.Site) (*fakes, *jobs.Jobs) {
 		},
 		Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
+}
+
+// The list of sites is some seconds old: meanwhile an update may have led visitors to another release.
+func TestASiteThatWasUpdatedMeanwhileIsProbedAsItIs(t *testing.T) {
+	old := tenants.Site{ID: "s1", State: tenants.StateReady, Release: tenants.Release{ID: "r1"}}
+	f, u := setUp(time.Now(), old)
+	u.Private = byRelease{"r2"}
+	if err := u.Probe(t.Context()); err != nil || f.probes["s1"].Health != tenants.HealthDown {
+		t.Errorf("the release that is gone: %+v, %v", f.probes["s1"], err)
+	}
+	updated := old
+	updated.Release.ID = "r2"
+	f.updated = []tenants.Site{updated}
+	if err := u.ProbeSites(t.Context(), []string{"s1"}); err != nil || f.probes["s1"].Health != tenants.HealthUp {
+		t.Errorf("the one that took its place: %+v, %v", f.probes["s1"], err)
+	}
+}
+
+// byRelease answers for one release alone.
+type byRelease struct{ id string }
+
+func (b byRelease) Check(_ context.Context, s tenants.Site, _ tenants.Page) error {
+	if s.Release.ID != b.id {
+		return errors.New("no such file or directory")
+	}
+	return nil
 }
 
 func TestProbeNotesWhatItSawOfEachReadySiteAlone(t *testing.T) {

@@ -39,6 +39,9 @@ type Plans struct {
 	Public    Prober // through the proxy, as a visitor would
 	Now       func() time.Time
 	Log       *slog.Logger
+	// Drain is how long the release before goes on after an update's switch: a request that was routed by the table before
+	// may not have reached it yet.
+	Drain time.Duration
 
 	quirks      knownDrift
 	definitions definitions

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
@@ -155,9 +156,19 @@ func (p *Plans) stepSwitch() operations.Step {
 		return p.Routes.Publish(ctx)
 	}
 	return operations.Step{
-		Name:   "switch",
-		Do:     p.onNew(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return write(ctx, s) }),
-		Verify: p.onNew(func(ctx context.Context, _ *operations.Run, _ tenants.Site) error { return p.Routes.Await(ctx) }),
+		Name: "switch",
+		Do:   p.onNew(func(ctx context.Context, _ *operations.Run, s tenants.Site) error { return write(ctx, s) }),
+		Verify: p.onNew(func(ctx context.Context, _ *operations.Run, _ tenants.Site) error {
+			if err := p.Routes.Await(ctx); err != nil {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(p.Drain):
+				return nil
+			}
+		}),
 		Undo: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 			var change releaseChange
 			if ok, err := r.Result("release", &change); err != nil || !ok || change.From == s.Release.ID {

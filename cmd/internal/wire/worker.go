@@ -127,6 +127,9 @@ func (w *Worker) openKeycloak(context.Context) (err error) {
 	return err
 }
 
+// drain is ample for a request between the look at the route table and the connection, on a busy machine too.
+const drain = 3 * time.Second
+
 func (w *Worker) plan(context.Context) error {
 	c, p := w.config, w.config.Paths()
 	public := probe.Public{Edge: p.WorkerEdgeSocket(), Port: c.PublicPort, Roots: func() *x509.CertPool { return roots(c) },
@@ -141,7 +144,7 @@ func (w *Worker) plan(context.Context) error {
 			Sites: w.store, Socket: p.AppSocket, Refuse: w.catalogue.Refuse, Now: w.now, Serving: public.Table,
 		},
 		Egress: w.lists,
-		Now:    w.now, Log: w.log,
+		Now:    w.now, Log: w.log, Drain: drain,
 	}
 	w.registry = w.plans.Registry()
 	owner, err := os.Hostname()

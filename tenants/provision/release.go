@@ -169,10 +169,13 @@ func (p *Plans) Record(ctx context.Context, s tenants.Site, version, imageID str
 	}
 	containers[0].Container, containers[0].ImageID = name, spec.Image
 	t.Containers, d.Containers = containers, []tenants.ContainerSpec{spec}
-	if err := p.Records.CreateRelease(ctx, &t, d); err != nil {
-		return err
-	}
-	return p.Records.SetRelease(ctx, t)
+	// Both or none: a first release that no site names would keep its number from the next try, for ever.
+	return p.Records.Transact(ctx, func(ctx context.Context) error {
+		if err := p.Records.CreateRelease(ctx, &t, d); err != nil {
+			return err
+		}
+		return p.Records.SetRelease(ctx, t)
+	})
 }
 
 // FirstContainerName returns the name of the one container that a site had before there were releases.

@@ -1,6 +1,8 @@
 package provision_test
 
 import (
+	"context"
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -103,6 +105,35 @@ func TestTheFirstReleaseIsRecordedFromTheContainerThatRuns(t *testing.T) {
 	}
 	if !h.site(t, s.ID).UpdateAvailable {
 		t.Error("no update is offered")
+	}
+}
+
+// records fails where a test says so.
+type records struct {
+	provision.Records
+	setRelease func() error
+}
+
+func (r records) SetRelease(ctx context.Context, release tenants.Release) error {
+	if err := r.setRelease(); err != nil {
+		return err
+	}
+	return r.Records.SetRelease(ctx, release)
+}
+
+func TestARecordingThatWasCutShortIsRepeated(t *testing.T) {
+	h := newHouse(t)
+	s := tenants.Site{ID: tenants.NewSiteID(), AssociationID: "a00000001", Template: "wordpress", Host: "old.lilas.coop", State: tenants.StateBinned}
+	if err := h.records.CreateSite(t.Context(), &s); err != nil {
+		t.Fatal(err)
+	}
+	h.plans.Records = records{h.records, func() error { return tenants.ErrUnavailable }}
+	if err := h.plans.Record(t.Context(), s, "1", "sha256:old"); !errors.Is(err, tenants.ErrUnavailable) {
+		t.Fatalf("cut short: %v", err)
+	}
+	h.plans.Records = h.records
+	if err := h.plans.Record(t.Context(), s, "1", "sha256:old"); err != nil || h.site(t, s.ID).Release.Number != 1 {
+		t.Errorf("repeated: %v, the release is %+v", err, h.site(t, s.ID).Release)
 	}
 }
 

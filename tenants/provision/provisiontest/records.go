@@ -54,12 +54,14 @@ func (r *Records) Transact(ctx context.Context, fn func(context.Context) error) 
 	defer r.tx.Unlock()
 	r.mu.Lock()
 	associations, sites, trail := maps.Clone(r.associations), maps.Clone(r.sites), len(r.Trail)
+	releases, definitions := maps.Clone(r.releases), maps.Clone(r.definitions)
 	r.mu.Unlock()
 	tx := &inTransaction{}
 	err := fn(context.WithValue(ctx, txKey{}, tx))
 	if err != nil {
 		r.mu.Lock()
 		r.associations, r.sites, r.Trail = associations, sites, r.Trail[:trail]
+		r.releases, r.definitions = releases, definitions
 		r.mu.Unlock()
 		for _, op := range tx.before {
 			r.Put(op)

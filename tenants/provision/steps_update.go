@@ -171,9 +171,10 @@ func (p *Plans) stepSwitch() operations.Step {
 		}),
 		Undo: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 			var change releaseChange
-			if ok, err := r.Result("release", &change); err != nil || !ok || change.From == s.Release.ID {
+			if ok, err := r.Result("release", &change); err != nil || !ok || change.From == change.To {
 				return err
 			}
+			// Also when the record is back already: a try that was cut short may not have told the proxy.
 			var err error
 			if s.Release, err = p.Records.Release(ctx, change.From); err != nil {
 				return err

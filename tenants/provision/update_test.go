@@ -112,6 +112,42 @@ func TestAnUpdateThatDoesNotGetWellGivesBackRecordAndContainer(t *testing.T) {
 	}
 }
 
+// routes note for which release of a site the table was written, and fail where a test says so.
+type routes struct {
+	provision.Routes
+	publish func() error
+}
+
+func (r routes) Publish(ctx context.Context) error {
+	if err := r.publish(); err != nil {
+		return err
+	}
+	return r.Routes.Publish(ctx)
+}
+
+func TestASwitchThatIsTakenBackReachesTheTableEvenAtTheSecondTry(t *testing.T) {
+	h := newHouse(t)
+	s, old := h.outdated(t)
+	h.world.DeafTo[newImage] = true
+	published, failed := "", false
+	h.plans.Routes = routes{h.plans.Routes, func() error {
+		now := h.site(t, s.ID).Release.ID
+		if published != "" && now == s.Release.ID && !failed {
+			failed = true
+			return errors.New("no space left on device")
+		}
+		published = now
+		return nil
+	}}
+	h.run(t, nil)
+	op, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID)
+	h.want(t, operations.Undone, op, err)
+	if !failed || published != s.Release.ID {
+		t.Errorf("the table leads to release %s, want %s (failed once: %v)", published, s.Release.ID, failed)
+	}
+	h.madeOf(t, s, old.ImageID, old)
+}
+
 func TestAnUpdateOfASiteThatIsUpToDateTouchesNothing(t *testing.T) {
 	h := newHouse(t)
 	s := h.provisioned(t)

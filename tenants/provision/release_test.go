@@ -121,6 +121,38 @@ func (r records) SetRelease(ctx context.Context, release tenants.Release) error 
 	return r.Records.SetRelease(ctx, release)
 }
 
+// Such a repair was begun by a program of before releases, and the site's template is gone, so that nothing can be recorded.
+func TestARepairOfASiteWithoutAReleaseKeepsItsContainer(t *testing.T) {
+	h := newHouse(t)
+	s := tenants.Site{ID: tenants.NewSiteID(), AssociationID: "a00000001", Template: "wordpress", Host: "old.lilas.coop", State: tenants.StateReady}
+	if err := h.records.CreateSite(t.Context(), &s); err != nil {
+		t.Fatal(err)
+	}
+	name := provision.FirstContainerName("test", s.ID)
+	h.world.StrayContainer(name, s.ID)
+	plan, err := h.registry.Latest(provision.KindSiteRepair)
+	if err != nil {
+		t.Fatal(err)
+	}
+	op, err := operations.NewOperation(plan, time.Now().UTC(), operations.Request{
+		Subject: "site:" + s.ID, SiteID: s.ID, Spec: provision.Spec{SiteID: s.ID},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range op.Steps[:len(op.Steps)-1] { // all but "retire"
+		op.Steps[i].State = operations.StepDone
+	}
+	if op, err = h.records.Insert(t.Context(), op); err != nil {
+		t.Fatal(err)
+	}
+	h.run(t, nil)
+	h.want(t, operations.Done, op, nil)
+	if h.world.Container(name) == nil {
+		t.Error("its only container was removed")
+	}
+}
+
 func TestARecordingThatWasCutShortIsRepeated(t *testing.T) {
 	h := newHouse(t)
 	s := tenants.Site{ID: tenants.NewSiteID(), AssociationID: "a00000001", Template: "wordpress", Host: "old.lilas.coop", State: tenants.StateBinned}

@@ -198,8 +198,11 @@ func (p *Plans) stepRemovePrevious() operations.Step {
 }
 
 // removeOthers ends and removes the site's containers that are not of its release. They get the time to finish what they
-// serve.
+// serve. Of a site without a release nothing is removed: its only container is not of one either.
 func (p *Plans) removeOthers(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+	if s.Release.ID == "" {
+		return nil
+	}
 	found, err := p.containersOf(ctx, s.ID)
 	if err != nil {
 		return err

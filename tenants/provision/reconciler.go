@@ -216,7 +216,7 @@ func (r *Reconciler) ask(ctx context.Context, s tenants.Site, spec Spec, kind st
 			return err
 		}
 		now, err := r.Records.Site(ctx, s.ID)
-		if err == nil && now.State != s.State {
+		if err == nil && (now.State != s.State || now.Release.ID != s.Release.ID) {
 			err = operations.ErrBusy // it changed while we looked: the next round sees it as it is
 		}
 		return err

@@ -148,6 +148,28 @@ func TestASwitchThatIsTakenBackReachesTheTableEvenAtTheSecondTry(t *testing.T) {
 	h.madeOf(t, s, old.ImageID, old)
 }
 
+// earlier lists the sites as they were when a round began.
+type earlier struct {
+	provision.Records
+	sites []tenants.Site
+}
+
+func (e earlier) LiveSites(context.Context) ([]tenants.Site, error) { return e.sites, nil }
+
+func TestASiteThatWasUpdatedWhileTheRoundLookedIsNotRepaired(t *testing.T) {
+	h := newHouse(t)
+	s, _ := h.outdated(t)
+	stop := h.run(t, nil)
+	op, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID)
+	h.want(t, operations.Done, op, err)
+	stop()
+	h.plans.Records = earlier{h.records, []tenants.Site{s}}
+	h.reconciled(t)
+	if ops, err := h.records.Operations(t.Context(), operations.Filter{LiveOnly: true}); err != nil || len(ops) > 0 {
+		t.Errorf("the reconciler asked for %v (%v)", ops, err)
+	}
+}
+
 func TestAnUpdateOfASiteThatIsUpToDateTouchesNothing(t *testing.T) {
 	h := newHouse(t)
 	s := h.provisioned(t)

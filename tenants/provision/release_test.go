@@ -69,6 +69,30 @@ func TestVisitorsStayWithTheOldReleaseUntilTheNewOneAnswers(t *testing.T) {
 	}
 }
 
+func TestASiteThatIsHaltedInTheMiddleOfAnUpdateRunsNowhere(t *testing.T) {
+	h := newHouse(t)
+	s, old := h.outdated(t)
+	waiting, halted := make(chan struct{}), make(chan struct{})
+	stop := h.run(t, func(_ context.Context, _ operations.Operation, step string, point operations.Point) {
+		if step == "ready" && point == operations.BeforeDo {
+			close(waiting)
+			<-halted
+		}
+	})
+	if _, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID); err != nil {
+		t.Fatal(err)
+	}
+	<-waiting
+	err := h.plans.Halt(t.Context(), h.site(t, s.ID))
+	for _, name := range []string{old.Name, "chatiere-test-" + s.ID + "-2-web"} {
+		if c := h.world.Container(name); c == nil || c.Running() {
+			t.Errorf("%s: %+v (%v)", name, c, err)
+		}
+	}
+	close(halted)
+	stop()
+}
+
 // Sites of before there were releases keep their container, whatever their template gives now.
 func TestTheFirstReleaseIsRecordedFromTheContainerThatRuns(t *testing.T) {
 	h := newHouse(t)

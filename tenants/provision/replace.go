@@ -187,6 +187,21 @@ func (p *Plans) stepProbe() operations.Step {
 	}
 }
 
+// Halt stops all containers of a site at once, also those of an update that visitors do not reach yet: they use the same
+// files and the same database.
+func (p *Plans) Halt(ctx context.Context, s tenants.Site) error {
+	found, err := p.containersOf(ctx, s.ID)
+	if err != nil {
+		return err
+	}
+	for _, c := range found {
+		if err := p.Engine.Stop(ctx, c.Name, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // removeContainers removes all containers of a site, of whatever release.
 func (p *Plans) removeContainers(ctx context.Context, siteID string) error {
 	found, err := p.containersOf(ctx, siteID)

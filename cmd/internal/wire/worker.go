@@ -187,12 +187,7 @@ func (w *Worker) freezer(area tenants.Area, code tenants.FindingCode) *freeze.Fr
 			if err := w.guard.Check(ctx); err != nil {
 				return err // do not stop sites because of records that are not ours
 			}
-			for _, c := range s.Release.Containers {
-				if err := w.engine.Stop(ctx, c.Container, 0); err != nil {
-					return err
-				}
-			}
-			return nil
+			return w.plans.Halt(ctx, s)
 		},
 	}
 }

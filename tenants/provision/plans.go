@@ -74,6 +74,7 @@ func (p *Plans) Registry() *operations.Registry {
 		p.siteDelete(),
 		p.siteRestore(),
 		p.sitePurge(),
+		p.siteUpdate1(),
 		p.siteUpdate(),
 		p.siteRepair(),
 		p.siteStopClosed(),
@@ -222,6 +223,20 @@ func (p *Plans) siteUpdate() operations.Plan {
 			switched, p.stepRemovePrevious(),
 		},
 		Finish: p.upToDate,
+	}
+}
+
+// siteUpdate1 finishes what was begun before there were releases: the site's containers become what the release says that
+// was recorded meanwhile, and an update can be asked for again.
+func (p *Plans) siteUpdate1() operations.Plan {
+	nothing := func(context.Context, *operations.Run) error { return nil }
+	ready := p.stepProbe()
+	ready.Pivot = true
+	return operations.Plan{
+		Kind: KindSiteUpdate, Version: 1,
+		Steps: []operations.Step{
+			{Name: "image", Do: nothing}, {Name: "pin", Do: nothing}, p.stepReplace(), p.stepSwap(), ready, p.stepRemovePrevious(),
+		},
 	}
 }
 

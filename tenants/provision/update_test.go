@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+	"time"
 
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
@@ -146,6 +147,36 @@ func TestASwitchThatIsTakenBackReachesTheTableEvenAtTheSecondTry(t *testing.T) {
 		t.Errorf("the table leads to release %s, want %s (failed once: %v)", published, s.Release.ID, failed)
 	}
 	h.madeOf(t, s, old.ImageID, old)
+}
+
+// The program of before releases had just replaced the container when it was ended.
+func TestAnUpdateOfBeforeReleasesIsFinished(t *testing.T) {
+	h := newHouse(t)
+	s, old := h.outdated(t)
+	plan := operations.Plan{Kind: provision.KindSiteUpdate, Version: 1}
+	for _, name := range []string{"image", "pin", "container", "start", "ready", "retire"} {
+		plan.Steps = append(plan.Steps, operations.Step{Name: name})
+	}
+	op, err := operations.NewOperation(plan, time.Now().UTC(), operations.Request{
+		Subject: "site:" + s.ID, SiteID: s.ID, Spec: provision.Spec{SiteID: s.ID},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range op.Steps[:3] {
+		op.Steps[i].State = operations.StepDone
+	}
+	h.world.StrayContainer(old.Name+tenants.OldSuffix, s.ID)
+	h.world.Container(old.Name + tenants.OldSuffix).Labels[tenants.LabelInstance] = "test"
+	if op, err = h.records.Insert(t.Context(), op); err != nil {
+		t.Fatal(err)
+	}
+	h.run(t, nil)
+	h.want(t, operations.Done, op, nil)
+	h.madeOf(t, s, old.ImageID, old)
+	if there := h.world.Inventory(); !reflect.DeepEqual(there, h.expect(t, "running", "serving")) {
+		t.Errorf("there is %v", there)
+	}
 }
 
 // earlier lists the sites as they were when a round began.

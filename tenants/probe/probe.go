@@ -71,7 +71,7 @@ type Public struct {
 // tableHeader is how the proxy tells our own roles by which version of the route table it serves them.
 const tableHeader = "X-Chatiere-Table"
 
-// Table asks the proxy which version of the route table it serves by.
+// Table asks the proxy which version of the route table it serves by. It is -1 for a proxy that does not tell yet.
 func (p Public) Table(ctx context.Context) (int64, error) {
 	req, err := request(ctx, "https://"+authority(p.Name, p.Port)+"/")
 	if err != nil {
@@ -82,6 +82,9 @@ func (p Public) Table(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("asking the proxy for its table: %w", err)
 	}
 	defer res.Body.Close()
+	if res.Header.Get(tableHeader) == "" {
+		return -1, nil
+	}
 	version, err := strconv.ParseInt(res.Header.Get(tableHeader), 10, 64)
 	if err != nil {
 		return 0, fmt.Errorf("asking the proxy for its table: %w: it does not tell", ErrAnswer)

@@ -209,3 +209,20 @@ func TestAFirstReleaseWithoutAContainerIsOfTheImageTheSiteHad(t *testing.T) {
 		t.Errorf("recorded %+v: %+v (%v)", r, d, err)
 	}
 }
+
+// One that could not be recorded, since its template is gone, is closed to visitors; it must not run on.
+func TestASiteWithoutAReleaseIsStoppedAllTheSame(t *testing.T) {
+	h := newHouse(t)
+	s := tenants.Site{ID: tenants.NewSiteID(), AssociationID: "a00000001", Template: "gone", Host: "old.lilas.coop", State: tenants.StateReady}
+	if err := h.records.CreateSite(t.Context(), &s); err != nil {
+		t.Fatal(err)
+	}
+	name := provision.FirstContainerName("test", s.ID)
+	h.world.StrayContainer(name, s.ID)
+	h.run(t, nil)
+	op, err := h.desk.SuspendSite(t.Context(), h.admin, s.ID)
+	h.want(t, operations.Done, op, err)
+	if c := h.world.Container(name); c == nil || c.Running() {
+		t.Errorf("its container is %+v", c)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
@@ -189,13 +190,15 @@ func (p *Plans) stepProbe() operations.Step {
 
 // Halt stops all containers of a site at once, also those of an update that visitors do not reach yet: they use the same
 // files and the same database.
-func (p *Plans) Halt(ctx context.Context, s tenants.Site) error {
+func (p *Plans) Halt(ctx context.Context, s tenants.Site) error { return p.stopAll(ctx, s, 0) }
+
+func (p *Plans) stopAll(ctx context.Context, s tenants.Site, grace time.Duration) error {
 	found, err := p.containersOf(ctx, s.ID)
 	if err != nil {
 		return err
 	}
 	for _, c := range found {
-		if err := p.Engine.Stop(ctx, c.Name, 0); err != nil {
+		if err := p.Engine.Stop(ctx, c.Name, grace); err != nil {
 			return err
 		}
 	}

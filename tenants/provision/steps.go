@@ -138,6 +138,9 @@ func (p *Plans) stepContainer() operations.Step {
 			if err != nil {
 				return err
 			}
+			if err := p.Disk.EnsureSockets(ctx, s); err != nil {
+				return err
+			}
 			return p.createContainers(ctx, s)
 		}),
 		Undo: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
@@ -239,6 +242,9 @@ func (p *Plans) stepStop() operations.Step {
 
 // stopContainers stops them in the reverse of the order in which they were started.
 func (p *Plans) stopContainers(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+	if s.Release.ID == "" { // it could not be recorded: whatever is its container stops
+		return p.stopAll(ctx, s, stopGrace)
+	}
 	for _, c := range slices.Backward(s.Release.Containers) {
 		if err := p.Engine.Stop(ctx, c.Container, stopGrace); err != nil {
 			return err

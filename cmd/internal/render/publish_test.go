@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"chatiere/cmd/internal/render"
@@ -276,10 +277,27 @@ func TestAwaitWaitsUntilTheProxyServesByTheTableInForce(t *testing.T) {
 	if asked != 3 {
 		t.Errorf("asked %d times", asked)
 	}
-	r.Serving = func(context.Context) (int64, error) { return 1, nil }
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if err := r.Await(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a proxy that keeps the old table: %v", err)
+	for name, version := range map[string]int64{"keeps the old table": 1, "has one from before ours was damaged": 57} {
+		r.Serving = func(context.Context) (int64, error) { return version, nil }
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		if err := r.Await(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a proxy that %s: %v", name, err)
+		}
+		cancel()
 	}
+}
+
+// A proxy of before it told its version is upgraded after the worker.
+func TestAwaitGivesAProxyThatDoesNotTellTimeToLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoutes(t, &sites{})
+		if err := r.Publish(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.Serving = func(context.Context) (int64, error) { return -1, nil }
+		began := time.Now()
+		if err := r.Await(t.Context()); err != nil || time.Since(began) < 4*time.Second || time.Since(began) > 10*time.Second {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+	})
 }

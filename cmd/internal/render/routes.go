@@ -32,7 +32,7 @@ type Routes struct {
 	// Refuse returns the paths a site's template refuses.
 	Refuse func(s tenants.Site) ([]string, error)
 	Now    func() time.Time
-	// Serving asks the proxy which version of the table it serves by.
+	// Serving asks the proxy which version of the table it serves by; below zero when it answers and does not tell.
 	Serving func(ctx context.Context) (version int64, err error)
 
 	mu sync.Mutex
@@ -140,17 +140,22 @@ const awaitPoll = 50 * time.Millisecond
 // awaitTimeout is how long the proxy may take. It looks at the file every other second even where nothing tells it.
 const awaitTimeout = 15 * time.Second
 
-// Await waits until the proxy serves by the table in force, or a later one.
+// silentProxy is how long Await waits for a proxy that does not tell its version: one of before it did, which looks at the
+// table every other second at the latest.
+const silentProxy = 5 * time.Second
+
+// Await waits until the proxy serves by the table in force. The table is read again each time: another writer may have
+// replaced it, and one that was damaged begins to count anew.
 func (r *Routes) Await(ctx context.Context) error {
-	t, err := r.inForce()
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, awaitTimeout)
 	defer cancel()
-	for {
+	for began := time.Now(); ; {
+		t, err := r.inForce()
+		if err != nil {
+			return err
+		}
 		version, err := r.Serving(ctx)
-		if err == nil && version >= t.Version {
+		if err == nil && (version == t.Version || version < 0 && time.Since(began) >= silentProxy) {
 			return nil
 		}
 		select {

@@ -243,6 +243,10 @@ func (i *instance) greed(t *testing.T, good, url string, bad api.Site) {
 		found := i.found(t, "?site="+bad.ID)
 		return slices.Contains(found, bad.ID+" "+string(tenants.FindingDatabaseLocked)), fmt.Sprint(found)
 	})
+	eventually(t, time.Minute, "its suspension to end", func() (bool, string) { // the finding may be there before
+		op, busy := i.busy(t, bad.ID)
+		return !busy, op.ID
+	})
 	i.done(t, i.wish(t, api.Item(api.PathSites, bad.ID, "resume"), nil), 2*time.Minute)
 	eventually(t, time.Minute, "the site answers again, from its database", func() (bool, string) {
 		status, _, err := i.try(t.Context(), at(bad.URL)+"/?"+random())

@@ -171,9 +171,13 @@ func (u *Jobs) ProbeSites(ctx context.Context, ids []string) error {
 
 func (u *Jobs) probe(ctx context.Context, s tenants.Site) error {
 	p := u.runProbe(ctx, s)
-	if p.Health == tenants.HealthDown { // another release may have taken its place since the site was read
+	if p.Health == tenants.HealthDown { // the site may have been closed, or got another release, since it was read
 		now, err := u.Records.Site(ctx, s.ID)
-		if err == nil && now.State == tenants.StateReady && now.Release.ID != s.Release.ID {
+		switch {
+		case err != nil:
+		case now.State != tenants.StateReady:
+			return nil // closed meanwhile: nobody expects an answer
+		case now.Release.ID != s.Release.ID:
 			s = now
 			p = u.runProbe(ctx, s)
 		}

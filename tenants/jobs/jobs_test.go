@@ -156,6 +156,17 @@ func TestASiteThatWasUpdatedMeanwhileIsProbedAsItIs(t *testing.T) {
 	}
 }
 
+func TestASiteThatWasClosedMeanwhileIsNotNotedAsDown(t *testing.T) {
+	s := tenants.Site{ID: "s1", State: tenants.StateReady, Release: tenants.Release{ID: "r1"}}
+	f, u := setUp(time.Now(), s)
+	u.Private = byRelease{"none"}
+	s.State = tenants.StateSuspended
+	f.updated = []tenants.Site{s}
+	if err := u.Probe(t.Context()); err != nil || f.probes["s1"].Health != tenants.HealthUnknown {
+		t.Errorf("noted %+v, %v", f.probes["s1"], err)
+	}
+}
+
 // byRelease answers for one release alone.
 type byRelease struct{ id string }
 

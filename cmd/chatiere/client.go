@@ -124,7 +124,7 @@ func faultWords(f api.Fault) string {
 func (p *program) await(ctx context.Context, c *apiclient.Client, op api.Operation) (api.Operation, error) {
 	told, progress := 0, ""
 	for {
-		told, progress = p.tell(op, told), p.tellProgress(op, progress)
+		told, progress = p.tell(op, told), p.printProgress(op, progress)
 		if op.Ended() {
 			break
 		}
@@ -152,8 +152,8 @@ func (p *program) tell(op api.Operation, told int) int {
 	return max(done, told)
 }
 
-// tellProgress prints how far the running step is, where it says so and that has changed since the last look.
-func (p *program) tellProgress(op api.Operation, told string) string {
+// printProgress prints the progress of the running step, if it reports any and that has changed since the last call.
+func (p *program) printProgress(op api.Operation, told string) string {
 	line := ""
 	for _, s := range op.Steps {
 		if s.Progress != nil {

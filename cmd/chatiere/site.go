@@ -19,7 +19,7 @@ func (p *program) siteCommand() *cobra.Command {
 	group.AddCommand(p.siteCreate(), p.siteList(), p.siteShow(), p.siteMail(),
 		p.siteChange("suspend", "Close a site to visitors and stop it; its data stays"),
 		p.siteChange("resume", "Open a suspended site again"),
-		p.siteChange("update", "Make a site anew from its template as it is now; its data stays"),
+		p.siteChange("update", "Update a site to its template and the settings as they are now; its data stays"),
 		p.siteChange("delete", "Put a site into the bin, from which it can be restored for 30 days"),
 		p.siteChange("restore", "Bring a site back from the bin"),
 		p.siteChange("purge", "Destroy a site in the bin and its data, for good"))

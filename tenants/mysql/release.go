@@ -128,23 +128,6 @@ func (s *Store) Release(ctx context.Context, id string) (tenants.Release, error)
 	return r.release()
 }
 
-// Releases returns the newest releases of a site, newest first.
-func (s *Store) Releases(ctx context.Context, siteID string, limit int) ([]tenants.Release, error) {
-	var rs []releaseRecord
-	if err := s.on(ctx).Where("site_id = ?", siteID).Order("number DESC").Limit(limit).Find(&rs).Error; err != nil {
-		return nil, translate("listing the releases of site "+siteID, err)
-	}
-	out := make([]tenants.Release, 0, len(rs))
-	for _, r := range rs {
-		release, err := r.release()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, release)
-	}
-	return out, nil
-}
-
 // Definition returns what a release fixes.
 func (s *Store) Definition(ctx context.Context, releaseID string) (tenants.Definition, error) {
 	var text string
@@ -159,12 +142,10 @@ func (s *Store) Definition(ctx context.Context, releaseID string) (tenants.Defin
 	return d, nil
 }
 
-// SetRelease makes a release the one that visitors of its site reach. Version and image are written beside it, so that the
-// program of before releases can go on with the site.
+// SetRelease makes a release the one that visitors of its site reach.
 func (s *Store) SetRelease(ctx context.Context, r tenants.Release) error {
-	return changed("setting the release of site "+r.SiteID, s.on(ctx).Model(&siteRecord{}).Where("id = ?", r.SiteID).Updates(map[string]any{
-		"release_id": r.ID, "version": r.Version, "image_id": r.Front().ImageID,
-	}))
+	return changed("setting the release of site "+r.SiteID,
+		s.on(ctx).Model(&siteRecord{}).Where("id = ?", r.SiteID).Update("release_id", r.ID))
 }
 
 // DeleteRelease forgets the release of a site that an operation made and gave up before visitors reached it; an absent one is

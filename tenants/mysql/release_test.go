@@ -65,9 +65,11 @@ func TestAReleaseThatASiteHasIsNeverForgotten(t *testing.T) {
 	for _, r := range []tenants.Release{reached, given, given} {
 		must(t, s.DeleteRelease(ctx, x.ID, r.OperationID))
 	}
-	if left, err := s.Releases(ctx, x.ID, 9); err != nil || len(left) != 1 || left[0].ID != reached.ID {
-		t.Errorf("left are %+v (%v)", left, err)
+	if _, err := s.Release(ctx, reached.ID); err != nil {
+		t.Errorf("the one that the site has is gone: %v", err)
 	}
+	_, err := s.Release(ctx, given.ID)
+	wants(t, "the one that was given up", err, tenants.ErrNotFound)
 	if got, err := s.Site(ctx, x.ID); err != nil || got.Release.ID != reached.ID || got.Release.Front().ImageID != "sha256:01" {
 		t.Errorf("the site has %+v (%v)", got.Release, err)
 	}

@@ -10,7 +10,7 @@ type siteRecord struct {
 	ID            string `gorm:"primaryKey"`
 	AssociationID string
 	Template      string
-	Version       string // of the release, see SetRelease
+	Version       string // of sites of before there were releases, see Unreleased
 	ImageID       string
 	Name          string
 	Host          string

@@ -222,7 +222,7 @@ func (p *Plans) siteUpdate() operations.Plan {
 			p.stepNewImages(), p.stepNewRelease(), p.stepNewSockets(), p.stepNewContainers(), p.stepNewStart(), p.stepNewReady(),
 			switched, p.stepRemovePrevious(),
 		},
-		Finish: p.upToDate,
+		Finish: p.noUpdateAvailable,
 	}
 }
 

@@ -188,15 +188,15 @@ func sameDefinition(a, b tenants.Definition) bool {
 		return false
 	}
 	for i := range a.Containers {
-		if !reflect.DeepEqual(comparable(a.Containers[i]), comparable(b.Containers[i])) {
+		if !reflect.DeepEqual(normalized(a.Containers[i]), normalized(b.Containers[i])) {
 			return false
 		}
 	}
 	return true
 }
 
-// comparable returns a specification without what differs between equal ones.
-func comparable(c tenants.ContainerSpec) tenants.ContainerSpec {
+// normalized returns a specification without what differs between equal ones.
+func normalized(c tenants.ContainerSpec) tenants.ContainerSpec {
 	c.Name, c.Labels = "", nil
 	c.Env = slices.Sorted(slices.Values(c.Env))
 	c.Mounts = slices.SortedFunc(slices.Values(c.Mounts), func(a, b tenants.Mount) int { return strings.Compare(a.Target, b.Target) })

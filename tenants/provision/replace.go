@@ -160,12 +160,12 @@ func (p *Plans) stepSwap() operations.Step {
 // preferWaiting makes the first failure permanent while a replaced container is still there: rolling back beats retrying. An
 // engine that does not answer is no failure of the successor.
 func (p *Plans) preferWaiting(ctx context.Context, s tenants.Site, err error) error {
-	if err == nil || ctx.Err() != nil || errors.Is(err, tenants.ErrUnavailable) {
-		return err
+	if err == nil {
+		return nil
 	}
 	for _, c := range s.Release.Containers {
 		if _, there := p.Engine.Inspect(ctx, oldName(c.Container)); there == nil {
-			return operations.Permanent(operations.CauseTemplate, err)
+			return preferPrevious(ctx, err)
 		}
 	}
 	return err
@@ -173,18 +173,11 @@ func (p *Plans) preferWaiting(ctx context.Context, s tenants.Site, err error) er
 
 // stepProbe waits until the site answers. While a replaced container is still there, the first failure is permanent.
 func (p *Plans) stepProbe() operations.Step {
-	ready := p.stepReady().Do
 	return operations.Step{
 		Name: "ready",
-		Do: func(ctx context.Context, r *operations.Run) error {
-			err := ready(ctx, r)
-			if err == nil || ctx.Err() != nil {
-				return err
-			}
-			return p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
-				return p.preferWaiting(ctx, s, err)
-			})(ctx, r)
-		},
+		Do: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			return p.preferWaiting(ctx, s, p.awaitReady(ctx, s))
+		}),
 	}
 }
 

@@ -230,8 +230,8 @@ func (p *Plans) containersOf(ctx context.Context, siteID string) ([]tenants.Cont
 	return found, nil
 }
 
-// upToDate notes that the site has what it was updated to, at the end of an update.
-func (p *Plans) upToDate(ctx context.Context, r *operations.Run) error {
+// noUpdateAvailable notes that the site has what it was updated to, at the end of an update.
+func (p *Plans) noUpdateAvailable(ctx context.Context, r *operations.Run) error {
 	return p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
 		return p.Records.SaveUpdateAvailable(ctx, s.ID, s.Release.ID, false)
 	})(ctx, r)

@@ -145,7 +145,7 @@ const awaitTimeout = 15 * time.Second
 const silentProxy = 5 * time.Second
 
 // Await waits until the proxy serves by the table in force. The table is read again each time: another writer may have
-// replaced it, and one that was damaged begins to count anew.
+// replaced it, and after a damaged table the version starts at 1 again.
 func (r *Routes) Await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, awaitTimeout)
 	defer cancel()

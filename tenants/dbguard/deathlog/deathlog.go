@@ -17,6 +17,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"chatiere/tenants/dbguard"
 )
 
@@ -171,14 +173,5 @@ func (l *Log) Save(deaths []dbguard.Death) error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(l.File), "."+filepath.Base(l.File)+"*") // a later start of the worker removes what a kill leaves
-	if err != nil {
-		return err
-	}
-	_, err = tmp.Write(append(text, '\n'))
-	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		_ = os.Remove(tmp.Name())
-		return err
-	}
-	return os.Rename(tmp.Name(), l.File)
+	return renameio.WriteFile(l.File, append(text, '\n'), 0o600, renameio.WithTempDir(filepath.Dir(l.File)))
 }

@@ -6,22 +6,18 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/wire"
 )
 
 const healthTimeout = 3 * time.Second
-
-// errUnhealthy is a role that answers, but not well.
-var errUnhealthy = errors.New("not healthy")
 
 func (p *program) healthCommand() *cobra.Command {
 	return &cobra.Command{
@@ -44,37 +40,13 @@ func (p *program) health(ctx context.Context, role string) error {
 	}
 	switch role {
 	case "panel":
-		return askHealth(ctx, c.Paths().PanelSocket())
+		return apiclient.Ask(ctx, c.Paths().PanelSocket(), "/health", nil)
 	case "worker":
-		return askHealth(ctx, c.Paths().WorkerSocket())
+		return apiclient.Ask(ctx, c.Paths().WorkerSocket(), "/health", nil)
 	case "gateway":
 		return wire.GatewayHealth(ctx, c)
 	}
 	return shakeHands(ctx, c)
-}
-
-// askHealth wants a 200 for /health on a unix socket.
-func askHealth(ctx context.Context, socket string) error {
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		}}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/health", nil)
-	if err != nil {
-		return err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return fmt.Errorf("asking %s: %w", socket, err)
-	}
-	_, err = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<16))
-	if err = errors.Join(err, response.Body.Close()); err != nil {
-		return fmt.Errorf("asking %s: %w", socket, err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s: %w", socket, response.Status, errUnhealthy)
-	}
-	return nil
 }
 
 // shakeHands wants a TLS handshake for the panel's name on the proxy's socket.

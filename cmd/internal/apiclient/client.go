@@ -39,11 +39,16 @@ const requestTimeout = 90 * time.Second
 
 // OverSocket returns a client of the panel at a local socket.
 func OverSocket(path string) *Client {
-	return &Client{base: "http://panel", http: &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
+	return &Client{base: "http://panel", http: overSocket(path, requestTimeout)}
+}
+
+// overSocket returns an HTTP client that reaches a local socket, whatever the address of a request says.
+func overSocket(path string, timeout time.Duration) *http.Client {
+	return &http.Client{Timeout: timeout, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", path)
 		},
-	}}}
+	}}
 }
 
 // OverHTTPS returns a client of the panel at a public URL. Names below .localhost lead to this machine, as in browsers,

@@ -30,26 +30,29 @@ const DefaultRoots = config.DefaultRoot + "*"
 
 // Connect returns a client of the target's panel.
 func Connect(p Target) (*Client, error) {
-	switch {
-	case p.Socket != "":
-		return OverSocket(p.Socket), nil
-	case p.URL != "":
+	if p.Socket == "" && p.URL != "" {
 		return OverHTTPS(p.URL, p.Token, p.CA)
-	case p.Config != "":
-		c, err := config.Load(p.Config, p.Env)
-		if err != nil {
-			return nil, err
-		}
-		return OverSocket(c.Paths().CLISocket()), nil
 	}
-	if socket, ok := readHint(p.Hint); ok {
-		return OverSocket(socket), nil
-	}
-	socket, err := findRunning(p.Roots, config.Paths.CLISocket)
+	socket, err := p.find(func(panel string) string { return panel }, config.Paths.CLISocket)
 	if err != nil {
 		return nil, err
 	}
 	return OverSocket(socket), nil
+}
+
+// find returns a socket of the target: beside that of the panel, where that is named, or below the data root.
+func (p Target) find(beside func(panel string) string, below func(config.Paths) string) (string, error) {
+	if p.Socket != "" {
+		return beside(p.Socket), nil
+	}
+	if p.Config != "" {
+		c, err := config.Load(p.Config, p.Env)
+		return below(c.Paths()), err
+	}
+	if socket, ok := readHint(p.Hint); ok {
+		return beside(socket), nil
+	}
+	return findRunning(p.Roots, below)
 }
 
 // readHint returns the socket that the hint file names, if it answers.

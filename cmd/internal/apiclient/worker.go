@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -25,26 +24,14 @@ type Worker struct{ http *http.Client }
 
 // FindWorker finds the worker as Connect finds the panel, which need not run.
 func FindWorker(p Target) (*Worker, error) {
-	switch {
-	case p.Socket != "":
-		return workerAt(workerSocketOf(p.Socket)), nil
-	case p.URL != "":
+	if p.Socket == "" && p.URL != "" {
 		return nil, fmt.Errorf("%w: unset CHATIERE_URL", ErrLocalOnly)
-	case p.Config != "":
-		c, err := config.Load(p.Config, p.Env)
-		if err != nil {
-			return nil, err
-		}
-		return workerAt(c.Paths().WorkerSocket()), nil
 	}
-	if socket, ok := readHint(p.Hint); ok {
-		return workerAt(workerSocketOf(socket)), nil
-	}
-	socket, err := findRunning(p.Roots, config.Paths.WorkerSocket)
+	socket, err := p.find(workerSocketOf, config.Paths.WorkerSocket)
 	if err != nil {
 		return nil, err
 	}
-	return workerAt(socket), nil
+	return &Worker{overSocket(socket, verifyTimeout)}, nil
 }
 
 // workerSocketOf returns the worker's socket of the instance with this panel socket.
@@ -54,14 +41,6 @@ func workerSocketOf(panel string) string {
 
 // verifyTimeout is how long the verification of a million rows may take on a slow server.
 const verifyTimeout = 15 * time.Minute
-
-func workerAt(socket string) *Worker {
-	return &Worker{&http.Client{Timeout: verifyTimeout, Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-	}}}
-}
 
 // VerifyAudit verifies the audit log; heads are checkpoints that were stored elsewhere.
 func (w *Worker) VerifyAudit(ctx context.Context, heads []byte) (report audit.Report, err error) {

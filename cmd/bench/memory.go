@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"chatiere/cmd/internal/testbed"
 	"chatiere/reverseproxy/load"
 )
 
@@ -79,10 +80,8 @@ func (b *bench) idleConnections(ctx context.Context, p peer, h2 bool) (fresh, he
 }
 
 func settled(ctx context.Context, r *running) (int64, error) {
-	select {
-	case <-ctx.Done():
+	if !testbed.Sleep(ctx, settling) {
 		return 0, ctx.Err()
-	case <-time.After(settling):
-		return proportional(r.pid)
 	}
+	return proportional(r.pid)
 }

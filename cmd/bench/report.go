@@ -1,10 +1,10 @@
 package main
 
 import (
+	"chatiere/cmd/internal/testbed"
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"time"
 )
@@ -49,7 +49,7 @@ backend share the processors. In flight: %s.
 
 | | h1 | ratio | req/s | h2 | ratio | req/s |
 |---|---|---|---|---|---|---|
-`, f.began.UTC().Format(time.RFC3339), int(f.took.Seconds()), machine(), f.loadBefore, f.loadAfter, b.versions(),
+`, f.began.UTC().Format(time.RFC3339), int(f.took.Seconds()), testbed.Hardware(), f.loadBefore, f.loadAfter, b.versions(),
 		f.cpu["nginx h1"][0].cipher, b.routes, b.rounds, b.requests, inFlight())
 	for _, p := range peers() {
 		if len(f.cpu[p.name+" h1"]) == 0 {
@@ -109,24 +109,6 @@ func inFlight() string {
 		parts = append(parts, fmt.Sprintf("%s %d connections × %d", p.name, p.shape.conns, p.shape.streams))
 	}
 	return strings.Join(parts, "; ")
-}
-
-// machine says what the figures hold for.
-func machine() string {
-	model := "unknown processor"
-	if data, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		for line := range strings.Lines(string(data)) {
-			if rest, ok := strings.CutPrefix(line, "model name"); ok {
-				model = strings.TrimSpace(strings.TrimLeft(rest, "\t :"))
-				break
-			}
-		}
-	}
-	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		kernel = []byte("unknown")
-	}
-	return fmt.Sprintf("%s, %d cores, Linux %s, %s", model, runtime.NumCPU(), strings.TrimSpace(string(kernel)), runtime.Version())
 }
 
 // versions of the peers, as they say themselves.

@@ -1,12 +1,12 @@
 package main
 
 import (
+	"chatiere/cmd/internal/testbed"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -62,20 +62,12 @@ func (r *running) launch(ctx context.Context, b *bench, dir string) error {
 		"-v", b.dir + ":" + b.dir, "-v", b.chatiere + ":/usr/local/bin/chatiere:ro",
 		"-w", dir, "-e", "HOME=" + dir, b.image, "sh", "-c", `exec "$@" >output 2>&1`, "sh",
 	}, r.argv...)
-	if err := docker(ctx, args...); err != nil {
+	if _, err := testbed.Docker(ctx, args...); err != nil {
 		return err
 	}
-	out, err := exec.CommandContext(ctx, "docker", "inspect", "-f", "{{.State.Pid}}", r.container).Output()
-	if err != nil {
+	var err error
+	if r.pid, err = testbed.PID(ctx, r.container); err != nil {
 		return errors.Join(err, r.stop())
-	}
-	r.pid, err = strconv.Atoi(strings.TrimSpace(string(out)))
-	return err
-}
-
-func docker(ctx context.Context, args ...string) error {
-	if out, err := exec.CommandContext(ctx, "docker", args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("docker %s: %w: %s", args[0], err, out)
 	}
 	return nil
 }
@@ -87,23 +79,14 @@ const patience = 3 * time.Minute
 func (r *running) await(ctx context.Context, b *bench) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for {
-		err := b.askOnce(ctx, r.addr)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+	return testbed.Await(ctx, patience, 100*time.Millisecond, r.name, func() error { return b.askOnce(ctx, r.addr) })
 }
 
 func (r *running) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	return docker(ctx, "rm", "-f", r.container)
+	_, err := testbed.Docker(ctx, "rm", "-f", r.container)
+	return err
 }
 
 func freePort() (int, error) {

@@ -3,33 +3,24 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
-	"chatiere/cmd/internal/apiclient"
-	"chatiere/cmd/internal/config"
-	"chatiere/cmd/internal/demo"
+	"chatiere/cmd/internal/testbed"
 	"chatiere/panel/api"
 )
 
 // sites is what the measurements on a running instance share: a fresh one with one site in it.
 type sites struct {
-	config  config.Config
-	summary demo.Summary
-	panel   *apiclient.Client
-	web     *http.Client // as a visitor's browser: names to loopback, our authority trusted
-	many    int
-	log     io.Writer
+	*testbed.Instance
+	web  *http.Client // as a visitor's browser
+	many int
+	log  io.Writer
 }
 
 // sitesFigures is what was measured on it.
@@ -43,6 +34,9 @@ type sitesFigures struct {
 	pages                 []pageFigure
 }
 
+// poll is the time between two looks.
+const poll = 20 * time.Millisecond
+
 // clicksMeasured is how often the way from the wish to the first page is timed.
 const clicksMeasured = 5
 
@@ -55,54 +49,19 @@ func sitesSection(ctx context.Context, args []string, log io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	s, err := openSites(*file, *summary)
+	i, err := testbed.Open(*file, *summary)
 	if err != nil {
 		return err
 	}
-	s.many, s.log = *many, log
+	s := &sites{Instance: i, many: *many, log: log}
+	if s.web, err = i.Browser(); err != nil {
+		return err
+	}
 	f, err := s.measure(ctx)
 	if err != nil {
 		return err
 	}
 	return writeSection(*document, "sites", f.markdown(s))
-}
-
-func openSites(file, summary string) (*sites, error) {
-	c, err := config.Load(file, os.Environ())
-	if err != nil {
-		return nil, err
-	}
-	s := &sites{config: c, panel: apiclient.OverSocket(c.Paths().CLISocket())}
-	data, err := os.ReadFile(summary)
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(data, &s.summary); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", summary, err)
-	}
-	pem, err := os.ReadFile(c.Paths().CA())
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate", c.Paths().CA())
-	}
-	s.web = &http.Client{
-		Timeout:       time.Minute,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 16,
-			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-				_, port, err := net.SplitHostPort(address)
-				if err != nil {
-					return nil, err
-				}
-				return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
-			},
-		},
-	}
-	return s, nil
 }
 
 // measure goes from the one site that is there to many.
@@ -134,23 +93,23 @@ func (s *sites) say(format string, args ...any) { _, _ = fmt.Fprintf(s.log, form
 
 // click times one wish for a site, as the panel's button sends it, until a visitor gets its home page.
 func (s *sites) click(ctx context.Context) (time.Duration, error) {
-	name := "Clic " + word()
+	name := "Clic " + testbed.Word()
 	began := time.Now()
 	op, err := s.wish(ctx, name)
 	if err != nil {
 		return 0, err
 	}
 	var site api.Site
-	if err := s.panel.Get(ctx, api.Item(api.PathSites, op.Site), &site); err != nil {
+	if err := s.Panel.Get(ctx, api.Item(api.PathSites, op.Site), &site); err != nil {
 		return 0, err
 	}
-	err = s.await(ctx, 2*time.Minute, func() error { return s.shows(ctx, site.URL, name) })
+	err = testbed.Await(ctx, 2*time.Minute, poll, name, func() error { return s.shows(ctx, site.URL, name) })
 	return time.Since(began), err
 }
 
 func (s *sites) wish(ctx context.Context, name string) (op api.Operation, err error) {
-	err = s.panel.Post(ctx, api.Prefix+api.PathSites, api.NewSite{
-		Association: s.summary.Association, Template: "wordpress", Name: name, Host: "bench-" + word(),
+	err = s.Panel.Post(ctx, api.Prefix+api.PathSites, api.NewSite{
+		Association: s.Summary.Association, Template: "wordpress", Name: name, Host: "bench-" + testbed.Word(),
 	}, "", &op)
 	return op, err
 }
@@ -160,7 +119,7 @@ var errOther = errors.New("not the page")
 
 // shows wants a site's home page with its title.
 func (s *sites) shows(ctx context.Context, url, title string) error {
-	status, body, err := s.page(ctx, url)
+	status, body, err := testbed.Page(ctx, s.web, url)
 	if err != nil {
 		return err
 	}
@@ -168,42 +127,6 @@ func (s *sites) shows(ctx context.Context, url, title string) error {
 		return fmt.Errorf("%w: %s answers %d without the title %q", errOther, url, status, title)
 	}
 	return nil
-}
-
-func (s *sites) page(ctx context.Context, url string) (int, []byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, nil, err
-	}
-	res, err := s.web.Do(req)
-	if err != nil {
-		return 0, nil, err
-	}
-	body, err := io.ReadAll(res.Body)
-	return res.StatusCode, body, errors.Join(err, res.Body.Close())
-}
-
-// await tries until it goes well, or tells the last failure when the time is over.
-func (s *sites) await(ctx context.Context, within time.Duration, try func() error) error {
-	deadline := time.Now().Add(within)
-	for {
-		err := try()
-		if err == nil || time.Now().After(deadline) {
-			return err
-		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
-			return err
-		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
 
 // base is an address without the slash at its end.

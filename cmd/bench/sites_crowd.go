@@ -2,17 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net"
-	"net/http"
-	"os"
-	"os/exec"
-	"strings"
 	"sync"
 	"time"
 
+	"chatiere/cmd/internal/apiclient"
 	"chatiere/cmd/internal/schedule"
+	"chatiere/cmd/internal/testbed"
 	"chatiere/panel/api"
 )
 
@@ -65,7 +61,7 @@ func (s *sites) measureCrowd(ctx context.Context) (crowd, error) {
 
 func (s *sites) listed(ctx context.Context) ([]api.Site, error) {
 	var l api.List[api.Site]
-	err := s.panel.Get(ctx, api.Prefix+api.PathSites, &l)
+	err := s.Panel.Get(ctx, api.Prefix+api.PathSites, &l)
 	return l.Items, err
 }
 
@@ -73,7 +69,7 @@ func (s *sites) listed(ctx context.Context) ([]api.Site, error) {
 func (s *sites) provision(ctx context.Context, n int) error {
 	var ops []api.Operation
 	for i := range n {
-		op, err := s.wish(ctx, fmt.Sprintf("Foule %d %s", i, word()))
+		op, err := s.wish(ctx, fmt.Sprintf("Foule %d %s", i, testbed.Word()))
 		if err != nil {
 			return err
 		}
@@ -83,8 +79,8 @@ func (s *sites) provision(ctx context.Context, n int) error {
 		if i%20 == 0 {
 			s.say("%d of %d sites stand", i, n)
 		}
-		err := s.await(ctx, 10*time.Minute, func() error {
-			if err := s.panel.Get(ctx, api.Item(api.PathOperations, op.ID), &op); err != nil {
+		err := testbed.Await(ctx, 10*time.Minute, poll, "operation "+op.ID, func() error {
+			if err := s.Panel.Get(ctx, api.Item(api.PathOperations, op.ID), &op); err != nil {
 				return err
 			}
 			if !op.Ended() {
@@ -136,7 +132,7 @@ func (s *sites) rounds(ctx context.Context) ([]time.Duration, error) {
 	last := time.Now()
 	for len(out) < roundsMeasured {
 		var o schedule.Outcome
-		err := s.await(ctx, 5*time.Minute, func() (err error) {
+		err := testbed.Await(ctx, 5*time.Minute, poll, "the reconciler's round", func() (err error) {
 			if o, err = s.job(ctx, "reconcile"); err == nil && !o.Started.After(last) {
 				err = fmt.Errorf("%w: no round since %s", errOther, last)
 			}
@@ -155,20 +151,8 @@ func (s *sites) rounds(ctx context.Context) ([]time.Duration, error) {
 }
 
 func (s *sites) job(ctx context.Context, name string) (schedule.Outcome, error) {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", s.config.Paths().WorkerSocket())
-	}}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://worker/jobs", nil)
-	if err != nil {
-		return schedule.Outcome{}, err
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return schedule.Outcome{}, err
-	}
-	defer func() { _ = res.Body.Close() }()
 	var jobs []schedule.Outcome
-	if err := json.NewDecoder(res.Body).Decode(&jobs); err != nil {
+	if err := apiclient.Ask(ctx, s.Config.Paths().WorkerSocket(), "/jobs", &jobs); err != nil {
 		return schedule.Outcome{}, err
 	}
 	for _, o := range jobs {
@@ -201,13 +185,9 @@ func (s *sites) weigh(ctx context.Context, there []api.Site, c *crowd) error {
 
 // proportional is the memory of a container's processes, MiB.
 func (s *sites) proportional(ctx context.Context, role string) (float64, error) {
-	out, err := exec.CommandContext(ctx, "docker", "inspect", "-f", "{{.State.Pid}}", s.container(role)).Output()
+	pid, err := s.PID(ctx, role)
 	if err != nil {
-		return 0, fmt.Errorf("looking for the processes of %s: %w", role, err)
-	}
-	var pid int
-	if _, err := fmt.Sscan(string(out), &pid); err != nil || pid == 0 {
-		return 0, fmt.Errorf("%w: %s does not run", errOther, role)
+		return 0, err
 	}
 	kib, err := proportional(pid)
 	return float64(kib) / kibPerMiB, err
@@ -215,16 +195,6 @@ func (s *sites) proportional(ctx context.Context, role string) (float64, error) 
 
 // available is the memory that the kernel says programs could still get, MiB.
 func available() (float64, error) {
-	data, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
-			var kib float64
-			_, err := fmt.Sscan(rest, &kib)
-			return kib / kibPerMiB, err
-		}
-	}
-	return 0, fmt.Errorf("%w: /proc/meminfo", errOther)
+	kib, err := testbed.KiB("meminfo", "MemAvailable")
+	return float64(kib) / kibPerMiB, err
 }

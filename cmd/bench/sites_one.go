@@ -1,12 +1,10 @@
 package main
 
 import (
+	"chatiere/cmd/internal/testbed"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"net/http"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,17 +32,21 @@ var visited = []string{"/", "/?p=1", "/wp-login.php", "/?s=association", "/wp-js
 
 func (s *sites) measureOne(ctx context.Context) (oneSite, error) {
 	var one oneSite
-	site := s.summary.Sites[0]
+	site := s.Summary.Sites[0]
 	s.say("one site: starting it anew")
-	if err := command(ctx, "docker", "restart", s.container(site.ID)); err != nil {
-		return one, err
-	}
-	err := s.await(ctx, time.Minute, func() error { return s.answers(ctx, base(site.URL)+"/") })
+	name, err := s.Container(ctx, site.ID)
 	if err != nil {
 		return one, err
 	}
-	if err := pause(ctx, settling); err != nil {
+	if _, err := testbed.Docker(ctx, "restart", name); err != nil {
 		return one, err
+	}
+	err = testbed.Await(ctx, time.Minute, poll, name, func() error { return s.answers(ctx, base(site.URL)+"/") })
+	if err != nil {
+		return one, err
+	}
+	if !testbed.Sleep(ctx, settling) {
+		return one, ctx.Err()
 	}
 	if one.cold, err = s.memory(ctx, site.ID); err != nil {
 		return one, err
@@ -53,8 +55,8 @@ func (s *sites) measureOne(ctx context.Context) (oneSite, error) {
 	if err := s.visit(ctx, site.URL, requestsBefore, 4); err != nil {
 		return one, err
 	}
-	if err := pause(ctx, rest); err != nil {
-		return one, err
+	if !testbed.Sleep(ctx, rest) {
+		return one, ctx.Err()
 	}
 	if one.after, err = s.memory(ctx, site.ID); err != nil {
 		return one, err
@@ -65,7 +67,7 @@ func (s *sites) measureOne(ctx context.Context) (oneSite, error) {
 }
 
 func (s *sites) answers(ctx context.Context, url string) error {
-	status, _, err := s.page(ctx, url)
+	status, _, err := testbed.Page(ctx, s.web, url)
 	if err == nil && status >= http.StatusBadRequest {
 		err = fmt.Errorf("%w: %s answers %d", errOther, url, status)
 	}
@@ -106,8 +108,8 @@ func (s *sites) trickled(ctx context.Context, url, id string) (memory, error) {
 		if err := s.answers(ctx, base(url)+visited[len(proportional)%len(visited)]); err != nil {
 			return memory{}, err
 		}
-		if err := pause(ctx, trickle); err != nil {
-			return memory{}, err
+		if !testbed.Sleep(ctx, trickle) {
+			return memory{}, ctx.Err()
 		}
 		m, err := s.memory(ctx, id)
 		if err != nil {
@@ -131,17 +133,21 @@ func (s *sites) memory(ctx context.Context, role string) (memory, error) {
 	if err != nil {
 		return memory{}, err
 	}
-	charged, err := charge(ctx, s.container(role))
+	name, err := s.Container(ctx, role)
+	if err != nil {
+		return memory{}, err
+	}
+	charged, err := charge(ctx, name)
 	return memory{mib, charged}, err
 }
 
 // charge is what the engine says a control group is charged, MiB; it leaves inactive files out.
 func charge(ctx context.Context, name string) (float64, error) {
-	out, err := exec.CommandContext(ctx, "docker", "stats", "--no-stream", "--format", "{{.MemUsage}}", name).Output()
+	out, err := testbed.Docker(ctx, "stats", "--no-stream", "--format", "{{.MemUsage}}", name)
 	if err != nil {
-		return 0, fmt.Errorf("reading the memory of %s: %w", name, err)
+		return 0, err
 	}
-	used, _, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
+	used, _, _ := strings.Cut(out, " ")
 	for unit, factor := range map[string]float64{"GiB": 1024, "MiB": 1, "KiB": 1.0 / 1024} {
 		if number, ok := strings.CutSuffix(used, unit); ok {
 			n, err := strconv.ParseFloat(number, 64)
@@ -149,19 +155,4 @@ func charge(ctx context.Context, name string) (float64, error) {
 		}
 	}
 	return 0, fmt.Errorf("%w: docker stats says %q", errOther, out)
-}
-
-func (s *sites) container(role string) string { return "chatiere-" + s.config.Instance + "-" + role }
-
-func command(ctx context.Context, name string, args ...string) error {
-	if out, err := exec.CommandContext(ctx, name, args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, out)
-	}
-	return nil
-}
-
-func word() string {
-	var b [6]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"chatiere/cmd/internal/testbed"
 	"chatiere/panel/api"
 )
 
@@ -33,11 +34,11 @@ func (s *sites) measurePages(ctx context.Context) ([]pageFigure, error) {
 	}
 	site := there[len(there)/2]
 	var ops api.List[api.Operation]
-	if err := s.panel.Get(ctx, api.Prefix+api.PathOperations, &ops); err != nil {
+	if err := s.Panel.Get(ctx, api.Prefix+api.PathOperations, &ops); err != nil {
 		return nil, err
 	}
 	paths := []string{
-		"/", "/sites", "/sites/" + site.ID, "/sites/new", "/associations", "/associations/" + s.summary.Association,
+		"/", "/sites", "/sites/" + site.ID, "/sites/new", "/associations", "/associations/" + s.Summary.Association,
 		"/operations/" + ops.Items[0].ID, "/bin", "/account",
 	}
 	took := map[string][]time.Duration{}
@@ -45,7 +46,7 @@ func (s *sites) measurePages(ctx context.Context) ([]pageFigure, error) {
 	for range looksAtEach {
 		for _, path := range paths {
 			began := time.Now()
-			status, body, err := s.page(ctx, s.summary.PanelURL+path)
+			status, body, err := testbed.Page(ctx, s.web, s.Summary.PanelURL+path)
 			if err == nil && status != http.StatusOK {
 				err = fmt.Errorf("%w: %s answers %d", errOther, path, status)
 			}
@@ -74,7 +75,7 @@ func (s *sites) enter(ctx context.Context) error {
 	}
 	s.web.Jar = jar
 	var link api.BreakGlassLink
-	if err := s.panel.Post(ctx, api.Prefix+api.PathBreakGlass, nil, "", &link); err != nil {
+	if err := s.Panel.Post(ctx, api.Prefix+api.PathBreakGlass, nil, "", &link); err != nil {
 		return err
 	}
 	u, err := url.Parse(link.URL)
@@ -82,7 +83,7 @@ func (s *sites) enter(ctx context.Context) error {
 		return err
 	}
 	form := url.Values{"key": {u.Query().Get("key")}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.summary.PanelURL+"/break-glass", strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Summary.PanelURL+"/break-glass", strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
 	}

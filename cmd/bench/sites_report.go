@@ -1,6 +1,7 @@
 package main
 
 import (
+	"chatiere/cmd/internal/testbed"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ func (f *sitesFigures) markdown(s *sites) string {
 - Machine: %s; load average before %s, after %s
 - A fresh instance of the whole platform; every site is a real WordPress, autonome, on its own socket and database.
 
-`, f.began.UTC().Format(time.RFC3339), int(f.took.Seconds()), machine(), f.loadBefore, f.loadAfter)
+`, f.began.UTC().Format(time.RFC3339), int(f.took.Seconds()), testbed.Hardware(), f.loadBefore, f.loadAfter)
 	f.single(&out)
 	f.crowded(&out)
 	f.panel(&out)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"chatiere/cmd/internal/testbed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -116,22 +117,14 @@ func proportional(root int) (int64, error) {
 	}
 	var sum int64
 	for _, pid := range pids {
-		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		kib, err := testbed.KiB(fmt.Sprintf("%d/smaps_rollup", pid), "Pss")
 		if pid != root && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH)) {
 			continue // a child that has just ended
 		}
 		if err != nil {
 			return 0, err
 		}
-		for line := range bytes.Lines(data) {
-			if rest, ok := bytes.CutPrefix(line, []byte("Pss:")); ok {
-				var kib int64
-				if _, err := fmt.Sscan(string(rest), &kib); err != nil {
-					return 0, err
-				}
-				sum += kib
-			}
-		}
+		sum += kib
 	}
 	return sum, nil
 }

@@ -3,21 +3,11 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -25,12 +15,13 @@ import (
 	"chatiere/cmd/internal/apiclient"
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/demo"
+	"chatiere/cmd/internal/testbed"
 	"chatiere/panel/api"
-	"chatiere/tenants"
 )
 
 // instance is the running platform under test.
 type instance struct {
+	bed     *testbed.Instance
 	config  config.Config
 	summary demo.Summary
 	panel   *apiclient.Client
@@ -39,18 +30,11 @@ type instance struct {
 
 func open(t *testing.T) *instance {
 	t.Helper()
-	c, err := config.Load(needed(t, "CHATIERE_TEST_CONFIG"), os.Environ())
+	bed, err := testbed.Open(needed(t, "CHATIERE_TEST_CONFIG"), needed(t, "CHATIERE_TEST_SUMMARY"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := &instance{config: c, panel: apiclient.OverSocket(c.Paths().CLISocket())}
-	data, err := os.ReadFile(needed(t, "CHATIERE_TEST_SUMMARY"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, &i.summary); err != nil {
-		t.Fatal(err)
-	}
+	i := &instance{bed: bed, config: bed.Config, summary: bed.Summary, panel: bed.Panel}
 	i.web = i.browser(t)
 	return i
 }
@@ -66,28 +50,11 @@ func needed(t *testing.T, name string) string {
 
 func (i *instance) browser(t *testing.T) *http.Client {
 	t.Helper()
-	pem, err := os.ReadFile(i.config.Paths().CA())
+	client, err := i.bed.Browser()
 	if err != nil {
 		t.Fatal(err)
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		t.Fatal("the authority's file holds no certificate")
-	}
-	return &http.Client{
-		Timeout:       30 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-				_, port, err := net.SplitHostPort(address)
-				if err != nil {
-					return nil, err
-				}
-				return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
-			},
-		},
-	}
+	return client
 }
 
 // page asks for a URL and returns status and body.
@@ -101,17 +68,8 @@ func (i *instance) page(t *testing.T, url string) (int, string) {
 }
 
 func (i *instance) try(ctx context.Context, url string) (int, string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, "", err
-	}
-	res, err := i.web.Do(req)
-	if err != nil {
-		return 0, "", err
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	return res.StatusCode, string(body), err
+	status, body, err := testbed.Page(ctx, i.web, url)
+	return status, string(body), err
 }
 
 // eventually polls a condition until it holds; what it last said is told when it never does.
@@ -140,30 +98,17 @@ func run(t *testing.T, name string, args ...string) string {
 }
 
 func tryRun(name string, args ...string) (string, error) {
-	var out bytes.Buffer
-	cmd := exec.Command(name, args...)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
-	return strings.TrimSpace(out.String()), err
+	return testbed.Command(context.Background(), name, args...)
 }
 
-// container names a container of the platform or of a site.
 // container returns the name of a role's container, or of the one of a site's release.
 func (i *instance) container(of string) string {
-	if !siteID.MatchString(of) {
-		return "chatiere-" + i.config.Instance + "-" + of
+	name, err := i.bed.Container(context.Background(), of)
+	if err != nil {
+		return err.Error()
 	}
-	names, err := tryRun("docker", "ps", "-a", "--format", "{{.Names}}", "--filter", "label="+tenants.LabelSite+"="+of,
-		"--filter", "label="+tenants.LabelInstance+"="+i.config.Instance)
-	for name := range strings.FieldsSeq(names) { // the newest first
-		if err == nil && !strings.HasSuffix(name, tenants.OldSuffix) {
-			return name
-		}
-	}
-	return "no container of site " + of
+	return name
 }
-
-var siteID = regexp.MustCompile("^s[a-z0-9]{9}$")
 
 // kill ends a container as a power cut would.
 func (i *instance) kill(t *testing.T, role string) {
@@ -253,11 +198,7 @@ func (i *instance) gone(t *testing.T, id string) {
 	}
 }
 
-func random() string {
-	var b [6]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
-}
+func random() string { return testbed.Word() }
 
 // at is an address without the slash at its end.
 func at(url string) string { return strings.TrimSuffix(url, "/") }

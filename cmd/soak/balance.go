@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatiere/cmd/internal/inventory"
+	"chatiere/cmd/internal/testbed"
 	"chatiere/cmd/internal/wire"
 )
 
@@ -24,21 +25,26 @@ func (r *harness) health(ctx context.Context, round string) {
 
 // compareInventory compares what is there with what was there before the first life.
 func (r *harness) compareInventory(ctx context.Context, before []string) {
-	if err := until(ctx, 2*time.Minute, time.Second, "the end of all operations", func() (bool, string) {
+	if err := testbed.Await(ctx, 2*time.Minute, time.Second, "the end of all operations", func() error {
 		live, err := r.ids(ctx, "SELECT CONCAT(id, ' ', kind, ' ', state, ' ', problem, ' ', detail) FROM operations WHERE ended_at IS NULL")
-		return err == nil && len(live) == 0, fmt.Sprintf("%v %v", live, err)
+		if err == nil && len(live) > 0 {
+			err = fmt.Errorf("%v", live)
+		}
+		return err
 	}); err != nil {
 		r.fail("%v", err)
 	}
 	r.removeGroups(ctx)
 	var more, less []string
-	err := until(ctx, 90*time.Second, 2*time.Second, "the machine as it was", func() (bool, string) {
-		after, err := r.machine.List(ctx)
+	err := testbed.Await(ctx, 90*time.Second, 2*time.Second, "the machine as it was", func() error {
+		after, err := r.List(ctx)
 		if err != nil {
-			return false, err.Error()
+			return err
 		}
-		more, less = inventory.Diff(before, after)
-		return len(more)+len(less) == 0, fmt.Sprintf("more: %v, less: %v", more, less)
+		if more, less = inventory.Diff(before, after); len(more)+len(less) > 0 {
+			return fmt.Errorf("more: %v, less: %v", more, less)
+		}
+		return nil
 	})
 	if err != nil {
 		r.fail("%v", err)
@@ -49,7 +55,7 @@ func (r *harness) compareInventory(ctx context.Context, before []string) {
 
 // removeGroups takes the associations' groups away again.
 func (r *harness) removeGroups(ctx context.Context) {
-	client, err := wire.Keycloak(r.config)
+	client, err := wire.Keycloak(r.Config)
 	if err != nil {
 		r.fail("%v", err)
 		return

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"chatiere/cmd/internal/testbed"
 	"chatiere/panel/api"
 )
 
@@ -45,9 +46,12 @@ func (r *harness) wantProgress(ctx context.Context, n int) error {
 	if err := r.db.QueryRowContext(ctx, "SELECT UTC_TIMESTAMP(6)").Scan(&since); err != nil {
 		return err
 	}
-	return until(ctx, 90*time.Second, 250*time.Millisecond, fmt.Sprintf("the end of %d operations", n), func() (bool, string) {
+	return testbed.Await(ctx, 90*time.Second, 250*time.Millisecond, fmt.Sprintf("the end of %d operations", n), func() error {
 		done, err := r.ids(ctx, "SELECT id FROM operations WHERE state = 'done' AND ended_at > ?", since)
-		return err == nil && len(done) >= n, fmt.Sprintf("%d are done, %v", len(done), err)
+		if err == nil && len(done) < n {
+			err = fmt.Errorf("%d are done", len(done))
+		}
+		return err
 	})
 }
 
@@ -56,7 +60,7 @@ func (r *harness) wantCheck(ctx context.Context, name string, red bool, word str
 	var d api.Diagnosis
 	bounded, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	if err := r.panel.Get(bounded, api.PathDoctor, &d); err != nil {
+	if err := r.Panel.Get(bounded, api.PathDoctor, &d); err != nil {
 		r.fail("asking the doctor: %v", err)
 		return
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"chatiere/cmd/internal/testbed"
 	"chatiere/panel/api"
 )
 
@@ -19,7 +20,7 @@ import (
 func (r *harness) fullRounds(ctx context.Context) error {
 	hit := map[string]bool{}
 	for n := range r.full {
-		sleep(ctx, r.randDuration(time.Second))
+		testbed.Sleep(ctx, r.randDuration(time.Second))
 		at, ok := r.trace.next(20*time.Second, func(p position) bool {
 			return p.phase == doing && p.kind != "site.purge" && (!hit[p.kind+"/"+p.step] || n > 6)
 		})
@@ -30,7 +31,7 @@ func (r *harness) fullRounds(ctx context.Context) error {
 		if err := r.fillOnce(ctx, at); err != nil {
 			return err
 		}
-		sleep(ctx, 3*time.Second)
+		testbed.Sleep(ctx, 3*time.Second)
 	}
 	return ctx.Err()
 }
@@ -39,32 +40,32 @@ func (r *harness) fullRounds(ctx context.Context) error {
 const mostFull = time.Minute
 
 func (r *harness) fillOnce(ctx context.Context, at position) error {
-	ballast := filepath.Join(r.config.Root, "ballast")
+	ballast := filepath.Join(r.Config.Root, "ballast")
 	from, end := time.Now(), r.journal.begin(fullDisk)
 	defer end()
 	if err := fill(ballast); err != nil {
 		return errors.Join(err, os.Remove(ballast))
 	}
 	var told api.Operation
-	err := until(ctx, mostFull, 500*time.Millisecond, "somebody who says how much is missing", func() (bool, string) {
+	err := testbed.Await(ctx, mostFull, 500*time.Millisecond, "somebody who says how much is missing", func() error {
 		var l api.List[api.Operation]
 		bounded, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
-		if err := r.panel.Get(bounded, api.PathOperations, &l); err != nil {
-			return false, err.Error()
+		if err := r.Panel.Get(bounded, api.PathOperations, &l); err != nil {
+			return err
 		}
 		for _, op := range l.Items {
 			if !op.Ended() && op.Problem == "disk_full" && strings.Contains(op.Detail, "MiB are missing") {
 				told = op
-				return true, ""
+				return nil
 			}
 		}
-		return false, fmt.Sprintf("%d operations, none of them", len(l.Items))
+		return fmt.Errorf("%d operations, none of them", len(l.Items))
 	})
 	if err != nil {
 		r.fail("full disk in the middle of %s/%s: %v", at.kind, at.step, err)
 	}
-	sleep(ctx, 2*time.Second+r.randDuration(4*time.Second))
+	testbed.Sleep(ctx, 2*time.Second+r.randDuration(4*time.Second))
 	ops, err := r.live(ctx)
 	if err != nil {
 		return errors.Join(err, os.Remove(ballast))

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"chatiere/cmd/internal/testbed"
 	"chatiere/panel/api"
 	"chatiere/tenants"
 	"chatiere/tenants/diskguard"
@@ -49,15 +50,15 @@ func (r *harness) greedyOnce(ctx context.Context, kind, script string) error {
 	if s.Release == nil {
 		return fmt.Errorf("site %s has no release", site)
 	}
-	if _, err := docker(ctx, "exec", "-d", s.Release.Containers[0], "sh", "-c", script); err != nil {
+	if _, err := testbed.Docker(ctx, "exec", "-d", s.Release.Containers[0], "sh", "-c", script); err != nil {
 		return err
 	}
 	from := time.Now()
 	var least unix.Statfs_t
-	err = until(ctx, mostGreedy, 200*time.Millisecond, "the freeze of "+site, func() (bool, string) {
+	err = testbed.Await(ctx, mostGreedy, 200*time.Millisecond, "the freeze of "+site, func() error {
 		var fs unix.Statfs_t
-		if err := unix.Statfs(r.config.Root, &fs); err != nil {
-			return false, err.Error()
+		if err := unix.Statfs(r.Config.Root, &fs); err != nil {
+			return err
 		}
 		if least.Bsize == 0 || fs.Bavail < least.Bavail {
 			least.Bsize, least.Bavail, least.Blocks = fs.Bsize, fs.Bavail, fs.Blocks
@@ -66,13 +67,16 @@ func (r *harness) greedyOnce(ctx context.Context, kind, script string) error {
 			least.Files, least.Ffree = fs.Files, fs.Ffree
 		}
 		s, err := r.site(ctx, site)
-		return err == nil && s.State == string(tenants.StateSuspended), fmt.Sprint(s.State, err)
+		if err == nil && s.State != string(tenants.StateSuspended) {
+			err = errors.New(s.State)
+		}
+		return err
 	})
 	if err != nil {
 		r.fail("%s: %v", kind, err)
 	}
 	free, all := int64(least.Bavail)*least.Bsize, int64(least.Blocks)*least.Bsize
-	if kept := diskguard.ReserveBytes(int64(r.config.Disk.ReserveMiB)<<20, all); free < kept {
+	if kept := diskguard.ReserveBytes(int64(r.Config.Disk.ReserveMiB)<<20, all); free < kept {
 		r.fail("%s: %d MiB were left, of a reserve of %d", kind, free>>20, kept>>20)
 	}
 	if least.Ffree == 0 {
@@ -102,17 +106,17 @@ func (r *harness) createVictim(ctx context.Context, random *rand.Rand) (string, 
 
 // awaitFreezeFinding waits for what the panel tells of it.
 func (r *harness) awaitFreezeFinding(ctx context.Context, site string) error {
-	return until(ctx, 30*time.Second, 500*time.Millisecond, "the finding about "+site, func() (bool, string) {
+	return testbed.Await(ctx, 30*time.Second, 500*time.Millisecond, "the finding about "+site, func() error {
 		var l api.List[api.Finding]
-		if err := r.panel.Get(ctx, api.PathFindings, &l); err != nil {
-			return false, err.Error()
+		if err := r.Panel.Get(ctx, api.PathFindings, &l); err != nil {
+			return err
 		}
 		for _, f := range l.Items {
 			if f.Subject == site && f.Code == string(tenants.FindingSiteFrozen) {
 				r.note("The panel said of it: %s", f.Says)
-				return true, ""
+				return nil
 			}
 		}
-		return false, fmt.Sprint(l.Items)
+		return fmt.Errorf("%v", l.Items)
 	})
 }

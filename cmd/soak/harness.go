@@ -4,33 +4,25 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"chatiere/cmd/internal/apiclient"
-	"chatiere/cmd/internal/config"
-	"chatiere/cmd/internal/demo"
-	"chatiere/cmd/internal/inventory"
+	"chatiere/cmd/internal/testbed"
 )
 
 // harness is the tested instance with the injected failures and the results.
 type harness struct {
 	options
-	machine inventory.Machine
-	config  config.Config
-	summary demo.Summary
-	panel   *apiclient.Client
+	*testbed.Instance
 	db      *sql.DB // the panel's database, as its root
 	trace   *trace
 	journal outageLog
@@ -60,28 +52,18 @@ type inject struct {
 }
 
 func newHarness(o options) (*harness, error) {
-	c, err := config.Load(o.config, os.Environ())
+	i, err := testbed.Open(o.config, o.summary)
 	if err != nil {
 		return nil, err
 	}
 	r := &harness{
-		options: o, machine: inventory.Machine{Config: c}, config: c, panel: apiclient.OverSocket(c.Paths().CLISocket()), began: time.Now(),
+		options: o, Instance: i, began: time.Now(),
 		random: rand.New(rand.NewPCG(o.seed, 1)), hits: map[string]map[string]int{}, landed: map[string]int{},
 	}
-	data, err := os.ReadFile(o.summary)
-	if err != nil {
+	if r.db, err = r.Database(); err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(data, &r.summary); err != nil {
-		return nil, fmt.Errorf("reading the summary: %w", err)
-	}
-	if len(r.summary.Sites) == 0 {
-		return nil, fmt.Errorf("the summary names no site")
-	}
-	if r.db, err = r.machine.Database(); err != nil {
-		return nil, err
-	}
-	r.trace, err = newTrace(filepath.Join(c.Root, "hold"))
+	r.trace, err = newTrace(filepath.Join(i.Config.Root, "hold"))
 	return r, err
 }
 
@@ -129,46 +111,6 @@ func (r *harness) randDuration(d time.Duration) time.Duration {
 	return time.Duration(r.randInt(int(d)))
 }
 
-// sleep waits; false when ctx ended before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
-}
-
-// until polls a condition; what it last said is told when it never holds.
-func until(ctx context.Context, within, every time.Duration, what string, holds func() (bool, string)) error {
-	for deadline := time.Now().Add(within); ; {
-		ok, said := holds()
-		if ok {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%s: not within %s; last: %s", what, within, said)
-		}
-		if !sleep(ctx, every) {
-			return ctx.Err()
-		}
-	}
-}
-
-// command returns all that a command said.
-func command(ctx context.Context, name string, args ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
-	text := strings.TrimSpace(string(out))
-	if err != nil {
-		err = fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, text)
-	}
-	return text, err
-}
-
-func docker(ctx context.Context, args ...string) (string, error) {
-	return command(ctx, "docker", args...)
-}
-
 // runHelper asks the script that made the instance. Its answer is what it prints; what it says meanwhile is not.
 func (r *harness) runHelper(ctx context.Context, args ...string) (string, error) {
 	var said bytes.Buffer
@@ -181,68 +123,36 @@ func (r *harness) runHelper(ctx context.Context, args ...string) (string, error)
 	return strings.TrimSpace(string(out)), err
 }
 
-func (r *harness) container(role string) string { return "chatiere-" + r.config.Instance + "-" + role }
-
 // kill ends the first process of a container where it stands, as the kernel would for want of memory: Docker's own kill
 // takes tens of milliseconds to arrive, and counts as the wish of a person who wants it to stay down.
 func (r *harness) kill(pid int) error { return syscall.Kill(pid, syscall.SIGKILL) }
 
-func (r *harness) pid(ctx context.Context, role string) (int, error) {
-	text, err := docker(ctx, "inspect", "-f", "{{.State.Pid}}", r.container(role))
-	if err != nil {
-		return 0, err
-	}
-	pid, err := strconv.Atoi(text)
-	if err == nil && pid == 0 {
-		err = fmt.Errorf("%s does not run", role)
-	}
-	return pid, err
-}
-
 // awaitExit waits until a process is no more.
 func awaitExit(ctx context.Context, pid int) error {
-	return until(ctx, 20*time.Second, time.Millisecond, fmt.Sprintf("the end of process %d", pid), func() (bool, string) {
-		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			return true, ""
+	return testbed.Await(ctx, 20*time.Second, time.Millisecond, fmt.Sprintf("the end of process %d", pid), func() error {
+		state, err := testbed.Figure(fmt.Sprintf("%d/status", pid), "State")
+		if err == nil && !strings.HasPrefix(state, "Z") {
+			return errors.New(state)
 		}
-		at := strings.LastIndexByte(string(data), ')')
-		return strings.HasPrefix(string(data[at+1:]), " Z"), "still there"
+		return nil
 	})
 }
 
 // healthy asks a role's health over its socket.
 func (r *harness) healthy(ctx context.Context, role string) error {
-	socket := r.config.Paths().WorkerSocket()
+	socket := r.Config.Paths().WorkerSocket()
 	if role == "panel" {
-		socket = r.config.Paths().PanelSocket()
+		socket = r.Config.Paths().PanelSocket()
 	}
-	client := http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		}}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/health", nil)
-	if err != nil {
-		return err
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	if err := res.Body.Close(); err != nil {
-		return err
-	}
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", role, res.Status)
-	}
-	return nil
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	return apiclient.Ask(ctx, socket, "/health", nil)
 }
 
 // awaitHealthy waits until a role answers that it is at work.
 func (r *harness) awaitHealthy(ctx context.Context, role string, within time.Duration) error {
-	return until(ctx, within, 50*time.Millisecond, role, func() (bool, string) {
-		err := r.healthy(ctx, role)
-		return err == nil, fmt.Sprint(err)
+	return testbed.Await(ctx, within, 50*time.Millisecond, role, func() error {
+		return r.healthy(ctx, role)
 	})
 }
 

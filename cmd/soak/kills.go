@@ -1,7 +1,9 @@
 package main
 
 import (
+	"chatiere/cmd/internal/testbed"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -49,7 +51,7 @@ func (r *harness) phaseHits() map[string]int {
 // killOnce kills once. Every other kill of the worker is at any instant while an operation is at work; the others wait for
 // the phase that was hit least, since most phases are over within milliseconds.
 func (r *harness) killOnce(ctx context.Context, role string, n int) error {
-	pid, err := r.pid(ctx, role)
+	pid, err := r.PID(ctx, role)
 	if err != nil {
 		return err
 	}
@@ -58,12 +60,12 @@ func (r *harness) killOnce(ctx context.Context, role string, n int) error {
 	if target := r.rarestPhase(); aimed {
 		fits = func(p position) bool { return p.phase == target }
 	}
-	if !sleep(ctx, r.randDuration(2*time.Second)) {
+	if !testbed.Sleep(ctx, r.randDuration(2*time.Second)) {
 		return ctx.Err()
 	}
 	r.trace.next(20*time.Second, fits)
 	if !aimed {
-		sleep(ctx, r.randDuration(400*time.Millisecond))
+		testbed.Sleep(ctx, r.randDuration(400*time.Millisecond))
 	}
 	from := time.Now()
 	if err := r.kill(pid); err != nil {
@@ -77,7 +79,7 @@ func (r *harness) killOnce(ctx context.Context, role string, n int) error {
 		return err
 	}
 	r.count(role, ops)
-	sleep(ctx, r.randDuration(700*time.Millisecond))
+	testbed.Sleep(ctx, r.randDuration(700*time.Millisecond))
 	if err := r.startAgain(ctx, role, pid); err != nil {
 		return err
 	}
@@ -88,16 +90,16 @@ func (r *harness) killOnce(ctx context.Context, role string, n int) error {
 // startAgain starts a container whose first process died. Docker may not have noticed yet that it did, and the platform's
 // watch may have been faster.
 func (r *harness) startAgain(ctx context.Context, role string, dead int) error {
-	return until(ctx, 30*time.Second, 20*time.Millisecond, "the start of the "+role, func() (bool, string) {
-		state, err := docker(ctx, "inspect", "-f", "{{.State.Running}} {{.State.Pid}}", r.container(role))
+	return testbed.Await(ctx, 30*time.Second, 20*time.Millisecond, "the start of the "+role, func() error {
+		state, err := testbed.Docker(ctx, "inspect", "-f", "{{.State.Running}} {{.State.Pid}}", r.RoleContainer(role))
 		if err != nil {
-			return false, err.Error()
+			return err
 		}
 		if state == fmt.Sprintf("true %d", dead) {
-			return false, state
+			return errors.New(state)
 		}
-		_, err = docker(ctx, "start", r.container(role))
-		return err == nil, fmt.Sprint(err)
+		_, err = testbed.Docker(ctx, "start", r.RoleContainer(role))
+		return err
 	})
 }
 

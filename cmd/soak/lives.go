@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chatiere/cmd/internal/testbed"
 	"chatiere/panel/api"
 )
 
@@ -70,7 +71,7 @@ func (l *lives) live(ctx context.Context, random *rand.Rand) {
 	for ok && ctx.Err() == nil {
 		s, err := l.site(ctx, site)
 		if err != nil {
-			ok = !absent(err) && sleep(ctx, 300*time.Millisecond)
+			ok = !absent(err) && testbed.Sleep(ctx, 300*time.Millisecond)
 			continue
 		}
 		options := choices[s.State]
@@ -87,7 +88,7 @@ func (l *lives) live(ctx context.Context, random *rand.Rand) {
 
 func (l *lives) createSite(ctx context.Context, random *rand.Rand) (site string, ok bool) {
 	name := word(random)
-	wish := api.NewSite{Association: l.summary.Association, Template: "wordpress", Name: "Essai " + name, Host: "soak-" + name}
+	wish := api.NewSite{Association: l.Summary.Association, Template: "wordpress", Name: "Essai " + name, Host: "soak-" + name}
 	site = l.runOperation(ctx, random, "site.provision", api.PathSites, wish)
 	return site, site != ""
 }
@@ -111,7 +112,7 @@ func (l *lives) runOperation(ctx context.Context, random *rand.Rand, kind, path 
 			l.fail("%s %s: %v", kind, path, err)
 			return ""
 		}
-		sleep(ctx, time.Second) // the reconciler works on it: it is asked again
+		testbed.Sleep(ctx, time.Second) // the reconciler works on it: it is asked again
 		return idOf(path)
 	}
 	l.mu.Lock()
@@ -167,7 +168,7 @@ func passing(err error) bool {
 func (l *lives) request(ctx context.Context, path string, body any, key string) (op api.Operation, err error) {
 	for ctx.Err() == nil {
 		bounded, cancel := context.WithTimeout(ctx, 15*time.Second)
-		err = l.panel.Post(bounded, path, body, key, &op)
+		err = l.Panel.Post(bounded, path, body, key, &op)
 		cancel()
 		if err == nil || !passing(err) {
 			return op, err
@@ -175,7 +176,7 @@ func (l *lives) request(ctx context.Context, path string, body any, key string) 
 		l.mu.Lock()
 		l.retries++
 		l.mu.Unlock()
-		sleep(ctx, 250*time.Millisecond)
+		testbed.Sleep(ctx, 250*time.Millisecond)
 	}
 	return op, ctx.Err()
 }
@@ -183,7 +184,7 @@ func (l *lives) request(ctx context.Context, path string, body any, key string) 
 // cancel asks for an operation's end after a while. That it comes too late is nobody's fault.
 func (l *lives) cancel(ctx context.Context, id string, after time.Duration) {
 	l.all.Go(func() {
-		if !sleep(ctx, after) {
+		if !testbed.Sleep(ctx, after) {
 			return
 		}
 		bounded, cancel := context.WithTimeout(ctx, 15*time.Second)
@@ -191,7 +192,7 @@ func (l *lives) cancel(ctx context.Context, id string, after time.Duration) {
 		l.mu.Lock()
 		l.asked[id] = true // before it is: the answer may get lost
 		l.mu.Unlock()
-		_ = l.panel.Post(bounded, api.Item(api.PathOperations, id, "cancel"), nil, "", nil)
+		_ = l.Panel.Post(bounded, api.Item(api.PathOperations, id, "cancel"), nil, "", nil)
 	})
 }
 
@@ -199,12 +200,12 @@ func (l *lives) cancel(ctx context.Context, id string, after time.Duration) {
 func (l *lives) follow(ctx context.Context, id string) (op api.Operation) {
 	for ctx.Err() == nil {
 		bounded, cancel := context.WithTimeout(ctx, 10*time.Second)
-		err := l.panel.Get(bounded, api.Item(api.PathOperations, id), &op)
+		err := l.Panel.Get(bounded, api.Item(api.PathOperations, id), &op)
 		cancel()
 		if err == nil && op.Ended() {
 			return op
 		}
-		sleep(ctx, 200*time.Millisecond)
+		testbed.Sleep(ctx, 200*time.Millisecond)
 	}
 	return op
 }
@@ -212,5 +213,5 @@ func (l *lives) follow(ctx context.Context, id string) (op api.Operation) {
 func (r *harness) site(ctx context.Context, id string) (s api.Site, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	return s, r.panel.Get(ctx, api.Item(api.PathSites, id), &s)
+	return s, r.Panel.Get(ctx, api.Item(api.PathSites, id), &s)
 }

@@ -85,7 +85,7 @@ func run(ctx context.Context, o options) error {
 
 // runAll runs all rounds.
 func (r *harness) runAll(ctx context.Context) error {
-	before, err := r.machine.List(ctx)
+	before, err := r.List(ctx)
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,9 @@ package main
 
 import (
 	"bytes"
+	"chatiere/cmd/internal/testbed"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,7 +62,7 @@ type requestRow struct {
 
 func (r *harness) figures() figures {
 	f := figures{
-		Date: r.began.UTC().Format("2 January 2006, 15:04 UTC"), Machine: machine(), Took: round(time.Since(r.began)), Seed: r.seed,
+		Date: r.began.UTC().Format("2 January 2006, 15:04 UTC"), Machine: testbed.Hardware(), Took: round(time.Since(r.began)), Seed: r.seed,
 		Command: fmt.Sprintf("make soak SOAK_FLAGS=\"-seed %d\"", r.seed),
 		Orphans: r.counted(r.orphans), Lost: r.counted(r.lost), Worker: r.landed["worker"], Panel: r.landed["panel"], Missed: r.missed,
 		Wishes: counts(r.lives.wishes), Ends: counts(r.lives.ends), Resent: r.lives.retries, Faults: r.faults, Notes: r.notes,
@@ -158,27 +158,6 @@ func round(d time.Duration) string {
 		return d.Round(100 * time.Millisecond).String()
 	}
 	return d.Round(time.Second).String()
-}
-
-// machine says what it ran on.
-func machine() string {
-	model, memory := "unknown processor", ""
-	if data, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		for line := range strings.Lines(string(data)) {
-			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-				model = strings.TrimSpace(value)
-				break
-			}
-		}
-	}
-	if data, err := os.ReadFile("/proc/meminfo"); err == nil {
-		var kib int64
-		if _, err := fmt.Sscanf(string(data), "MemTotal: %d kB", &kib); err == nil {
-			memory = fmt.Sprintf(", %.1f GiB", float64(kib)/(1<<20))
-		}
-	}
-	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	return fmt.Sprintf("%d × %s%s, Linux %s, %s", runtime.NumCPU(), model, memory, strings.TrimSpace(string(kernel)), runtime.Version())
 }
 
 var page = template.Must(template.New("soak").Parse(`# Soak

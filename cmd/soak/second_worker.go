@@ -11,6 +11,7 @@ import (
 	"chatiere/cmd/internal/apiclient"
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/inventory"
+	"chatiere/cmd/internal/testbed"
 	"chatiere/panel/api"
 )
 
@@ -39,11 +40,11 @@ func (r *harness) secondWorkerRounds(ctx context.Context) error {
 const watched = 20 * time.Second
 
 func (r *harness) sameRoot(ctx context.Context) error {
-	name, err := r.runHelper(ctx, "stranger", r.config.Paths().Config())
+	name, err := r.runHelper(ctx, "stranger", r.Config.Paths().Config())
 	if err != nil {
 		return err
 	}
-	defer func() { _, _ = docker(context.WithoutCancel(ctx), "rm", "-f", name) }()
+	defer func() { _, _ = testbed.Docker(context.WithoutCancel(ctx), "rm", "-f", name) }()
 	if err := r.wantProgress(ctx, 3); err != nil {
 		r.fail("beside a second worker on the same data root: %v", err)
 	}
@@ -62,22 +63,22 @@ func (r *harness) sameRecords(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _, _ = docker(context.WithoutCancel(ctx), "rm", "-f", name) }()
+	defer func() { _, _ = testbed.Docker(context.WithoutCancel(ctx), "rm", "-f", name) }()
 	if err := r.wantProgress(ctx, 3); err != nil {
 		r.fail("beside a second worker on the same database: %v", err)
 	}
 	r.wantWords(ctx, name, "the records belong to another data root")
-	sleep(ctx, watched/2)
+	testbed.Sleep(ctx, watched/2)
 	r.wantNoWords(ctx, name, "worker ready")
 	second := config.PathsBelow(filepath.Dir(file))
-	if _, err := command(ctx, "test", "!", "-e", second.Routes()); err != nil {
+	if _, err := testbed.Command(ctx, "test", "!", "-e", second.Routes()); err != nil {
 		r.fail("the second worker published routes")
 	}
 	return nil
 }
 
 func (r *harness) logs(ctx context.Context, name string) string {
-	text, err := docker(ctx, "logs", name)
+	text, err := testbed.Docker(ctx, "logs", name)
 	if err != nil {
 		return err.Error()
 	}
@@ -85,15 +86,15 @@ func (r *harness) logs(ctx context.Context, name string) string {
 }
 
 func (r *harness) wantWords(ctx context.Context, name, words string) {
-	err := until(ctx, time.Minute, time.Second, fmt.Sprintf("%q from %s", words, name), func() (bool, string) {
+	err := testbed.Await(ctx, time.Minute, time.Second, fmt.Sprintf("%q from %s", words, name), func() error {
 		text := r.logs(ctx, name)
 		for line := range strings.Lines(text) {
 			if strings.Contains(line, words) {
 				r.note("%s said: %s", name, strings.TrimSpace(line))
-				return true, ""
+				return nil
 			}
 		}
-		return false, text
+		return errors.New(text)
 	})
 	if err != nil {
 		r.fail("%v", err)
@@ -111,7 +112,7 @@ func (r *harness) wantNoWords(ctx context.Context, name, words string) {
 func (r *harness) oldDump(ctx context.Context, living bool) (err error) {
 	r.lives.pause()
 	defer r.lives.resume()
-	before, err := r.machine.List(ctx)
+	before, err := r.List(ctx)
 	if err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func (r *harness) oldDump(ctx context.Context, living bool) (err error) {
 	from, title := time.Now(), "an older dump under a living worker"
 	if !living {
 		title = "a worker started on an older dump"
-		if _, err := docker(ctx, "stop", r.container("worker")); err != nil {
+		if _, err := testbed.Docker(ctx, "stop", r.RoleContainer("worker")); err != nil {
 			return err
 		}
 	}
@@ -130,15 +131,15 @@ func (r *harness) oldDump(ctx context.Context, living bool) (err error) {
 		return err
 	}
 	if !living {
-		if _, err := docker(ctx, "start", r.container("worker")); err != nil {
+		if _, err := testbed.Docker(ctx, "start", r.RoleContainer("worker")); err != nil {
 			return err
 		}
 	}
 	if err := r.refuses(ctx); err != nil {
 		r.fail("%s: %v", title, err)
 	}
-	sleep(ctx, watched)
-	after, err := r.machine.List(ctx)
+	testbed.Sleep(ctx, watched)
+	after, err := r.List(ctx)
 	if err != nil {
 		return err
 	}
@@ -157,22 +158,22 @@ func (r *harness) oldDump(ctx context.Context, living bool) (err error) {
 
 // refuses waits until the doctor says that the records are refused.
 func (r *harness) refuses(ctx context.Context) error {
-	return until(ctx, 90*time.Second, 500*time.Millisecond, "the worker's refusal", func() (bool, string) {
+	return testbed.Await(ctx, 90*time.Second, 500*time.Millisecond, "the worker's refusal", func() error {
 		// A living worker ends when it sees them, to begin anew; Docker restarts no container of a soak.
-		if _, err := docker(ctx, "start", r.container("worker")); err != nil {
-			return false, err.Error()
+		if _, err := testbed.Docker(ctx, "start", r.RoleContainer("worker")); err != nil {
+			return err
 		}
 		var d api.Diagnosis
 		// A start in the wrong records leaves the panel's pages as they were; the doctor is asked over its socket.
-		if err := apiclient.OverSocket(r.config.Paths().CLISocket()).Get(ctx, api.PathDoctor, &d); err != nil {
-			return false, err.Error()
+		if err := apiclient.OverSocket(r.Config.Paths().CLISocket()).Get(ctx, api.PathDoctor, &d); err != nil {
+			return err
 		}
 		for _, c := range d.Checks {
 			if c.Name == "records" && c.State == api.CheckRed {
 				r.note("The doctor said: %s. %s", c.Found, c.Advice)
-				return true, ""
+				return nil
 			}
 		}
-		return false, fmt.Sprint(d.Checks)
+		return fmt.Errorf("%v", d.Checks)
 	})
 }

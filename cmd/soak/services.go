@@ -3,17 +3,19 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
+	"chatiere/cmd/internal/testbed"
 	"chatiere/panel/api"
 )
 
 // busyAgain waits until an operation is in the middle of a step, and then a random moment.
 func (r *harness) busyAgain(ctx context.Context) {
-	sleep(ctx, r.randDuration(2*time.Second))
+	testbed.Sleep(ctx, r.randDuration(2*time.Second))
 	r.trace.next(20*time.Second, func(p position) bool { return p.phase == doing })
-	sleep(ctx, r.randDuration(300*time.Millisecond))
+	testbed.Sleep(ctx, r.randDuration(300*time.Millisecond))
 }
 
 // dockerRounds restarts Docker's daemon. The worker gets its restart policy back meanwhile: one that is left with the old
@@ -38,22 +40,22 @@ func (r *harness) dockerRounds(ctx context.Context) error {
 		r.injected("restart of Docker's daemon", from, ops)
 		// The worker needs a while to notice; the next restart must find it at work again.
 		old, back := time.Now(), time.Time{}
-		err = until(ctx, 2*time.Minute, 200*time.Millisecond, "the worker's return", func() (bool, string) {
-			text, err := docker(ctx, "inspect", "-f", "{{.State.StartedAt}}", r.container("worker"))
+		err = testbed.Await(ctx, 2*time.Minute, 200*time.Millisecond, "the worker's return", func() error {
+			text, err := testbed.Docker(ctx, "inspect", "-f", "{{.State.StartedAt}}", r.RoleContainer("worker"))
 			if err != nil {
-				return false, err.Error()
+				return err
 			}
 			started, err := time.Parse(time.RFC3339Nano, text)
 			if err != nil || !started.After(from) {
-				return false, "since " + text
+				return errors.New("since " + text)
 			}
 			back = time.Now()
 			err = r.healthy(ctx, "worker")
-			return err == nil, fmt.Sprint(err)
+			return err
 		})
 		if err != nil {
 			r.fail("after a restart of Docker's daemon: %v", err)
-			_, _ = docker(ctx, "restart", r.container("worker"))
+			_, _ = testbed.Docker(ctx, "restart", r.RoleContainer("worker"))
 		}
 		r.logf("daemon restarted in %s, worker back after %s", old.Sub(from).Round(time.Millisecond), back.Sub(from).Round(time.Millisecond))
 	}
@@ -61,12 +63,12 @@ func (r *harness) dockerRounds(ctx context.Context) error {
 }
 
 func (r *harness) policy(ctx context.Context, name string) error {
-	_, err := docker(ctx, "update", "--restart", name, r.container("worker"))
+	_, err := testbed.Docker(ctx, "update", "--restart", name, r.RoleContainer("worker"))
 	return err
 }
 
 func (r *harness) databaseRounds(ctx context.Context) error {
-	sites, err := r.machine.SitesDatabase()
+	sites, err := r.SitesDatabase()
 	if err != nil {
 		return err
 	}
@@ -85,7 +87,7 @@ func (r *harness) databaseRounds(ctx context.Context) error {
 // killDatabase kills a database and waits until Docker has brought it back.
 func (r *harness) killDatabase(ctx context.Context, role string, db *sql.DB) error {
 	r.busyAgain(ctx)
-	pid, err := r.pid(ctx, role)
+	pid, err := r.PID(ctx, role)
 	if err != nil {
 		return err
 	}
@@ -100,11 +102,11 @@ func (r *harness) killDatabase(ctx context.Context, role string, db *sql.DB) err
 	if err := awaitExit(ctx, pid); err != nil {
 		return err
 	}
-	err = until(ctx, 90*time.Second, 20*time.Millisecond, role+" back", func() (bool, string) {
+	err = testbed.Await(ctx, 90*time.Second, 20*time.Millisecond, role+" back", func() error {
 		bounded, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		err := db.PingContext(bounded)
-		return err == nil, fmt.Sprint(err)
+		return err
 	})
 	end()
 	if err != nil {
@@ -112,7 +114,7 @@ func (r *harness) killDatabase(ctx context.Context, role string, db *sql.DB) err
 	}
 	r.injected("SIGKILL of "+role, from, ops)
 	r.logf("%s answers again after %s", role, time.Since(from).Round(time.Millisecond))
-	sleep(ctx, 8*time.Second) // Docker doubles its pause before a restart unless the container ran for ten seconds
+	testbed.Sleep(ctx, 8*time.Second) // Docker doubles its pause before a restart unless the container ran for ten seconds
 	return nil
 }
 
@@ -124,7 +126,7 @@ func (r *harness) keycloakRounds(ctx context.Context) error {
 			return err
 		}
 		r.busyAgain(ctx)
-		pid, err := r.pid(ctx, "keycloak")
+		pid, err := r.PID(ctx, "keycloak")
 		if err != nil {
 			return err
 		}
@@ -161,8 +163,8 @@ func (r *harness) association(n int) api.NewAssociation {
 
 // answers waits for Keycloak.
 func (r *harness) answers(ctx context.Context) error {
-	return until(ctx, 4*time.Minute, 250*time.Millisecond, "Keycloak", func() (bool, string) {
-		_, err := r.machine.Groups(ctx)
-		return err == nil, fmt.Sprint(err)
+	return testbed.Await(ctx, 4*time.Minute, 250*time.Millisecond, "Keycloak", func() error {
+		_, err := r.Groups(ctx)
+		return err
 	})
 }

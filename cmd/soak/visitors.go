@@ -3,14 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -64,23 +60,11 @@ var requests = []request{
 const articles = 64
 
 func (r *harness) newVisitors(ctx context.Context) (*visitors, error) {
-	pem, err := os.ReadFile(r.config.Paths().CA())
-	if err != nil {
+	g := &visitors{harness: r, site: strings.TrimSuffix(r.Summary.Sites[0].URL, "/"), counts: map[string]int{}, took: map[string][]time.Duration{}}
+	var err error
+	if g.client, err = r.Browser(); err != nil {
 		return nil, err
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(pem)
-	g := &visitors{harness: r, site: strings.TrimSuffix(r.summary.Sites[0].URL, "/"), counts: map[string]int{}, took: map[string][]time.Duration{}}
-	g.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 32,
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			_, port, err := net.SplitHostPort(address)
-			if err != nil {
-				return nil, err
-			}
-			return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
-		},
-	}}
 	r.guests = g
 	for _, q := range requests { // each once before the first failure is provoked
 		if q.kind != "logged-in POST" {
@@ -236,7 +220,7 @@ func (g *visitors) signed(ctx context.Context, path string, what any) (*http.Req
 	if err != nil {
 		return nil, err
 	}
-	s := g.summary.Sites[0]
+	s := g.Summary.Sites[0]
 	req.SetBasicAuth(s.WPUser, s.WPAppPassword)
 	req.Header.Set("Content-Type", "application/json")
 	return req, nil

@@ -123,3 +123,9 @@ func DataDirectory(generation int) string {
 	}
 	return "data"
 }
+
+// Unreleased is a live site that was made before there were releases.
+type Unreleased struct {
+	Site             Site
+	Version, ImageID string
+}

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"chatiere/cmd/internal/apiclient"
-	"chatiere/cmd/internal/schedule"
 	"chatiere/cmd/internal/testbed"
 	"chatiere/panel/api"
+	"chatiere/tenants/schedule"
 )
 
 // crowd is many sites that run at once.

@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"chatiere/cmd/internal/wire"
+	"chatiere/cmd/internal/apiclient"
 )
 
 func (p *program) recordsCommand() *cobra.Command {
@@ -30,7 +30,7 @@ func (p *program) acceptRecords(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	refused, err := wire.AcceptRecords(cmd.Context(), c, "root")
+	refused, err := apiclient.AcceptRecords(cmd.Context(), c, "root")
 	if err != nil {
 		return err
 	}

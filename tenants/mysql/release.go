@@ -162,22 +162,16 @@ func (s *Store) SaveUpdateAvailable(ctx context.Context, siteID, releaseID strin
 		Where("id = ? AND release_id = ?", siteID, releaseID).Update("update_available", available).Error)
 }
 
-// Unreleased is a live site that was made before there were releases.
-type Unreleased struct {
-	Site             tenants.Site
-	Version, ImageID string
-}
-
 // Unreleased returns the live sites without a release whose image is known.
-func (s *Store) Unreleased(ctx context.Context) ([]Unreleased, error) {
+func (s *Store) Unreleased(ctx context.Context) ([]tenants.Unreleased, error) {
 	var rs []siteRecord
 	err := s.on(ctx).Where("release_id IS NULL AND image_id <> '' AND state IN ?", liveStates).Find(&rs).Error
 	if err != nil {
 		return nil, translate("listing the sites without a release", err)
 	}
-	out := make([]Unreleased, 0, len(rs))
+	out := make([]tenants.Unreleased, 0, len(rs))
 	for _, r := range rs {
-		out = append(out, Unreleased{Site: r.site(), Version: r.Version, ImageID: r.ImageID})
+		out = append(out, tenants.Unreleased{Site: r.site(), Version: r.Version, ImageID: r.ImageID})
 	}
 	return out, nil
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"chatiere/tenants"
-	"chatiere/tenants/mysql"
 )
 
 func release(s tenants.Site, number int, operationID string) tenants.Release {
@@ -87,7 +86,7 @@ func TestSitesOfBeforeReleasesAreFoundOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	found, err := s.Unreleased(ctx)
-	if err != nil || len(found) != 1 || !reflect.DeepEqual(found[0], mysql.Unreleased{Site: x, Version: "6.8", ImageID: "sha256:old"}) {
+	if err != nil || len(found) != 1 || !reflect.DeepEqual(found[0], tenants.Unreleased{Site: x, Version: "6.8", ImageID: "sha256:old"}) {
 		t.Errorf("found %+v (%v)", found, err)
 	}
 	r := release(x, 1, "")

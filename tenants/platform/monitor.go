@@ -52,8 +52,10 @@ type Monitor struct {
 	Roles    []string // of the platform, as configured; containers of other roles are not recreated
 	Self     string   // the role that runs the monitor, which cannot recreate itself
 	File     string   // path of the recorded configurations
-	Engine   Engine
-	Findings Findings
+	// ComposeEnv is the path of the environment file with which the platform was started.
+	ComposeEnv string
+	Engine     Engine
+	Findings   Findings
 	// Sites is called with the sites whose containers have changed since the last check.
 	Sites func(ctx context.Context, ids []string)
 	Now   func() time.Time

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/google/renameio/v2"
 )
@@ -62,8 +63,8 @@ func (w *Monitor) saveRecord(r record, role string) error {
 	return nil
 }
 
-// RecordLabels returns the recorded labels of a component; nil without a record.
-func (w *Monitor) RecordLabels(role string) map[string]string {
+// recordLabels returns the recorded labels of a component; nil without a record.
+func (w *Monitor) recordLabels(role string) map[string]string {
 	w.mu.Lock()
 	r, known := w.records[role]
 	w.mu.Unlock()
@@ -75,4 +76,26 @@ func (w *Monitor) RecordLabels(role string) map[string]string {
 		return nil
 	}
 	return labels
+}
+
+// RestartCommand returns the command with which a person restarts the container that runs the monitor, from the Compose
+// labels of its record.
+func (w *Monitor) RestartCommand() string {
+	labels := w.recordLabels(w.Self)
+	files := labels["com.docker.compose.project.config_files"]
+	switch {
+	case files == "":
+		return "docker start chatiere-" + w.Instance + "-" + w.Self
+	case w.Instance == "demo":
+		return "cd " + labels["com.docker.compose.project.working_dir"] + " && make demo"
+	}
+	tool := "docker compose"
+	if strings.HasPrefix(labels["com.docker.compose.version"], "1.") {
+		tool = "docker-compose"
+	}
+	command := tool + " -p " + labels["com.docker.compose.project"] + " --env-file " + w.ComposeEnv
+	for file := range strings.SplitSeq(files, ",") {
+		command += " -f " + file
+	}
+	return command + " up -d " + w.Self
 }

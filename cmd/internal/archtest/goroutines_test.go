@@ -52,7 +52,7 @@ func TestAPanicInAGoroutineEndsNoRole(t *testing.T) {
 		"tenants/docker/exec.go":                "copies a stream",
 		"reverseproxy/load/clients.go":          "a load generator, in no role",
 		"reverseproxy/edge/server.go":           "accept loops, whose handlers recover, and net/http's servers",
-		"cmd/internal/schedule/schedule.go":     "cron's chain recovers",
+		"tenants/schedule/schedule.go":          "cron's chain recovers",
 	}
 	for _, name := range slices.Compact(unguarded) {
 		if _, ok := excused[name]; !ok {

@@ -6,16 +6,7 @@ import (
 	"time"
 
 	"chatiere/panel/api"
-	"chatiere/tenants/audit"
 )
-
-// AuditState is the state of the audit log.
-type AuditState struct {
-	At      time.Time // when it was last verified; zero: not yet
-	Report  audit.Report
-	Head    string // the last day's checkpoint
-	Trouble error  // from the chain writer
-}
 
 func (d Doctor) audit(context.Context) []api.Check {
 	const advice = "See which rows: chatiere audit verify. What to do then stands in docs/admin.md, “The audit trail”."

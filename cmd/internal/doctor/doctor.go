@@ -14,10 +14,11 @@ import (
 	"syscall"
 	"time"
 
-	"chatiere/cmd/internal/schedule"
 	"chatiere/panel/api"
 	"chatiere/tenants"
+	"chatiere/tenants/audit"
 	"chatiere/tenants/recovery"
+	"chatiere/tenants/schedule"
 )
 
 // Doctor holds what is looked at.
@@ -58,7 +59,7 @@ type Doctor struct {
 	// Jobs tells how the last run of each recurring job went.
 	Jobs func() []schedule.Outcome
 	// Audit returns the state of the audit log.
-	Audit func() AuditState
+	Audit func() audit.State
 	Now   func() time.Time
 	// Records says why the worker refuses the records, nil when it does not; Advice what can be done about it.
 	Records func() error

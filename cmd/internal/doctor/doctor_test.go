@@ -12,9 +12,9 @@ import (
 	"github.com/moby/sys/mountinfo"
 
 	"chatiere/cmd/internal/doctor"
-	"chatiere/cmd/internal/schedule"
 	"chatiere/panel/api"
 	"chatiere/tenants"
+	"chatiere/tenants/schedule"
 )
 
 func TestAPlatformThatIsWellIsGreenInThisOrder(t *testing.T) {

@@ -17,9 +17,10 @@ import (
 	"github.com/moby/sys/mountinfo"
 
 	"chatiere/cmd/internal/doctor"
-	"chatiere/cmd/internal/schedule"
 	"chatiere/panel/api"
 	"chatiere/tenants"
+	"chatiere/tenants/audit"
+	"chatiere/tenants/schedule"
 )
 
 var now = time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
@@ -111,7 +112,7 @@ func well(t *testing.T) doctor.Doctor {
 		Names:       []string{"lilas.example", "panel.lilas.example"},
 		Resolve:     func(context.Context, string) ([]string, error) { return []string{"192.0.2.7"}, nil },
 		Now:         func() time.Time { return now }, Synchronised: func() bool { return true },
-		Audit:   func() doctor.AuditState { return doctor.AuditState{At: now} },
+		Audit:   func() audit.State { return audit.State{At: now} },
 		Jobs:    jobs(schedule.Outcome{Job: "reconcile", Every: time.Minute, Started: now.Add(-time.Minute)}),
 		Records: func() error { return nil }, Advice: func(error) string { return "settle it" },
 	}

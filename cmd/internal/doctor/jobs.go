@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"chatiere/cmd/internal/schedule"
 	"chatiere/panel/api"
+	"chatiere/tenants/schedule"
 )
 
 // quietlyFailing is how many runs in a row may fail before it counts: a service that restarts spoils one or two.

@@ -2,12 +2,15 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	"chatiere/cmd/internal/catalogue"
 	"chatiere/cmd/internal/config"
 	"chatiere/panel"
+	"chatiere/panel/api"
+	"chatiere/panel/assertion"
 	"chatiere/panel/assets"
 	"chatiere/panel/auth"
 	panelmysql "chatiere/panel/mysql"
@@ -17,6 +20,7 @@ import (
 	"chatiere/tenants/mysql"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
+	"chatiere/tenants/worker"
 )
 
 // Panel runs the panel until ctx ends. It starts even if the database, the issuer or the worker is down.
@@ -66,7 +70,7 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 	if err != nil {
 		return panel.Options{}, err
 	}
-	w := newWorkerClient(c.Paths().WorkerPanelSocket())
+	w := panelWorker{worker.NewClient(c.Paths().WorkerPanelSocket())}
 	desk := &provision.Provisioner{
 		Records: store, Queue: store, Registry: (&provision.Plans{}).Registry(), Catalogue: known, Hosts: hosts(c),
 		Now: c.Now, Nudge: w.Nudge,
@@ -92,7 +96,7 @@ func sessionLimits(c config.Config) auth.Limits {
 }
 
 // identities returns the worker if it administers the realm; otherwise nobody can end sessions there.
-func identities(c config.Config, w workerClient) panel.Identities {
+func identities(c config.Config, w panelWorker) panel.Identities {
 	if !administered(c) {
 		return nil
 	}
@@ -167,4 +171,53 @@ func (s panelCatalogue) AllowedNames(x tenants.Site) []panel.AllowedName {
 		out = append(out, panel.AllowedName{Name: n.Name, Ports: n.Ports, Coop: true})
 	}
 	return out
+}
+
+// formerIdentities returns people's identities in a former realm, by their subject in this one.
+func formerIdentities(c config.Config) map[string][]assertion.Identity {
+	out := map[string][]assertion.Identity{}
+	for _, entry := range c.Identity.Former {
+		if issuer, subject, now, ok := config.FormerIdentity(entry); ok {
+			out[now] = append(out[now], assertion.Identity{Issuer: issuer, Subject: subject})
+		}
+	}
+	return out
+}
+
+// mailHourly is the sites' quota for the pages; 0 without a mail server.
+func mailHourly(c config.Config) int {
+	if c.Mail.Smarthost == "" {
+		return 0
+	}
+	return c.Mail.Hourly
+}
+
+// panelWorker adapts the worker's client to the panel.
+type panelWorker struct{ worker.Client }
+
+// Examine asks the worker's doctor; if the worker does not answer, that is the diagnosis.
+func (w panelWorker) Examine(ctx context.Context) (api.Diagnosis, error) {
+	var d api.Diagnosis
+	err := w.Client.Examine(ctx, &d)
+	if errors.Is(err, tenants.ErrUnavailable) {
+		return api.Diagnosis{Checks: []api.Check{{
+			Name: "worker", State: api.CheckRed, Found: err.Error(),
+			Advice: "The worker does not answer: sites go on, but nothing is made, changed or repaired. Start it: docker start chatiere-…-worker, or run make demo again.",
+		}}}, nil
+	}
+	if err != nil {
+		return d, err
+	}
+	d.Checks = append([]api.Check{{Name: "worker", State: api.CheckGreen, Found: "answers"}}, d.Checks...)
+	return d, nil
+}
+
+// Containers returns the state of the platform's containers.
+func (w panelWorker) Containers(ctx context.Context) ([]panel.PlatformContainer, error) {
+	states, err := w.Client.Containers(ctx)
+	parts := make([]panel.PlatformContainer, 0, len(states))
+	for _, s := range states {
+		parts = append(parts, panel.PlatformContainer(s))
+	}
+	return parts, err
 }

@@ -1,6 +1,6 @@
 // Package wire builds each role's object graph from the configuration. It is the only package that knows every room;
-// anything longer than an adapter belongs into a room of its own. Start reading at a role: worker.go, panel.go, edge.go
-// (proxy and gateway).
+// anything longer than an adapter belongs into a room of its own. Start reading at a role: proxy.go, panel.go, worker.go,
+// gateway.go; what several roles open is in this file.
 package wire
 
 import (
@@ -13,12 +13,15 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"time"
 
 	"chatiere/cmd/internal/catalogue"
 	"chatiere/cmd/internal/config"
+	"chatiere/panel/assertion"
 	"chatiere/templates"
 	"chatiere/tenants"
+	"chatiere/tenants/keycloak"
 	"chatiere/tenants/mysql"
 )
 
@@ -112,4 +115,63 @@ func loadCatalogue(c config.Config, engine tenants.Engine) (*catalogue.Catalogue
 
 func hosts(c config.Config) tenants.Hosts {
 	return tenants.Hosts{Domain: c.Domain, Platform: c.PlatformHosts()}
+}
+
+// administered reports whether we have an account on the realm. For our own realm the configuration requires one.
+func administered(c config.Config) bool { return c.Identity.AdminClientID != "" }
+
+// keycloakClient returns a client with the worker's service account. Our own Keycloak is reached by its own socket, so that
+// associations can be made while the proxy is down.
+func keycloakClient(c config.Config) (*keycloak.Client, error) {
+	client := &http.Client{Timeout: clientTimeout}
+	if !c.Identity.External {
+		client.Transport = keycloak.Socket(c.Paths().KeycloakSocket())
+	}
+	secret, err := c.Secret(config.SecretOIDCWorker).Reveal()
+	if err != nil {
+		return nil, err
+	}
+	return keycloak.New(keycloak.Options{
+		Issuer: c.Identity.Issuer, ClientID: c.Identity.AdminClientID, Secret: keycloak.Secret(secret), Instance: c.Instance,
+		HTTPClient: client,
+	})
+}
+
+// Keycloak speaks to the realm as the worker does, for tests that look at what is there.
+func Keycloak(c config.Config) (*keycloak.Client, error) { return keycloakClient(c) }
+
+// entryIssuer signs assertions for entries. Only the panel signs; the worker derives the public key for sites from it.
+func entryIssuer(c config.Config) (*assertion.Issuer, error) {
+	secret, err := c.Secret(config.SecretEntryKey).Reveal()
+	if err != nil {
+		return nil, err
+	}
+	return assertion.New(c.PanelURL(), secret, c.Now)
+}
+
+func entryKey(c config.Config) ([]byte, error) {
+	issuer, err := entryIssuer(c)
+	if err != nil {
+		return nil, err
+	}
+	return issuer.Public()
+}
+
+// usualPort is the port of a name without one.
+const usualPort = 443
+
+// allowedNames parses the configuration's "name" and "name:port".
+func allowedNames(entries []string) ([]templates.Name, error) {
+	var out []templates.Name
+	for _, e := range entries {
+		name, port := e, usualPort
+		if host, text, err := net.SplitHostPort(e); err == nil {
+			if port, err = strconv.Atoi(text); err != nil {
+				return nil, fmt.Errorf("reading the allowed name %q: %w", e, err)
+			}
+			name = host
+		}
+		out = append(out, templates.Name{Name: name, Ports: []int{port}})
+	}
+	return out, nil
 }

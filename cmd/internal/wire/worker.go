@@ -3,24 +3,33 @@ package wire
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
-	"sync"
-	"sync/atomic"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"chatiere/cmd/internal/catalogue"
 	"chatiere/cmd/internal/config"
+	"chatiere/cmd/internal/doctor"
 	"chatiere/cmd/internal/egresslog"
-	"chatiere/cmd/internal/records"
 	"chatiere/cmd/internal/render"
-	"chatiere/cmd/internal/schedule"
+	"chatiere/cmd/internal/spools"
+	"chatiere/migrations"
+	"chatiere/reverseproxy/atomicfile"
+	"chatiere/reverseproxy/certs"
+	"chatiere/reverseproxy/egress"
 	"chatiere/reverseproxy/upstream/sockets"
+	"chatiere/templates"
 	"chatiere/tenants"
+	"chatiere/tenants/audit"
 	"chatiere/tenants/dbguard"
+	"chatiere/tenants/dbguard/deathlog"
 	"chatiere/tenants/disk"
 	"chatiere/tenants/diskguard"
 	"chatiere/tenants/docker"
@@ -29,303 +38,410 @@ import (
 	"chatiere/tenants/freeze"
 	"chatiere/tenants/jobs"
 	"chatiere/tenants/keycloak"
+	"chatiere/tenants/keycloak/directory"
+	"chatiere/tenants/mailcheck"
 	"chatiere/tenants/mysql"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/platform"
 	"chatiere/tenants/probe"
 	"chatiere/tenants/provision"
-	"chatiere/tenants/recovery"
+	"chatiere/tenants/records"
 	"chatiere/tenants/sitedb"
+	"chatiere/tenants/worker"
 )
 
-// Worker executes operations and jobs: it alone has Docker's socket and the data root.
-type Worker struct {
-	config        config.Config
-	log           *slog.Logger
-	store         *mysql.Store
-	recent        *recentSites
-	findings      *findings.Store // shared by all checkers
-	engine        *docker.Engine
-	databases     *sitedb.Server
-	keycloak      *keycloak.Client // nil: an external realm gave us no account to administer it
-	catalogue     *catalogue.Catalogue
-	disk          *disk.Disk
-	plans         *provision.Plans
-	registry      *operations.Registry
-	runner        *operations.Runner
-	reconciler    *provision.Reconciler
-	siteJobs      *jobs.Jobs
-	entrants      *entrants.Keeper
-	monitor       *platform.Monitor
-	dirtySites    *dirtySites
-	diskGuard     *diskguard.Guard
-	databaseGuard *dbguard.Guard
-	provisioner   *provision.Provisioner
-	auditKeeper   *auditKeeper
-	lists         *render.Egress // what sites may reach
-	listsDue      chan struct{}  // holds one entry while lists have to be renewed
-	egressLog     *egresslog.Ingester
-	board         schedule.Board
-	guard         *records.Guard
-	now           func() time.Time
-	refusal       atomic.Pointer[error] // why the records are refused
-	ready         atomic.Bool           // at work
-	escapes       atomic.Pointer[bool]  // whether our Keycloak escapes slashes in names of groups; nil: not tried yet
-	end           context.CancelCauseFunc
+// Work runs the worker until ctx ends.
+func Work(ctx context.Context, c config.Config, log *slog.Logger) error {
+	w, err := newWorker(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	return w.Run(ctx)
 }
 
-// NewWorker builds the graph. It connects to nothing yet.
-func NewWorker(ctx context.Context, c config.Config, log *slog.Logger) (*Worker, error) {
-	w := &Worker{config: c, log: log, now: c.Now}
-	for _, build := range []func(context.Context) error{w.openDatabases, w.openEngine, w.openKeycloak, w.openEgress, w.plan} {
-		if err := build(ctx); err != nil {
+// graph is what the worker's parts are made of.
+type graph struct {
+	config    config.Config
+	log       *slog.Logger
+	store     *mysql.Store
+	recent    *mysql.RecentSites
+	findings  *findings.Store
+	guard     *records.Guard
+	engine    *docker.Engine
+	catalogue *catalogue.Catalogue
+	databases *sitedb.Server
+	disk      *disk.Disk
+	keycloak  *keycloak.Client // nil: an external realm gave us no account to administer it
+	realm     *directory.Realm // nil with keycloak
+
+	plans       *provision.Plans
+	runner      *operations.Runner
+	provisioner *provision.Provisioner
+	jobs        *jobs.Jobs
+}
+
+// newWorker builds the worker. It connects to nothing yet.
+func newWorker(ctx context.Context, c config.Config, log *slog.Logger) (*worker.Worker, error) {
+	g := &graph{config: c, log: log}
+	for _, open := range []func(context.Context) error{g.openRecords, g.openEngine, g.openDatabases, g.openKeycloak} {
+		if err := open(ctx); err != nil {
 			return nil, err
 		}
 	}
+	lists := &render.Egress{
+		Dir: c.Paths().EgressDir(), Allow: allowLists(g.catalogue, g.store), Site: g.store.Site, Senders: sendersOf(c.Mail, g.store),
+	}
+	g.plan(lists)
+	p := c.Paths()
+	w := &worker.Worker{
+		Root: worker.DataRoot{
+			Lock: p.WorkerLock(), SiteFiles: siteFiles(c.Root), Unfinished: unfinished(p),
+			Mark: records.File{Path: p.RecordsMark()}, Consent: records.Consent{Path: p.RecordsConsent()},
+		},
+		Control: worker.Control{PanelSocket: p.WorkerPanelSocket(), PanelUID: config.PanelUID, RootSocket: p.WorkerSocket()},
+		Records: g.store, Database: g.openSchema, Guard: g.guard, Findings: g.findings, Disk: g.disk,
+		Engine: worker.Engine{Host: c.Docker.Host, Client: g.engine},
+		Sites: worker.Sites{
+			Runner: g.runner, Plans: g.plans, Reconciler: g.reconciler(lists), Lists: lists,
+			FirstUID: c.Sites.FirstUID, LastUID: c.Sites.LastUID,
+		},
+		Jobs: g.recurring(), Now: c.Now, Log: log,
+	}
+	if g.realm != nil {
+		w.Realm = g.realm
+	}
+	w.Control.Examine = func(ctx context.Context) (any, error) { return g.doctor(w).Examine(ctx) }
 	return w, nil
 }
 
-func (w *Worker) openDatabases(ctx context.Context) (err error) {
-	c := w.config
-	if w.store, err = openStore(ctx, c, c.Database.WorkerUser, c.Secret(config.SecretDBWorker), w.log); err != nil {
+func (g *graph) openRecords(ctx context.Context) (err error) {
+	c := g.config
+	if g.store, err = openStore(ctx, c, c.Database.WorkerUser, c.Secret(config.SecretDBWorker), g.log); err != nil {
 		return err
 	}
-	w.recent = &recentSites{Store: w.store}
-	w.findings = &findings.Store{Records: w.store, Now: w.now, Log: w.log}
+	g.recent = &mysql.RecentSites{Store: g.store}
+	g.findings = &findings.Store{Records: g.store, Now: c.Now, Log: g.log}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
+	}
+	g.guard = &records.Guard{Database: g.store, File: records.File{Path: c.Paths().RecordsMark()}, Host: host, Now: c.Now}
+	return nil
+}
+
+func (g *graph) openEngine(context.Context) (err error) {
+	c := g.config
+	if g.engine, err = docker.New(docker.Options{Host: c.Docker.Host, Instance: c.Instance, Log: g.log}); err != nil {
+		return err
+	}
+	entry, err := entryKey(c)
+	if err != nil {
+		return err
+	}
+	g.disk = disk.New(disk.Options{
+		Root: c.Root, ProxyGID: config.ProxyGID, GatewayUID: config.GatewayUID, DatabaseUID: config.MariaDBUID,
+		Reserve: int64(c.Disk.ReserveMiB) << 20, Entry: entry,
+	})
+	g.catalogue, err = loadCatalogue(c, g.engine)
+	return err
+}
+
+func (g *graph) openDatabases(context.Context) error {
+	c := g.config
 	password, err := c.Secret(config.SecretDBSites).Reveal()
 	if err != nil {
 		return err
 	}
-	w.databases, err = sitedb.Open(sitedb.Options{
+	g.databases, err = sitedb.Open(sitedb.Options{
 		Socket: c.SitesDatabase.Socket, User: c.SitesDatabase.AdminUser, Password: password, Instance: c.Instance,
-		Temporary: w.temporaryTables, Log: w.log,
+		Temporary: g.temporaryTables, Log: g.log,
 	})
 	return err
 }
 
-func (w *Worker) openEngine(context.Context) (err error) {
-	w.engine, err = docker.New(docker.Options{Host: w.config.Docker.Host, Instance: w.config.Instance, Log: w.log})
-	if err != nil {
+func (g *graph) openKeycloak(context.Context) (err error) {
+	c := g.config
+	if !administered(c) {
+		return nil
+	}
+	if g.keycloak, err = keycloakClient(c); err != nil {
 		return err
 	}
-	entry, err := entryKey(w.config)
-	if err != nil {
-		return err
+	g.realm = &directory.Realm{
+		Client: g.keycloak, GroupRights: c.Identity.Rights == config.RightsGroups, Log: g.log,
+		Wanted: keycloak.Realm{Shared: c.Identity.External, Name: c.Coop.Name, PanelClient: c.Identity.ClientID, PanelURL: c.PanelURL()},
 	}
-	w.disk = disk.New(disk.Options{
-		Root: w.config.Root, ProxyGID: config.ProxyGID, GatewayUID: config.GatewayUID, DatabaseUID: config.MariaDBUID,
-		Reserve: int64(w.config.Disk.ReserveMiB) << 20, Entry: entry,
-	})
-	w.catalogue, err = loadCatalogue(w.config, w.engine)
-	return err
+	return nil
 }
 
-func (w *Worker) openKeycloak(context.Context) (err error) {
-	if administered(w.config) {
-		w.keycloak, err = keycloakClient(w.config)
+// schema is the records' database as the user that may change its schema.
+type schema struct {
+	*mysql.Store
+	g *graph
+}
+
+func (g *graph) openSchema(ctx context.Context) (worker.Schema, error) {
+	c := g.config
+	store, err := openStore(ctx, c, c.Database.MigrateUser, c.Secret(config.SecretDBMigrate), g.log)
+	return schema{store, g}, err
+}
+
+// Migrate implements worker.Schema.
+func (s schema) Migrate(ctx context.Context) error {
+	c := s.g.config
+	if err := migrations.Up(ctx, s.Pool(), s.g.log); err != nil {
+		return fmt.Errorf("migrating the database: %w", err)
 	}
-	return err
+	users := migrations.Users{Panel: c.Database.PanelUser, Worker: c.Database.WorkerUser}
+	if err := migrations.Grant(ctx, s.Pool(), c.Database.Name, users); err != nil {
+		return fmt.Errorf("granting rights: %w", err)
+	}
+	return nil
+}
+
+// siteFiles are the files that every site's container mounts.
+func siteFiles(root string) map[string]string {
+	paths := templates.PathsUnder(root, "")
+	return map[string]string{paths.Resolv: templates.ResolvConf, paths.Hosts: templates.HostsFile}
+}
+
+// unfinished are patterns of the temporary files of those that the worker replaces.
+func unfinished(p config.Paths) []string {
+	return []string{
+		atomicfile.Unfinished(p.Egress("*")),
+		atomicfile.Unfinished(p.Routes()),
+		atomicfile.Unfinished(p.RecordsMark()),
+		atomicfile.Unfinished(p.Platform()),
+		atomicfile.Unfinished(p.DatabaseDeaths()),
+		atomicfile.Unfinished(filepath.Join(p.AuditDir(), "*")),
+	}
 }
 
 // drain is ample for a request between the look at the route table and the connection, on a busy machine too.
 const drain = 3 * time.Second
 
-func (w *Worker) plan(context.Context) error {
-	c, p := w.config, w.config.Paths()
-	public := probe.Public{Edge: p.WorkerEdgeSocket(), Port: c.PublicPort, Roots: func() *x509.CertPool { return roots(c) },
-		Name: "chatiere-table." + c.Domain}
-	w.plans = &provision.Plans{
-		Instance: c.Instance, Language: c.Language, Records: w.store, Databases: w.databases, Disk: w.disk,
-		Groups: w.groups(), Engine: w.engine, Templates: w.catalogue,
-		Private: w.privateProbe(),
-		Public:  public,
+// plan builds what makes sites, and the jobs for them.
+func (g *graph) plan(lists *render.Egress) {
+	c, p := g.config, g.config.Paths()
+	public := probe.Public{
+		Edge: p.WorkerEdgeSocket(), Port: c.PublicPort, Roots: func() *x509.CertPool { return roots(c) },
+		Name: "chatiere-table." + c.Domain,
+	}
+	private := probe.Private{Port: c.PublicPort, Dial: func(ctx context.Context, s tenants.Site) (net.Conn, error) {
+		return sockets.Dial(ctx, p.AppSocket(s.ID, s.Release.Sockets))
+	}}
+	g.plans = &provision.Plans{
+		Instance: c.Instance, Language: c.Language, Records: g.store, Databases: g.databases, Disk: g.disk,
+		Groups: directory.None{}, Engine: g.engine, Templates: g.catalogue, Private: private, Public: public,
 		Routes: &render.Routes{
 			Path: p.Routes(), PublicPort: c.PublicPort, Language: c.Language, Domain: c.Domain, Platform: platformRoutes(c),
-			Sites: w.store, Socket: p.AppSocket, Refuse: w.catalogue.Refuse, Now: w.now, Serving: public.Table,
+			Sites: g.store, Socket: p.AppSocket, Refuse: g.catalogue.Refuse, Now: c.Now, Serving: public.Table,
 		},
-		Egress: w.lists,
-		Now:    w.now, Log: w.log, Drain: drain,
+		Egress: lists, Now: c.Now, Log: g.log, Drain: drain,
 	}
-	w.registry = w.plans.Registry()
-	owner, err := os.Hostname()
-	if err != nil {
-		owner = "worker"
+	if g.keycloak != nil {
+		g.plans.Groups = directory.Directory{Client: g.keycloak}
 	}
-	w.runner = &operations.Runner{Store: w.store, Registry: w.registry, Owner: owner, Log: w.log, Now: w.now}
-	addFailpoints(w.runner, w.log)
-	w.reconciler = &provision.Reconciler{
-		Plans: w.plans, Queue: w.store, Registry: w.registry, Inventory: w.inventory(), Nudge: w.runner.Nudge, Findings: w.findings,
-		Silent: func(siteID string) time.Time { return w.siteJobs.SilentSince(siteID) },
+	registry := g.plans.Registry()
+	g.runner = &operations.Runner{Store: g.store, Registry: registry, Owner: g.guard.Host, Log: g.log, Now: c.Now}
+	addFailpoints(g.runner, g.log)
+	g.provisioner = &provision.Provisioner{
+		Records: g.store, Queue: g.store, Registry: registry, Catalogue: g.catalogue, Hosts: hosts(c), Now: c.Now, Nudge: g.runner.Nudge,
 	}
-	w.provisioner = &provision.Provisioner{
-		Records: w.store, Queue: w.store, Registry: w.registry, Catalogue: w.catalogue, Hosts: hosts(c), Now: w.now,
-		Nudge: w.runner.Nudge,
+	g.jobs = &jobs.Jobs{
+		Records: g.recent, Private: private, Files: g.disk, Databases: g.databases, Directory: directory.Directory{Client: g.keycloak},
+		Hooks: g.plans, Bin: g.provisioner, Now: c.Now, Log: g.log, Sites: private, Findings: g.findings, Definition: g.plans.Definition,
 	}
-	w.siteJobs = w.newJobs()
-	w.entrants = &entrants.Keeper{Issuer: c.Identity.Issuer, Records: w.recent, Files: w.disk, Hooks: w.plans, Now: w.now, Log: w.log}
-	w.dirtySites = newDirtySites()
-	w.monitor = w.newMonitor()
-	w.diskGuard = w.newDiskGuard()
-	w.databaseGuard = w.newDatabaseGuard()
-	w.auditKeeper = w.newAuditKeeper()
-	return nil
 }
 
-func (w *Worker) newDiskGuard() *diskguard.Guard {
-	f := w.freezer(tenants.AreaDisk, tenants.FindingSiteFrozen)
-	f.Also = []tenants.FindingCode{tenants.FindingReserve}
-	return &diskguard.Guard{
-		Disk: w.disk, Records: w.store, Freezer: f, Reserve: int64(w.config.Disk.ReserveMiB) << 20, Now: time.Now, Log: w.log,
+func (g *graph) reconciler(lists *render.Egress) *provision.Reconciler {
+	r := &provision.Reconciler{
+		Plans: g.plans, Queue: g.store, Registry: g.runner.Registry, Nudge: g.runner.Nudge, Findings: g.findings, Silent: g.jobs.SilentSince,
+		Inventory: provision.Inventory{Homes: g.disk, Databases: g.databases, Egress: lists},
+	}
+	if g.keycloak != nil {
+		r.Inventory.Groups = directory.Directory{Client: g.keycloak}
+	}
+	return r
+}
+
+func (g *graph) recurring() worker.Jobs {
+	c, p := g.config, g.config.Paths()
+	onFullDisk := g.freezer(tenants.AreaDisk, tenants.FindingSiteFrozen)
+	onFullDisk.Also = []tenants.FindingCode{tenants.FindingReserve}
+	checkpoints := audit.Checkpoints{Dir: p.AuditDir()}
+	return worker.Jobs{
+		Sites:    g.jobs,
+		Entrants: &entrants.Keeper{Issuer: c.Identity.Issuer, Records: g.recent, Files: g.disk, Hooks: g.plans, Now: c.Now, Log: g.log},
+		Monitor: &platform.Monitor{
+			Instance: c.Instance, Roles: platformRoles(c), Self: "worker", File: p.Platform(), ComposeEnv: p.ComposeEnv(),
+			Engine: g.engine, Now: time.Now, Log: g.log,
+		},
+		DiskGuard: &diskguard.Guard{
+			Disk: g.disk, Records: g.store, Freezer: onFullDisk, Reserve: int64(c.Disk.ReserveMiB) << 20, Now: time.Now, Log: g.log,
+		},
+		DatabaseGuard:  g.databaseGuard(),
+		DatabaseRights: func(ctx context.Context) error { return g.databases.GrantTemporary(ctx, g.temporaryTables) },
+		Audit: &audit.Keeper{
+			Writer: &audit.ChainWriter{Records: g.store, Checkpoints: checkpoints, Now: c.Now, Log: g.log},
+			Source: g.store, Checkpoints: checkpoints, Keep: time.Duration(c.Audit.KeepDays) * 24 * time.Hour, Now: c.Now,
+			OpenPrunable: func(ctx context.Context) (audit.PrunableLog, error) {
+				return openStore(ctx, c, c.Database.MigrateUser, c.Secret(config.SecretDBMigrate), g.log)
+			},
+		},
+		Mail:   &mailcheck.Checker{Records: g.store, Findings: g.findings, Relay: c.Mail.Smarthost != "", Now: c.Now},
+		Egress: &egresslog.Ingester{Dir: p.GatewaySpool(), ProxyDir: p.ProxySpool(), Records: g.store, Findings: g.findings, Now: c.Now, Log: g.log},
+		Spools: &spools.Spools{
+			Proxy: p.ProxySpool(), Mail: p.MailQueue(), Records: g.store, Findings: g.findings, Suspect: g.jobs.Suspect, Now: c.Now, Log: g.log,
+		},
+		Certificate: g.renewCertificate,
 	}
 }
 
 // freezer stops sites that harm others, for one reason.
-func (w *Worker) freezer(area tenants.Area, code tenants.FindingCode) *freeze.Freezer {
+func (g *graph) freezer(area tenants.Area, code tenants.FindingCode) *freeze.Freezer {
 	return &freeze.Freezer{
-		Records: w.store, Requests: w.provisioner, Findings: w.findings, Area: area, Code: code, Now: time.Now, Log: w.log,
+		Records: g.store, Requests: g.provisioner, Findings: g.findings, Area: area, Code: code, Now: time.Now, Log: g.log,
 		Stop: func(ctx context.Context, s tenants.Site) error {
-			if err := w.guard.Check(ctx); err != nil {
+			if err := g.guard.Check(ctx); err != nil {
 				return err // do not stop sites because of records that are not ours
 			}
-			return w.plans.Halt(ctx, s)
+			return g.plans.Halt(ctx, s)
 		},
 	}
 }
 
-// openEgress builds the egress lists and the ingester of egress attempts.
-func (w *Worker) openEgress(context.Context) error {
-	p := w.config.Paths()
-	w.lists = &render.Egress{Dir: p.EgressDir(), Allow: allowLists(w.catalogue, w.store), Site: w.store.Site,
-		Senders: sendersOf(w.config.Mail, w.store)}
-	w.listsDue = make(chan struct{}, 1)
-	w.egressLog = &egresslog.Ingester{Dir: p.GatewaySpool(), ProxyDir: p.ProxySpool(), Records: w.store, Findings: w.findings, Now: w.now, Log: w.log}
-	return nil
-}
-
-// inventory gives the reconciler access to everything that exists.
-func (w *Worker) inventory() provision.Inventory {
-	s := provision.Inventory{Homes: w.disk, Databases: w.databases, Egress: w.lists}
-	if w.keycloak != nil {
-		s.Groups = groupList{w.keycloak}
-	}
-	return s
-}
-
-// privateProbe probes sites over their own sockets.
-func (w *Worker) privateProbe() probe.Private {
-	return probe.Private{Port: w.config.PublicPort, Dial: func(ctx context.Context, s tenants.Site) (net.Conn, error) {
-		return sockets.Dial(ctx, w.config.Paths().AppSocket(s.ID, s.Release.Sockets))
-	}}
-}
-
-func (w *Worker) newJobs() *jobs.Jobs {
-	return &jobs.Jobs{
-		Records: w.recent, Private: w.plans.Private, Files: w.disk, Databases: w.databases, Directory: keycloakGroups{w.keycloak},
-		Hooks: w.plans, Bin: w.provisioner, Now: w.now, Log: w.log, Sites: w.privateProbe(), Findings: w.findings,
-		Definition: w.plans.Definition,
+// databaseGuard builds the guard of the database server that all sites share.
+func (g *graph) databaseGuard() *dbguard.Guard {
+	p := g.config.Paths()
+	file := filepath.Join(p.SitesMariaDBData(), "data", "ibtmp1")
+	return &dbguard.Guard{
+		Server: checkedServer{g.databases, g.guard}, Records: g.store, Freezer: g.freezer(tenants.AreaDatabase, tenants.FindingDatabaseLocked),
+		TemporarySize: func() (int64, error) {
+			info, err := os.Stat(file)
+			if err != nil {
+				return 0, err
+			}
+			return info.Size(), nil
+		},
+		Temporary: g.temporaryTables, Now: time.Now, Log: g.log,
+		Deaths: &deathlog.Log{Root: p.SitesMariaDBData(), Dir: "deaths", File: p.DatabaseDeaths(), Log: g.log},
 	}
 }
 
-// Run runs until ctx ends, then releases its leases. It waits for the lock that excludes a second worker on the same data
-// root, for the database, and for records that belong to this data root.
-func (w *Worker) Run(ctx context.Context) error {
-	unlock, err := w.lockDataRoot(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if err := w.platformFiles(); err != nil {
-		return err
-	}
-	controls := w.controlSockets()
-	listeners, err := listenControls(controls, w.log)
-	if err != nil {
-		return err
-	}
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	var parts sync.WaitGroup
-	keep := func(what string, part func(context.Context)) {
-		parts.Go(func() { recovery.Keep(ctx, w.log, what, part) })
-	}
-	parts.Go(func() { // first: the doctor reports what the worker waits for
-		defer recovery.Log(w.log, "serving panel and root")
-		w.serve(ctx, controls, listeners)
-	})
-	// The monitor starts before anything that waits for the database, which may be the container that is gone. On a new data
-	// root it starts later: a second worker started there by mistake must not repair the first one's containers.
-	var watching sync.Once
-	watch := func() { watching.Do(func() { keep("watching the platform", w.monitor.Run) }) }
-	if w.hasWorked() {
-		watch()
-	}
-	err = w.awaitMatchingRecords(ctx)
-	if err == nil {
-		err = w.prepare(ctx)
-	}
-	if err != nil {
-		end(err)
-		parts.Wait()
-		return err
-	}
-	watch()
-	w.end, w.runner.Store = end, fencedStore{w.store, w.guard, end, w.disk}
-	keep("pinging the engine", func(ctx context.Context) { end(watchEngine(ctx, w.enginePing)) })
-	keep("executing operations", w.runner.Run)
-	keep("running recurring jobs", w.runRecurring)
-	keep("running scheduled tasks", w.siteJobs.RunCron)
-	keep("checking sites with events", func(ctx context.Context) { w.dirtySites.run(ctx, w.checkSites) })
-	keep("renewing egress lists", w.renewLists)
-	w.ready.Store(true)
-	w.log.Info("worker ready")
-	parts.Wait()
-	if err := context.Cause(ctx); errors.Is(err, errEngineSilent) || isMismatch(err) {
-		return err
-	}
-	return nil
+// checkedServer locks a user only while the records are this data root's.
+type checkedServer struct {
+	*sitedb.Server
+	guard *records.Guard
 }
 
-// prepare brings schema, certificate and tables up to date, and takes over from a predecessor.
-func (w *Worker) prepare(ctx context.Context) error {
-	if err := w.migrate(ctx); err != nil {
+// Lock implements dbguard.Server.
+func (s checkedServer) Lock(ctx context.Context, name string) error {
+	if err := s.guard.Check(ctx); err != nil {
 		return err
 	}
-	if err := w.removeUnfinished(); err != nil {
-		return fmt.Errorf("removing unfinished files of a predecessor: %w", err)
-	}
-	w.guard = w.newRecordsGuard(w.store)
-	if err := w.guard.Begin(ctx); err != nil {
-		return err
-	}
-	if err := reserveUIDs(ctx, w.disk, w.store, w.config.Sites.FirstUID, w.config.Sites.LastUID); err != nil {
-		return err
-	}
-	if err := w.databaseSockets(ctx); err != nil {
-		return err
-	}
-	w.recordReleases(ctx)
-	if err := w.distributeEntryKey(ctx); err != nil {
-		return err
-	}
-	n, err := w.store.RevokeLeases(ctx)
-	if err != nil {
-		return fmt.Errorf("revoking a predecessor's leases: %w", err)
-	}
-	if n > 0 {
-		w.log.Warn("a predecessor left operations unfinished; taking over", "operations", n)
-	}
-	// A killed worker that refused these records could not end its finding; one that still does reports it again.
-	if err := w.findings.Replace(ctx, tenants.FindingScope{Area: tenants.AreaRecords}, nil); err != nil {
-		return err
-	}
-	return w.plans.Routes.Publish(ctx)
+	return s.Server.Lock(ctx, name)
 }
 
-// Work runs the worker until ctx ends.
-func Work(ctx context.Context, c config.Config, log *slog.Logger) error {
-	w, err := NewWorker(ctx, c, log)
-	if err != nil {
-		return err
+// temporaryTables reports whether the site with this database may make temporary tables: the configuration allows it for
+// the site, or its template for all of them.
+func (g *graph) temporaryTables(database string) bool {
+	id := tenants.DatabaseSite(database)
+	if slices.Contains(g.config.SitesDatabase.TemporaryTables, id) {
+		return true
 	}
-	return w.Run(ctx)
+	granting := func(template string) bool {
+		m, err := g.catalogue.Manifest(template)
+		return err == nil && m.Database.TemporaryTables
+	}
+	if !slices.ContainsFunc(g.catalogue.Names(), granting) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	s, err := g.store.Site(ctx, id)
+	return err == nil && granting(s.Template)
+}
+
+// renewCertificate renews what the local authority signed.
+func (g *graph) renewCertificate(context.Context) error {
+	c, p := g.config, g.config.Paths()
+	if c.TLS.Mode != config.TLSLocalCA {
+		return nil
+	}
+	changed, err := certs.EnsureLocal(certs.Dirs{CA: p.CADir(), Leaf: p.CertsDir(), Group: config.ProxyGID}, c.CertificateDomains(), c.Now)
+	if changed {
+		g.log.Info("certificate renewed")
+	}
+	return err
+}
+
+// platformRoles are the roles that the configuration requires.
+func platformRoles(c config.Config) []string {
+	roles := []string{"proxy", "panel", "worker", "gateway", "mariadb", "mariadb-sites"}
+	if !c.Identity.External {
+		roles = append(roles, "keycloak")
+	}
+	return roles
+}
+
+// doctor builds the doctor, which runs in the worker because only the worker sees engine and data root.
+func (g *graph) doctor(w *worker.Worker) doctor.Doctor {
+	c := g.config
+	names := append([]string{c.Domain}, c.PlatformHosts()...)
+	local := !slices.ContainsFunc(names, func(n string) bool { return !strings.HasSuffix(n, ".localhost") })
+	d := doctor.Doctor{
+		Root: c.Root, Mounts: doctor.AllMounts, Engine: g.engine, Database: g.store, SitesDatabase: g.databases,
+		Certificate: c.Paths().Wildcard(), Names: names, Shared: c.SharedName(), Resolve: net.DefaultResolver.LookupHost, Local: local,
+		Permit: c.Egress.Permit, Senders: c.Mail.SendersOfAll(), Own: []string{c.Domain, c.Mail.Domain}, Now: c.Now,
+		Synchronised: synchronised, Jobs: w.Outcomes, Audit: w.Jobs.Audit.State, Records: w.Refusal, Advice: records.Advice,
+		Rights: c.Identity.Rights, Escapes: func() *bool { return nil },
+	}
+	if g.realm != nil {
+		d.Identity, d.Escapes = g.keycloak, g.realm.Escapes
+	}
+	return d
+}
+
+// synchronised asks the kernel (adjtimex(2)) whether a time service adjusts its clock.
+func synchronised() bool {
+	state, err := unix.Adjtimex(&unix.Timex{})
+	return err == nil && state != unix.TIME_ERROR
+}
+
+// allowLists converts what the catalogue allows and what was granted to the site to the gateway's types.
+func allowLists(c *catalogue.Catalogue, grants interface {
+	SiteGrants(ctx context.Context, siteID string) ([]tenants.EgressGrant, error)
+}) func(context.Context, tenants.Site) ([]egress.AllowedName, error) {
+	return func(ctx context.Context, s tenants.Site) ([]egress.AllowedName, error) {
+		names, err := c.Allow(s)
+		if err != nil {
+			return nil, err
+		}
+		var out []egress.AllowedName
+		for _, n := range names {
+			out = append(out, egress.AllowedName{Name: n.Name, Ports: n.Ports})
+		}
+		own, err := grants.SiteGrants(ctx, s.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range slices.Backward(own) { // the newest last: a list grows at its end
+			if a.State == tenants.GrantGranted {
+				out = append(out, egress.AllowedName{Name: a.Name, Ports: a.Ports})
+			}
+		}
+		return out, nil
+	}
+}
+
+// sendersOf returns the domains that a site may send mail from, beside its own name and those of all sites.
+func sendersOf(m config.Mail, store *mysql.Store) func(context.Context, tenants.Site) ([]string, error) {
+	return func(ctx context.Context, s tenants.Site) ([]string, error) {
+		if len(m.SendersOfAll()) == len(m.Senders) {
+			return nil, nil // for no association
+		}
+		a, err := store.Association(ctx, s.AssociationID)
+		return m.SendersOf(a.Slug), err
+	}
 }

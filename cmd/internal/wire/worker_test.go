@@ -2,152 +2,57 @@ package wire_test
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"chatiere/cmd/internal/wire"
 	"chatiere/panel/api"
+	"chatiere/tenants/keycloak/directory"
+	"chatiere/tenants/worker"
 )
 
-// journal keeps what is logged.
-type journal struct {
-	slog.Handler
-	mu    sync.Mutex
-	lines []string
-}
-
-func newJournal() *journal { return &journal{Handler: slog.DiscardHandler} }
-
-func (j *journal) Enabled(context.Context, slog.Level) bool { return true }
-func (j *journal) Handle(_ context.Context, r slog.Record) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.lines = append(j.lines, r.Message)
-	return nil
-}
-
-func TestASecondWorkerSaysOnceThatItWaitsAndThenWorks(t *testing.T) {
-	c := configure(t, "")
-	synctest.Test(t, func(t *testing.T) {
-		first, err := wire.Alone(t.Context(), c, slog.New(slog.DiscardHandler))
-		if err != nil {
+// guest is a worker on somebody else's realm, which gave it no account.
+func guest(t *testing.T) *worker.Worker {
+	t.Helper()
+	c := configure(t, "identity: {external: true, issuer: \"https://id.elsewhere.example/realms/many\", client_id: panel}\n")
+	if err := os.MkdirAll(filepath.Join(c.Root, "secrets"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, use := range c.SecretUses() {
+		if err := os.WriteFile(c.Secret(use.Name).Path(), []byte("0123456789abcdef0123456789abcdef0123456789w\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		said := newJournal()
-		working := make(chan func(), 1)
-		go func() {
-			unlock, err := wire.Alone(t.Context(), c, slog.New(said))
-			if err != nil {
-				t.Error(err)
-			}
-			working <- unlock
-		}()
-		time.Sleep(time.Minute) // of the bubble's own clock: many looks at the lock
-		synctest.Wait()
-		if len(working) > 0 {
-			t.Fatal("two workers work on one data root")
-		}
-		if len(said.lines) != 1 || !strings.Contains(said.lines[0], "another worker") {
-			t.Errorf("said %q", said.lines)
-		}
-		first()
-		unlock := <-working
-		unlock()
-	})
+	}
+	w, err := wire.NewWorker(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatalf("the worker does not start: %v", err)
+	}
+	return w
 }
 
-func TestAWorkerThatIsStoppedWhileItWaitsLeaves(t *testing.T) {
-	c := configure(t, "")
-	synctest.Test(t, func(t *testing.T) {
-		unlock, err := wire.Alone(t.Context(), c, slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer unlock()
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		if _, err := wire.Alone(ctx, c, slog.New(slog.DiscardHandler)); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %v", err)
-		}
-	})
-}
-
-func TestWorkersOfOtherDataRootsDoNotWait(t *testing.T) {
-	for range 2 {
-		unlock, err := wire.Alone(t.Context(), configure(t, ""), slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer unlock()
+func TestAWorkerWithoutAnAccountOnTheRealmStartsAndLeavesItAlone(t *testing.T) {
+	w := guest(t)
+	if w.Realm != nil {
+		t.Error("it updates the realm and copies its members")
 	}
-}
-
-func TestADataRootWithoutPlaceForTheLockIsAnError(t *testing.T) {
-	c := configure(t, "")
-	c.Root += "/nowhere"
-	if _, err := wire.Alone(t.Context(), c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "lock") {
-		t.Errorf("got %v", err)
+	if w.Sites.Reconciler.Inventory.Groups != nil {
+		t.Error("the reconciler looks for groups")
 	}
-}
-
-func TestADeadWorkerIsItselfARedLine(t *testing.T) {
-	w := wire.NewWorkerClient(configure(t, "").Paths().WorkerPanelSocket())
-	w.Nudge() // must neither fail nor hang
-	got, err := w.Examine(t.Context())
-	if err != nil || len(got.Checks) != 1 {
-		t.Fatalf("got %+v, %v", got, err)
+	if _, none := w.Sites.Plans.Groups.(directory.None); !none {
+		t.Errorf("associations are made by %T", w.Sites.Plans.Groups)
 	}
-	if c := got.Checks[0]; c.Name != "worker" || c.State != api.CheckRed || c.Found == "" || c.Advice == "" || got.Healthy() {
-		t.Errorf("got %+v", c)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	examined, err := w.Control.Examine(ctx)
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func TestALivingWorkerIsNudgedAndTellsWhatItFound(t *testing.T) {
-	c := configure(t, "")
-	var mu sync.Mutex
-	var asked []string
-	listen(t, c.Paths().WorkerPanelSocket(), (*httptest.Server).Start, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		asked = append(asked, r.Method+" "+r.URL.Path)
-		_ = json.NewEncoder(w).Encode(api.Diagnosis{Checks: []api.Check{{Name: "disk", State: api.CheckRed, Found: "1 %", Advice: "Make room."}}})
-	}))
-	w := wire.NewWorkerClient(c.Paths().WorkerPanelSocket())
-	w.Nudge()
-	got, err := w.Examine(t.Context())
-	if err != nil || len(got.Checks) != 2 || got.Checks[0].Name != "worker" || got.Checks[0].State != api.CheckGreen || got.Checks[1].Advice != "Make room." {
-		t.Errorf("got %+v, %v", got, err)
-	}
-	if want := []string{"POST /nudge", "GET /doctor"}; !slices.Equal(asked, want) {
-		t.Errorf("asked for %q", asked)
-	}
-}
-
-func TestANudgeDoesNotWaitForAWorkerThatHangs(t *testing.T) {
-	c := configure(t, "")
-	listen(t, c.Paths().WorkerPanelSocket(), (*httptest.Server).Start, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-	began := time.Now()
-	wire.NewWorkerClient(c.Paths().WorkerPanelSocket()).Nudge()
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("a person's request waited %s for it", took)
-	}
-}
-
-func TestAWorkerThatAnswersNonsenseIsAnError(t *testing.T) {
-	c := configure(t, "")
-	listen(t, c.Paths().WorkerPanelSocket(), (*httptest.Server).Start, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "oh", http.StatusInternalServerError)
-	}))
-	if got, err := wire.NewWorkerClient(c.Paths().WorkerPanelSocket()).Examine(t.Context()); err == nil || len(got.Checks) != 0 {
-		t.Errorf("got %+v, %v", got, err)
+	found := examined.(api.Diagnosis)
+	if i := slices.IndexFunc(found.Checks, func(c api.Check) bool { return c.Name == "keycloak" }); i < 0 || found.Checks[i].State != api.CheckAmber {
+		t.Errorf("the doctor says %+v, want amber for keycloak", found.Checks)
 	}
 }

@@ -2,6 +2,12 @@ package migrations
 
 import "time"
 
+// Files are the SQL files.
+var Files = files
+
+// NewProvider returns what goes down and tells what is applied.
+var NewProvider = newProvider
+
 // SetLockWait shortens the wait for the lock and returns what brings it back.
 func SetLockWait(d time.Duration) (restore func()) {
 	before := lockWait

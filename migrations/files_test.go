@@ -19,7 +19,7 @@ var rerunnable = regexp.MustCompile(`(?s)^(` +
 	`)$`)
 
 func TestEveryFileHoldsOneStatementEachWayThatCanBeRunAgain(t *testing.T) {
-	files := migrations.Files()
+	files := migrations.Files
 	names, err := fs.Glob(files, "*.sql")
 	if err != nil || len(names) == 0 {
 		t.Fatalf("listing the files: %v, %d found", err, len(names))

@@ -13,7 +13,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 
 	"github.com/pressly/goose/v3"
@@ -32,45 +31,9 @@ var (
 	ErrNewer = errors.New("the schema is newer than this program")
 )
 
-// Files returns the SQL files, for tests and for people who want to read them.
-func Files() fs.FS { return files }
-
 // Up brings the database to the newest schema this binary knows. Several starters at once take turns.
 // db must connect as a user that may change the schema, with parseTime on.
-func Up(ctx context.Context, db *sql.DB, log *slog.Logger) error {
-	return migrate(ctx, db, log, func(m *migrator) error { return m.up(ctx) })
-}
-
-// Down takes the schema back until version is the newest applied; 0 takes everything away. Data in dropped tables is lost.
-func Down(ctx context.Context, db *sql.DB, log *slog.Logger, version int64) error {
-	return migrate(ctx, db, log, func(m *migrator) error { return m.down(ctx, version) })
-}
-
-// Step is one migration and whether the database has it.
-type Step struct {
-	Version int64
-	Name    string
-	Applied bool
-}
-
-// Status lists every migration this binary knows. It changes nothing and needs no right to.
-func Status(ctx context.Context, db *sql.DB) ([]Step, error) {
-	sources, err := read(files)
-	if err != nil {
-		return nil, err
-	}
-	recorded, err := recordedVersions(ctx, db)
-	if err != nil {
-		return nil, err
-	}
-	var out []Step
-	for _, s := range sources {
-		out = append(out, Step{Version: s.version, Name: s.name, Applied: recorded[s.version]})
-	}
-	return out, nil
-}
-
-func migrate(ctx context.Context, db *sql.DB, log *slog.Logger, run func(*migrator) error) (err error) {
+func Up(ctx context.Context, db *sql.DB, log *slog.Logger) (err error) {
 	unlock, err := lock(ctx, db)
 	if err != nil {
 		return err
@@ -83,7 +46,7 @@ func migrate(ctx context.Context, db *sql.DB, log *slog.Logger, run func(*migrat
 	if err := m.check(ctx); err != nil {
 		return err
 	}
-	return run(m)
+	return m.up(ctx)
 }
 
 func newMigrator(ctx context.Context, db *sql.DB, log *slog.Logger) (*migrator, error) {
@@ -94,9 +57,13 @@ func newMigrator(ctx context.Context, db *sql.DB, log *slog.Logger) (*migrator, 
 	if err := prepare(ctx, db); err != nil {
 		return nil, err
 	}
-	provider, err := goose.NewProvider(goose.DialectMySQL, db, files, goose.WithDisableGlobalRegistry(true))
+	provider, err := newProvider(db)
 	if err != nil {
 		return nil, fmt.Errorf("reading the migrations: %w", err)
 	}
 	return &migrator{db: db, log: log, provider: provider, sources: sources}, nil
+}
+
+func newProvider(db *sql.DB) (*goose.Provider, error) {
+	return goose.NewProvider(goose.DialectMySQL, db, files, goose.WithDisableGlobalRegistry(true))
 }

@@ -17,6 +17,8 @@ import (
 
 	"chatiere/migrations"
 	"chatiere/tenants/mysql/mysqltest"
+
+	"github.com/pressly/goose/v3"
 )
 
 func TestMain(m *testing.M) { os.Exit(mysqltest.Main(m)) }
@@ -159,22 +161,34 @@ func same(t *testing.T, when string, got, want map[string]string) {
 	}
 }
 
-func steps(t *testing.T, ctx context.Context, db *sql.DB) []migrations.Step {
+func provider(t *testing.T, db *sql.DB) *goose.Provider {
 	t.Helper()
-	out, err := migrations.Status(ctx, db)
+	p, err := migrations.NewProvider(db)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return p
+}
+
+// versions lists all migrations in their order.
+func versions(t *testing.T, db *sql.DB) (out []int64) {
+	t.Helper()
+	for _, s := range provider(t, db).ListSources() {
+		out = append(out, s.Version)
 	}
 	return out
 }
 
+// down takes back what is newer than a version.
+func down(t *testing.T, ctx context.Context, db *sql.DB, version int64) {
+	t.Helper()
+	if _, err := provider(t, db).DownTo(ctx, version); err != nil {
+		t.Fatalf("down to %d: %v", version, err)
+	}
+}
+
 func TestUpDownUpOnASeededDatabaseLeavesTheSameSchemaAndNoRemains(t *testing.T) {
 	ctx, db, _ := open(t)
-	for _, s := range steps(t, ctx, db) {
-		if s.Applied {
-			t.Fatalf("an empty database claims to have migration %d", s.Version)
-		}
-	}
 	up(t, ctx, db)
 	want := schema(t, ctx, db)
 	seed(t, ctx, db)
@@ -183,9 +197,7 @@ func TestUpDownUpOnASeededDatabaseLeavesTheSameSchemaAndNoRemains(t *testing.T) 
 	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM sites").Scan(&sites); err != nil || sites != 1 {
 		t.Fatalf("a second up left %d sites (%v), want 1", sites, err)
 	}
-	if err := migrations.Down(ctx, db, quiet, 0); err != nil {
-		t.Fatalf("down: %v", err)
-	}
+	down(t, ctx, db, 0)
 	if left := tables(t, ctx, db); len(left) != 2 {
 		t.Errorf("after down these tables are left: %v", left)
 	}
@@ -198,16 +210,14 @@ func TestEveryMigrationGoesDownAndUpByItselfUnderSeeds(t *testing.T) {
 	ctx, db, _ := open(t)
 	up(t, ctx, db)
 	want := schema(t, ctx, db)
-	all := steps(t, ctx, db)
+	all := versions(t, db)
 	for i := len(all) - 1; i >= 0; i-- {
 		seed(t, ctx, db)
 		before := int64(0)
 		if i > 0 {
-			before = all[i-1].Version
+			before = all[i-1]
 		}
-		if err := migrations.Down(ctx, db, quiet, before); err != nil {
-			t.Fatalf("down to %d: %v", before, err)
-		}
+		down(t, ctx, db, before)
 		up(t, ctx, db)
 		same(t, fmt.Sprintf("down to %d and up", before), schema(t, ctx, db), want)
 	}
@@ -217,51 +227,33 @@ func TestAKillAtAnyPointOfAnyMigrationIsMadeGoodByTheNextStarter(t *testing.T) {
 	ctx, db, _ := open(t)
 	up(t, ctx, db)
 	want := schema(t, ctx, db)
-	if err := migrations.Down(ctx, db, quiet, 0); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range steps(t, ctx, db) {
-		mark(t, ctx, db, s, "up") // killed before the statement
+	down(t, ctx, db, 0)
+	for _, s := range versions(t, db) {
+		mark(t, ctx, db, s) // killed before the statement
 		upTo(t, ctx, db, s)
-		mark(t, ctx, db, s, "up") // killed after the record
+		mark(t, ctx, db, s) // killed after the record
 		upTo(t, ctx, db, s)
-		mark(t, ctx, db, s, "up") // killed between statement and record
-		exec(t, ctx, db, fmt.Sprintf("DELETE FROM goose_db_version WHERE version_id = %d", s.Version))
+		mark(t, ctx, db, s) // killed between statement and record
+		exec(t, ctx, db, fmt.Sprintf("DELETE FROM goose_db_version WHERE version_id = %d", s))
 		upTo(t, ctx, db, s)
 	}
 	same(t, "after all kills", schema(t, ctx, db), want)
 }
 
-func TestAKillWhileGoingDownIsMadeGoodByTheNextStarter(t *testing.T) {
-	ctx, db, _ := open(t)
-	up(t, ctx, db)
-	all := steps(t, ctx, db)
-	last := all[len(all)-1]
-	mark(t, ctx, db, last, "down") // the table is gone, the record is not
-	exec(t, ctx, db, "DROP TABLE "+last.Name)
-	up(t, ctx, db)
-	if now := steps(t, ctx, db); !now[len(now)-1].Applied {
-		t.Errorf("migration %d was not applied again", last.Version)
-	}
-	exec(t, ctx, db, "SELECT 1 FROM "+last.Name)
-}
-
 // mark writes what a starter writes before it runs a migration.
-func mark(t *testing.T, ctx context.Context, db *sql.DB, s migrations.Step, direction string) {
+func mark(t *testing.T, ctx context.Context, db *sql.DB, version int64) {
 	t.Helper()
-	_, err := db.ExecContext(ctx, "INSERT INTO schema_pending VALUES (?, ?, ?, UTC_TIMESTAMP(6))", s.Version, direction, migrations.Sum(s.Version))
+	_, err := db.ExecContext(ctx, "INSERT INTO schema_pending VALUES (?, 'up', ?, UTC_TIMESTAMP(6))", version, migrations.Sum(version))
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// upTo applies everything and takes back what is newer than s.
-func upTo(t *testing.T, ctx context.Context, db *sql.DB, s migrations.Step) {
+// upTo applies everything and takes back what is newer than a version.
+func upTo(t *testing.T, ctx context.Context, db *sql.DB, version int64) {
 	t.Helper()
 	up(t, ctx, db)
-	if err := migrations.Down(ctx, db, quiet, s.Version); err != nil {
-		t.Fatalf("down to %d: %v", s.Version, err)
-	}
+	down(t, ctx, db, version)
 }
 
 func TestAHalfAppliedSchemaIsRefusedWithWhatToDo(t *testing.T) {
@@ -340,9 +332,7 @@ func TestAStarterDoesNotWaitForEverForTheLock(t *testing.T) {
 func TestOperationsThatAreLiveAtTheUpgradeHoldTheirSubject(t *testing.T) {
 	ctx, db, _ := open(t)
 	up(t, ctx, db)
-	if err := migrations.Down(ctx, db, quiet, 94); err != nil {
-		t.Fatal(err)
-	}
+	down(t, ctx, db, 94)
 	for id, live := range map[string]string{"oplive": "'site:s1'", "opended": "NULL"} {
 		exec(t, ctx, db, fmt.Sprintf(`INSERT INTO operations (id, kind, plan_version, subject, live_subject, idem_key, spec, state, detail, run_after, created_at)
 	 VALUES ('%s', 'site.suspend', 1, 'site:s1', %s, '%s', '{}', 'running', '', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))`, id, live, id))

@@ -10,11 +10,8 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// The directions as schema_pending spells them.
-const (
-	goingUp   = "up"
-	goingDown = "down"
-)
+// goingUp is the only direction in schema_pending: nothing takes a migration back but a restored dump.
+const goingUp = "up"
 
 // migrator changes one database while the lock is held.
 type migrator struct {
@@ -34,24 +31,7 @@ func (m *migrator) up(ctx context.Context) error {
 		if recorded[s.version] {
 			continue
 		}
-		if err := m.run(ctx, s, goingUp); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// down takes back what is newer than version, newest first.
-func (m *migrator) down(ctx context.Context, version int64) error {
-	recorded, err := recordedVersions(ctx, m.db)
-	if err != nil {
-		return err
-	}
-	for i := len(m.sources) - 1; i >= 0 && m.sources[i].version > version; i-- {
-		if !recorded[m.sources[i].version] {
-			continue
-		}
-		if err := m.run(ctx, m.sources[i], goingDown); err != nil {
+		if err := m.run(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -59,15 +39,15 @@ func (m *migrator) down(ctx context.Context, version int64) error {
 }
 
 // run applies one migration between two marks: the first is what tells the next starter that this one died in it.
-func (m *migrator) run(ctx context.Context, s source, direction string) error {
+func (m *migrator) run(ctx context.Context, s source) error {
 	_, err := m.db.ExecContext(ctx, `INSERT INTO schema_pending (version, direction, sum, since) VALUES (?, ?, ?, UTC_TIMESTAMP(6))
-  ON DUPLICATE KEY UPDATE direction = VALUES(direction), sum = VALUES(sum)`, s.version, direction, s.sum)
+  ON DUPLICATE KEY UPDATE sum = VALUES(sum)`, s.version, goingUp, s.sum)
 	if err != nil {
 		return fmt.Errorf("marking migration %d as begun: %w", s.version, err)
 	}
-	m.log.InfoContext(ctx, "changing the schema", "version", s.version, "name", s.name, "direction", direction)
-	if _, err := m.provider.ApplyVersion(ctx, s.version, direction == goingUp); err != nil {
-		return fmt.Errorf("running migration %d (%s, %s): %w", s.version, s.name, direction, err)
+	m.log.InfoContext(ctx, "changing the schema", "version", s.version, "name", s.name)
+	if _, err := m.provider.ApplyVersion(ctx, s.version, true); err != nil {
+		return fmt.Errorf("running migration %d (%s): %w", s.version, s.name, err)
 	}
 	if _, err := m.db.ExecContext(ctx, "DELETE FROM schema_pending WHERE version = ?", s.version); err != nil {
 		return fmt.Errorf("marking migration %d as ended: %w", s.version, err)
@@ -90,7 +70,7 @@ func (m *migrator) check(ctx context.Context) error {
 		if err := m.checkPending(begun); err != nil {
 			return err
 		}
-		m.log.WarnContext(ctx, "a migration was interrupted and is run again", "version", begun.version, "direction", begun.direction)
+		m.log.WarnContext(ctx, "a migration was interrupted and is run again", "version", begun.version)
 	}
 	if err := m.checkKnown(recorded, begun.version); err != nil {
 		return err
@@ -112,8 +92,8 @@ func (m *migrator) checkPending(p pending) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("migration %d (%s) was interrupted under another version of this program: "+
-		"start that version again so that it finishes, or restore the last database dump: %w", p.version, p.direction, ErrHalfApplied)
+	return fmt.Errorf("migration %d was interrupted under another version of this program: "+
+		"start that version again so that it finishes, or restore the last database dump: %w", p.version, ErrHalfApplied)
 }
 
 // checkKnown refuses versions this binary has no file for, and gaps below the newest one of a range of a hundred.
@@ -156,7 +136,7 @@ func (m *migrator) checkTables(recorded map[int64]bool, tables map[string]bool, 
 	return nil
 }
 
-// settle brings an interrupted migration to its end: its statement is run again in the direction it had.
+// settle brings an interrupted migration to its end: its statement is run again unless it is recorded.
 func (m *migrator) settle(ctx context.Context, p pending, found bool, recorded map[int64]bool) error {
 	if !found {
 		return nil
@@ -165,8 +145,8 @@ func (m *migrator) settle(ctx context.Context, p pending, found bool, recorded m
 		if s.version != p.version {
 			continue
 		}
-		if recorded[s.version] != (p.direction == goingUp) {
-			return m.run(ctx, s, p.direction)
+		if !recorded[s.version] {
+			return m.run(ctx, s)
 		}
 		_, err := m.db.ExecContext(ctx, "DELETE FROM schema_pending WHERE version = ?", s.version)
 		if err != nil {

@@ -37,14 +37,13 @@ func prepare(ctx context.Context, db *sql.DB) error {
 
 // pending is a migration that was begun and not seen to end.
 type pending struct {
-	version   int64
-	direction string
-	sum       string
+	version int64
+	sum     string
 }
 
 func pendingMigration(ctx context.Context, db *sql.DB) (p pending, found bool, err error) {
-	row := db.QueryRowContext(ctx, "SELECT version, direction, sum FROM schema_pending ORDER BY version LIMIT 1")
-	err = row.Scan(&p.version, &p.direction, &p.sum)
+	row := db.QueryRowContext(ctx, "SELECT version, sum FROM schema_pending ORDER BY version LIMIT 1")
+	err = row.Scan(&p.version, &p.sum)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, false, nil
 	}

@@ -34,7 +34,11 @@ func (p *program) associationCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.showAssociation(ctx, c, op.Association)
+			var a api.Association
+			if err := c.Get(ctx, api.Item(api.PathAssociations, op.Association), &a); err != nil {
+				return err
+			}
+			return p.showAssociation(a)
 		}),
 	}
 	cmd.Flags().StringVar(&wish.Name, "name", "", "name, as its members write it (needed)")
@@ -46,16 +50,8 @@ func (p *program) associationCreate() *cobra.Command {
 func (p *program) associationList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List associations", Args: usage(cobra.NoArgs),
-		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
-			var l api.List[api.Association]
-			if err := c.Get(ctx, api.PathAssociations, &l); err != nil {
-				return err
-			}
-			var rows [][]string
-			for _, a := range l.Items {
-				rows = append(rows, []string{a.Slug, a.Name, a.State})
-			}
-			return p.table(l, "SLUG\tNAME\tSTATE", rows)
+		RunE: get(p, at(api.PathAssociations), func(l api.List[api.Association]) error {
+			return list(p, l, "SLUG\tNAME\tSTATE", l.Items, func(a api.Association) []string { return []string{a.Slug, a.Name, a.State} })
 		}),
 	}
 }
@@ -63,16 +59,10 @@ func (p *program) associationList() *cobra.Command {
 func (p *program) associationShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show SLUG", Short: "Show an association", Args: usage(cobra.ExactArgs(1)),
-		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
-			return p.showAssociation(ctx, c, args[0])
-		}),
+		RunE: get(p, below(api.PathAssociations), p.showAssociation),
 	}
 }
 
-func (p *program) showAssociation(ctx context.Context, c *apiclient.Client, slug string) error {
-	var a api.Association
-	if err := c.Get(ctx, api.Item(api.PathAssociations, slug), &a); err != nil {
-		return err
-	}
+func (p *program) showAssociation(a api.Association) error {
 	return p.answer(a, fmt.Sprintf("%s  %s  %s\n", a.Slug, a.Name, a.State))
 }

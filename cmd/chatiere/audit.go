@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -114,25 +113,16 @@ func (p *program) auditList() *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the audit trail, newest first", Args: usage(cobra.NoArgs),
-		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
-			q := url.Values{"limit": {fmt.Sprint(limit)}}
-			for name, value := range map[string]string{
-				"association": f.association, "person": f.person, "act": f.act, "from": f.from, "to": f.to, "before": f.before,
-			} {
-				if value != "" {
-					q.Set(name, value)
-				}
-			}
-			var l api.AuditPage
-			if err := c.Get(ctx, api.PathAudit+"?"+q.Encode(), &l); err != nil {
-				return err
-			}
-			var rows [][]string
-			for _, e := range l.Items {
+		RunE: get(p, func([]string) string {
+			return query(api.PathAudit, map[string]string{
+				"association": f.association, "person": f.person, "act": f.act, "from": f.from, "to": f.to, "before": f.before, "limit": fmt.Sprint(limit),
+			})
+		}, func(l api.AuditPage) error {
+			err := list(p, l, "ID\tWHEN\tWHO\tAS\tACT\tABOUT", l.Items, func(e api.AuditEntry) []string {
 				about := strings.TrimSpace(strings.Join([]string{e.Association, e.Site, e.Detail}, " "))
-				rows = append(rows, []string{fmt.Sprint(e.ID), when(e.At), cmp.Or(e.Name, e.Kind), e.Kind, e.Act, about})
-			}
-			if err := p.table(l, "ID\tWHEN\tWHO\tAS\tACT\tABOUT", rows); err != nil {
+				return []string{fmt.Sprint(e.ID), when(e.At), cmp.Or(e.Name, e.Kind), e.Kind, e.Act, about}
+			})
+			if err != nil {
 				return err
 			}
 			if l.Next != "" && !p.json {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,6 +53,36 @@ func (p *program) with(fn func(ctx context.Context, c *apiclient.Client, args []
 		}
 		return fn(cmd.Context(), c, args)
 	}
+}
+
+// get is with for a verb that reads one thing, from a path that may depend on its arguments, and shows it.
+func get[T any](p *program, path func(args []string) string, show func(T) error) func(*cobra.Command, []string) error {
+	return p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
+		var answer T
+		if err := c.Get(ctx, path(args), &answer); err != nil {
+			return err
+		}
+		return show(answer)
+	})
+}
+
+// at is the path of a verb that needs no argument.
+func at(path string) func([]string) string { return func([]string) string { return path } }
+
+// query puts the values that are not empty behind a path.
+func query(path string, values map[string]string) string {
+	q := url.Values{}
+	for name, value := range values {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return path + "?" + q.Encode()
+}
+
+// below is the path of a verb whose argument is one of a collection.
+func below(collection string, more ...string) func([]string) string {
+	return func(args []string) string { return api.Item(collection, args[0], more...) }
 }
 
 // outcomeError is an operation that ended otherwise than wished.
@@ -172,6 +203,15 @@ func progressText(p api.Progress) string {
 		return fmt.Sprintf("%d %s", p.Done, p.Unit)
 	}
 	return fmt.Sprintf("%.0f %% of %d %s", 100*float64(p.Done)/float64(p.Total), p.Total, p.Unit)
+}
+
+// list prints a row of each item.
+func list[T any](p *program, v any, header string, items []T, row func(T) []string) error {
+	var rows [][]string
+	for _, item := range items {
+		rows = append(rows, row(item))
+	}
+	return p.table(v, header, rows)
 }
 
 // table prints rows under a header, in aligned columns.

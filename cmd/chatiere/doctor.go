@@ -17,16 +17,11 @@ func (p *program) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "Look the platform over; each red line says what to do", Args: usage(cobra.NoArgs),
 		Long: "Looks the platform over. Exit codes: 0 no red line, 1 a red line, 7 the panel does not answer.",
-		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
-			var d api.Diagnosis
-			if err := c.Get(ctx, api.PathDoctor, &d); err != nil {
-				return err
-			}
-			var rows [][]string
-			for _, x := range d.Checks {
-				rows = append(rows, []string{string(x.State), x.Name, x.Found, x.Advice})
-			}
-			if err := p.table(d, "STATE\tWHAT\tFOUND\tWHAT TO DO", rows); err != nil {
+		RunE: get(p, at(api.PathDoctor), func(d api.Diagnosis) error {
+			err := list(p, d, "STATE\tWHAT\tFOUND\tWHAT TO DO", d.Checks, func(x api.Check) []string {
+				return []string{string(x.State), x.Name, x.Found, x.Advice}
+			})
+			if err != nil {
 				return err
 			}
 			if !d.Healthy() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -33,16 +34,8 @@ func portList(ports []int) string {
 func (p *program) egressShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show SITE", Short: "List what a site may reach", Args: usage(cobra.ExactArgs(1)),
-		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
-			var e api.Egress
-			if err := c.Get(ctx, api.Item(api.PathSites, args[0], "egress"), &e); err != nil {
-				return err
-			}
-			var rows [][]string
-			for _, a := range e.Allowed {
-				rows = append(rows, []string{a.Name, portList(a.Ports), a.From})
-			}
-			return p.table(e, "NAME\tPORTS\tFROM", rows)
+		RunE: get(p, below(api.PathSites, "egress"), func(e api.Egress) error {
+			return list(p, e, "NAME\tPORTS\tFROM", e.Allowed, func(a api.Reachable) []string { return []string{a.Name, portList(a.Ports), a.From} })
 		}),
 	}
 }
@@ -51,25 +44,18 @@ func (p *program) egressTries() *cobra.Command {
 	var days int
 	cmd := &cobra.Command{
 		Use: "tries SITE", Short: "List what a site tried to reach", Args: usage(cobra.ExactArgs(1)),
-		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
-			var l api.List[api.Try]
-			if err := c.Get(ctx, api.Item(api.PathSites, args[0], "egress", "tries")+"?days="+strconv.Itoa(days), &l); err != nil {
-				return err
-			}
-			var rows [][]string
-			for _, t := range l.Items {
-				name, port := t.Name, strconv.Itoa(t.Port)
-				if name == "" {
-					name = "(others)"
-				}
+		RunE: get(p, func(args []string) string {
+			return api.Item(api.PathSites, args[0], "egress", "tries") + "?days=" + strconv.Itoa(days)
+		}, func(l api.List[api.Try]) error {
+			return list(p, l, "NAME\tPORT\tDECISION\tTRIES\tBYTES\tLAST\tREASON", l.Items, func(t api.Try) []string {
+				port := strconv.Itoa(t.Port)
 				if t.Port == 0 {
 					port = "*"
 				}
-				rows = append(rows, []string{
-					name, port, t.Decision, strconv.FormatInt(t.Count, 10), strconv.FormatInt(t.Sent+t.Received, 10), when(t.Last), t.Reason,
-				})
-			}
-			return p.table(l, "NAME\tPORT\tDECISION\tTRIES\tBYTES\tLAST\tREASON", rows)
+				return []string{
+					cmp.Or(t.Name, "(others)"), port, t.Decision, strconv.FormatInt(t.Count, 10), strconv.FormatInt(t.Sent+t.Received, 10), when(t.Last), t.Reason,
+				}
+			})
 		}),
 	}
 	cmd.Flags().IntVar(&days, "days", 7, "how many days back, 1 to 30")
@@ -79,16 +65,10 @@ func (p *program) egressTries() *cobra.Command {
 func (p *program) egressAsked() *cobra.Command {
 	return &cobra.Command{
 		Use: "asked", Short: "List what waits for a decision", Args: usage(cobra.NoArgs),
-		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
-			var l api.List[api.Access]
-			if err := c.Get(ctx, api.PathAccess, &l); err != nil {
-				return err
-			}
-			var rows [][]string
-			for _, a := range l.Items {
-				rows = append(rows, []string{a.Site, a.ID, a.Name, portList(a.Ports), a.AskedBy, when(a.AskedAt), a.Reason})
-			}
-			return p.table(l, "SITE\tID\tNAME\tPORTS\tASKED BY\tAT\tREASON", rows)
+		RunE: get(p, at(api.PathAccess), func(l api.List[api.Access]) error {
+			return list(p, l, "SITE\tID\tNAME\tPORTS\tASKED BY\tAT\tREASON", l.Items, func(a api.Access) []string {
+				return []string{a.Site, a.ID, a.Name, portList(a.Ports), a.AskedBy, when(a.AskedAt), a.Reason}
+			})
 		}),
 	}
 }

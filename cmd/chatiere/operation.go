@@ -22,16 +22,10 @@ func (p *program) operationCommand() *cobra.Command {
 func (p *program) operationList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List operations, newest first", Args: usage(cobra.NoArgs),
-		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
-			var l api.List[api.Operation]
-			if err := c.Get(ctx, api.PathOperations, &l); err != nil {
-				return err
-			}
-			var rows [][]string
-			for _, o := range l.Items {
-				rows = append(rows, []string{o.ID, o.Kind, o.State, strconv.Itoa(o.Done) + "/" + strconv.Itoa(o.Total), o.Site, when(o.CreatedAt), o.CreatedBy})
-			}
-			return p.table(l, "ID\tKIND\tSTATE\tSTEPS\tSITE\tCREATED\tBY", rows)
+		RunE: get(p, at(api.PathOperations), func(l api.List[api.Operation]) error {
+			return list(p, l, "ID\tKIND\tSTATE\tSTEPS\tSITE\tCREATED\tBY", l.Items, func(o api.Operation) []string {
+				return []string{o.ID, o.Kind, o.State, strconv.Itoa(o.Done) + "/" + strconv.Itoa(o.Total), o.Site, when(o.CreatedAt), o.CreatedBy}
+			})
 		}),
 	}
 }
@@ -39,23 +33,13 @@ func (p *program) operationList() *cobra.Command {
 func (p *program) operationShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID", Short: "Show an operation and its steps", Args: usage(cobra.ExactArgs(1)),
-		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
-			var op api.Operation
-			if err := c.Get(ctx, api.Item(api.PathOperations, args[0]), &op); err != nil {
-				return err
-			}
-			return p.showOperation(op)
-		}),
+		RunE: get(p, below(api.PathOperations), p.showOperation),
 	}
 }
 
 func (p *program) showOperation(op api.Operation) error {
-	var rows [][]string
-	for _, s := range op.Steps {
-		rows = append(rows, []string{s.Name, s.State, strconv.Itoa(s.Attempt)})
-	}
 	header := fmt.Sprintf("%s  %s  %s %s\nSTEP\tSTATE\tFAILURES", op.ID, op.Kind, op.State, op.Problem)
-	return p.table(op, header, rows)
+	return list(p, op, header, op.Steps, func(s api.Step) []string { return []string{s.Name, s.State, strconv.Itoa(s.Attempt)} })
 }
 
 func (p *program) operationWatch() *cobra.Command {

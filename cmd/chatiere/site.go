@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -100,22 +99,12 @@ func (p *program) siteList() *cobra.Command {
 	var association, state, search string
 	cmd := &cobra.Command{
 		Use: "list", Short: "List sites", Args: usage(cobra.NoArgs),
-		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
-			q := url.Values{}
-			for name, value := range map[string]string{"association": association, "state": state, "q": search} {
-				if value != "" {
-					q.Set(name, value)
-				}
-			}
-			var l api.List[api.Site]
-			if err := c.Get(ctx, api.PathSites+"?"+q.Encode(), &l); err != nil {
-				return err
-			}
-			var rows [][]string
-			for _, s := range l.Items {
-				rows = append(rows, []string{s.ID, s.Host, s.Association, s.Template + " " + s.Version, s.State, s.Health})
-			}
-			return p.table(l, "ID\tHOST\tASSOCIATION\tTEMPLATE\tSTATE\tHEALTH", rows)
+		RunE: get(p, func([]string) string {
+			return query(api.PathSites, map[string]string{"association": association, "state": state, "q": search})
+		}, func(l api.List[api.Site]) error {
+			return list(p, l, "ID\tHOST\tASSOCIATION\tTEMPLATE\tSTATE\tHEALTH", l.Items, func(s api.Site) []string {
+				return []string{s.ID, s.Host, s.Association, s.Template + " " + s.Version, s.State, s.Health}
+			})
 		}),
 	}
 	cmd.Flags().StringVar(&association, "association", "", "only those of an association")
@@ -127,11 +116,7 @@ func (p *program) siteList() *cobra.Command {
 func (p *program) siteShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID", Short: "Show a site", Args: usage(cobra.ExactArgs(1)),
-		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
-			var s api.Site
-			if err := c.Get(ctx, api.Item(api.PathSites, args[0]), &s); err != nil {
-				return err
-			}
+		RunE: get(p, below(api.PathSites), func(s api.Site) error {
 			rows := [][]string{
 				{"id", s.ID}, {"name", s.Name}, {"address", s.URL}, {"association", s.Association}, {"template", s.Template + " " + s.Version},
 				{"state", s.State}, {"health", s.Health}, {"disk", strconv.FormatInt(s.DiskBytes, 10) + " bytes"},
@@ -165,20 +150,16 @@ func (p *program) siteMail() *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
 		Use: "mail ID", Short: "List what became of a site's mail, the last first", Args: usage(cobra.ExactArgs(1)),
-		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
-			var m api.SiteMail
-			if err := c.Get(ctx, api.Item(api.PathSites, args[0], "mail")+"?limit="+strconv.Itoa(limit), &m); err != nil {
-				return err
-			}
-			var rows [][]string
-			for _, r := range m.Items {
+		RunE: get(p, func(args []string) string {
+			return api.Item(api.PathSites, args[0], "mail") + "?limit=" + strconv.Itoa(limit)
+		}, func(m api.SiteMail) error {
+			return list(p, m, "ACCEPTED\tTO\tSTATE\tCAUSE\tCOUNT\tNEXT TRY\tTHE SERVER SAID", m.Items, func(r api.Mail) []string {
 				next := ""
 				if r.Next != nil {
 					next = when(*r.Next)
 				}
-				rows = append(rows, []string{when(r.Accepted), r.To, r.State, r.Cause, strconv.Itoa(r.Count), next, r.Said})
-			}
-			return p.table(m, "ACCEPTED\tTO\tSTATE\tCAUSE\tCOUNT\tNEXT TRY\tTHE SERVER SAID", rows)
+				return []string{when(r.Accepted), r.To, r.State, r.Cause, strconv.Itoa(r.Count), next, r.Said}
+			})
 		}),
 	}
 	cmd.Flags().IntVar(&limit, "limit", 100, "how many at most, 1 to 1000")

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"chatiere/cmd/internal/apiclient"
 	"chatiere/panel/api"
 	"chatiere/templates"
 )
@@ -18,7 +16,7 @@ var errTemplateFaults = errors.New("the template has faults")
 func (p *program) templateCommand() *cobra.Command {
 	group := &cobra.Command{Use: "template", Short: "Templates: what sites can be made of", Args: usage(cobra.NoArgs)}
 	group.AddCommand(
-		&cobra.Command{Use: "list", Short: "List templates", Args: usage(cobra.NoArgs), RunE: p.with(p.listTemplates)},
+		&cobra.Command{Use: "list", Short: "List templates", Args: usage(cobra.NoArgs), RunE: get(p, at(api.PathTemplates), p.listTemplates)},
 		&cobra.Command{
 			Use: "check DIRECTORY", Short: "Say everything that is wrong with a template: file, line, what is expected",
 			Args: usage(cobra.ExactArgs(1)), RunE: func(_ *cobra.Command, args []string) error { return p.checkTemplate(args[0]) },
@@ -26,16 +24,10 @@ func (p *program) templateCommand() *cobra.Command {
 	return group
 }
 
-func (p *program) listTemplates(ctx context.Context, c *apiclient.Client, _ []string) error {
-	var l api.List[api.Template]
-	if err := c.Get(ctx, api.PathTemplates, &l); err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, t := range l.Items {
-		rows = append(rows, []string{t.Name, t.Version, t.Title, t.Summary})
-	}
-	return p.table(l, "NAME\tVERSION\tTITLE\tSUMMARY", rows)
+func (p *program) listTemplates(l api.List[api.Template]) error {
+	return list(p, l, "NAME\tVERSION\tTITLE\tSUMMARY", l.Items, func(t api.Template) []string {
+		return []string{t.Name, t.Version, t.Title, t.Summary}
+	})
 }
 
 // templateVerdict is what "template check --json" answers.

@@ -37,20 +37,14 @@ func (p *program) tokenCreate() *cobra.Command {
 func (p *program) tokenList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List tokens", Args: usage(cobra.NoArgs),
-		RunE: p.with(func(ctx context.Context, c *apiclient.Client, _ []string) error {
-			var l api.List[api.Token]
-			if err := c.Get(ctx, api.PathTokens, &l); err != nil {
-				return err
-			}
-			var rows [][]string
-			for _, t := range l.Items {
+		RunE: get(p, at(api.PathTokens), func(l api.List[api.Token]) error {
+			return list(p, l, "ID\tLABEL\tSCOPE\tMAKER\tENDS", l.Items, func(t api.Token) []string {
 				ends := "never"
 				if t.ExpiresAt != nil {
 					ends = when(*t.ExpiresAt)
 				}
-				rows = append(rows, []string{t.ID, t.Label, t.Scope, t.Maker, ends})
-			}
-			return p.table(l, "ID\tLABEL\tSCOPE\tMAKER\tENDS", rows)
+				return []string{t.ID, t.Label, t.Scope, t.Maker, ends}
+			})
 		}),
 	}
 }

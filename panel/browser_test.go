@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"chatiere/panel/api"
-	"chatiere/panel/auth/authtest"
+	"chatiere/tenants/identity/identitytest"
 )
 
 // who is how somebody shows who they are.
@@ -114,7 +114,7 @@ func (w *world) dress(req *http.Request, by who, a ask) {
 var csrfField = regexp.MustCompile(`name="csrf" value="([^"]+)"`)
 
 // signIn walks the whole code flow.
-func (w *world) signIn(person authtest.Claims) who {
+func (w *world) signIn(person identitytest.Claims) who {
 	w.t.Helper()
 	r := w.do(who{}, ask{path: "/auth/login"})
 	if r.status != http.StatusSeeOther {

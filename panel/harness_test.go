@@ -16,13 +16,14 @@ import (
 
 	"chatiere/panel"
 	"chatiere/panel/api"
-	"chatiere/panel/assertion"
 	"chatiere/panel/assets"
-	"chatiere/panel/auth"
 	"chatiere/panel/auth/authtest"
 	"chatiere/panel/views"
 	"chatiere/tenants"
 	"chatiere/tenants/egressgrant"
+	"chatiere/tenants/identity"
+	"chatiere/tenants/identity/assertion"
+	"chatiere/tenants/identity/identitytest"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
 	"chatiere/tenants/provision/provisiontest"
@@ -53,7 +54,7 @@ func (doctor) Examine(context.Context) (api.Diagnosis, error) {
 type world struct {
 	t       *testing.T
 	clock   *authtest.Clock
-	issuer  *authtest.Issuer
+	issuer  *identitytest.Issuer
 	store   *authtest.Store
 	records *records
 	desk    *provision.Provisioner
@@ -98,7 +99,7 @@ func newWorld(t *testing.T) *world {
 func stillWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, clock: authtest.NewClock(), store: authtest.NewStore(), log: &logBook{}}
-	w.issuer = authtest.NewIssuer(t, w.clock.Now)
+	w.issuer = identitytest.NewIssuer(t, w.clock.Now)
 	w.records = &records{Records: provisiontest.NewRecords(w.clock.Now), people: w.store, workerSeen: w.clock.Now(), requests: map[string]int64{}}
 	registry := provisiontest.NewWorld(w.records.Records).Plans(w.clock.Now).Registry()
 	w.desk = &provision.Provisioner{
@@ -124,7 +125,7 @@ func (w *world) newServer(registry *operations.Registry) *panel.Server {
 	w.options = panel.Options{
 		PublicURL: origin, SitesDomain: "lilas.example", SitesPort: 8443, Coop: panel.Coop{Name: "Coop des Lilas", Contact: "contact@lilas.example"},
 		Instance: "test", DataRoot: "/var/lib/chatiere-test", MailHourly: 200, EdgeSocket: filepath.Join(dir, "e"), LocalSocket: filepath.Join(dir, "l"),
-		Identity:   auth.Identity{Issuer: w.issuer.URL, ClientID: w.issuer.ClientID, ClientSecret: w.issuer.Secret, Rights: auth.RightsGroups, Client: &http.Client{Timeout: 5 * time.Second}},
+		Identity:   identity.Settings{Issuer: w.issuer.URL, ClientID: w.issuer.ClientID, ClientSecret: w.issuer.Secret, Rights: identity.RightsGroups, Client: &http.Client{Timeout: 5 * time.Second}},
 		SessionKey: []byte("0123456789abcdef0123456789abcdef"), Heartbeat: 30 * time.Millisecond,
 		Records: w.records, People: w.store, Store: w.store, Provisioner: w.desk, Grants: w.access, NamePolicy: w.access.Reachable, Catalogue: catalogue{}, Doctor: doctor{}, Monitor: &w.watch, Entries: entries,
 		Former: map[string][]assertion.Identity{"ana": {{Issuer: "https://old.example/realms/x", Subject: "6c1f"}}},
@@ -280,11 +281,11 @@ func (w *world) asked(slug, kind string, by tenants.Side, state operations.State
 }
 
 var (
-	ana  = authtest.Person("ana", "Ana", "/coop/admins").WithSecondFactor()
-	weak = authtest.Person("wim", "Wim", "/coop/admins")
-	lea  = authtest.Person("lea", "Léa Martin", "/assos/lilas/gestion")
-	ali  = authtest.Person("ali", "Ali", "/assos/lilas/membres")
-	eve  = authtest.Person("eve", "Eve", "/assos/tulipes/gestion")
+	ana  = identitytest.Person("ana", "Ana", "/coop/admins").WithSecondFactor()
+	weak = identitytest.Person("wim", "Wim", "/coop/admins")
+	lea  = identitytest.Person("lea", "Léa Martin", "/assos/lilas/gestion")
+	ali  = identitytest.Person("ali", "Ali", "/assos/lilas/membres")
+	eve  = identitytest.Person("eve", "Eve", "/assos/tulipes/gestion")
 )
 
 // towns sets up three associations; lea manages and ali belongs to the first, eve manages the third.

@@ -7,11 +7,12 @@ import (
 	"net/url"
 	"time"
 
-	"chatiere/panel/assertion"
 	"chatiere/panel/assets"
 	"chatiere/panel/auth"
 	"chatiere/panel/views"
 	"chatiere/tenants"
+	"chatiere/tenants/identity"
+	"chatiere/tenants/identity/assertion"
 	"chatiere/tenants/operations"
 )
 
@@ -28,9 +29,9 @@ type Options struct {
 	EdgeSocket  string // where the proxy reaches us: <root>/run/panel/panel.sock
 	LocalSocket string // where root on the server does: <root>/run/cli/panel.sock
 
-	Identity   auth.Identity // PublicURL is filled in from above
-	AccountURL string        // the issuer's page for password and second factor; "" hides the link
-	SessionKey []byte        // content of secrets/session_key
+	Identity   identity.Settings // PublicURL is filled in from above
+	AccountURL string            // the issuer's page for password and second factor; "" hides the link
+	SessionKey []byte            // content of secrets/session_key
 	Limits     auth.Limits
 	Heartbeat  time.Duration // between signs of life on a stream, where rights are looked at again; 0: 15 s
 

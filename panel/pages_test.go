@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"chatiere/panel/auth/authtest"
 	"chatiere/tenants"
+	"chatiere/tenants/identity/identitytest"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
 )
@@ -47,7 +47,7 @@ func TestListsHoldOnesOwnSitesAlone(t *testing.T) {
 		contains(t, r, want)
 		lacks(t, r, theirs.Host, theirs.ID, foreignBin.Host, foreignOp.ID, "Roses")
 	}
-	nowhere := w.signIn(authtest.Person("noe", "Noé"))
+	nowhere := w.signIn(identitytest.Person("noe", "Noé"))
 	for _, path := range []string{"/", "/bin", "/api/v1/sites", "/api/v1/operations"} {
 		lacks(t, w.do(nowhere, ask{path: path}), mine.Host, mine.ID, binned.Host, op.ID)
 	}

@@ -8,10 +8,10 @@ import (
 
 	"chatiere/panel/api"
 	"chatiere/panel/assets"
-	"chatiere/panel/auth"
 	"chatiere/panel/middleware"
 	"chatiere/panel/views"
 	"chatiere/tenants"
+	"chatiere/tenants/identity"
 )
 
 // listener is the socket on which a request arrives.
@@ -74,7 +74,7 @@ func (s *Server) pages() []route {
 		{"GET", "/sign-in", s.signInPage, edge, session, read},
 		{"GET", "/auth/login", s.login, edge, noAuth, read},
 		{"GET", "/auth/step-up", s.stepUp, edge, noAuth, read},
-		{"GET", auth.CallbackPath, s.callback, edge, noAuth, read},
+		{"GET", identity.CallbackPath, s.callback, edge, noAuth, read},
 		{"POST", "/auth/logout", s.logout, edge, session, revoke},
 		{"POST", PathBackChannelLogout, s.backchannelLogout, edge, noAuth, webhook},
 		{"GET", "/break-glass", s.breakGlassPage, edge, noAuth, read},

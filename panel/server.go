@@ -17,6 +17,7 @@ import (
 	"chatiere/panel/middleware"
 	"chatiere/panel/openapi"
 	"chatiere/panel/views"
+	"chatiere/tenants/identity"
 	"chatiere/tenants/recovery"
 )
 
@@ -27,7 +28,7 @@ type Server struct {
 	log        *slog.Logger
 	origin     string // scheme, host and port of our own pages
 	paris      *time.Location
-	provider   *auth.Provider
+	provider   *identity.Provider
 	sessions   *auth.Sessions
 	signIn     *auth.SignIn
 	tokens     *auth.Tokens
@@ -62,7 +63,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{o: o, now: o.Now, log: o.Log, paris: paris, origin: originOf(o.PublicURL)}
 	s.done, s.stop = context.WithCancel(context.Background())
 	s.changes = &auth.Changes{}
-	s.provider = auth.NewProvider(o.Identity, o.Now, o.Log)
+	s.provider = identity.NewProvider(o.Identity, o.Now, o.Log)
 	s.sessions = &auth.Sessions{
 		Store: o.Store, Members: o.People, Provider: s.provider, Sealer: seal, Limits: o.Limits, Changes: s.changes, Now: o.Now, Log: o.Log,
 	}

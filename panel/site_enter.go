@@ -6,10 +6,10 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"chatiere/panel/assertion"
 	"chatiere/panel/auth"
 	"chatiere/panel/middleware"
 	"chatiere/tenants"
+	"chatiere/tenants/identity/assertion"
 )
 
 // Entries signs for people who enter the administration of a site.

@@ -22,7 +22,7 @@ import (
 
 	"chatiere/cmd/internal/demo"
 	"chatiere/panel/api"
-	"chatiere/panel/assertion"
+	"chatiere/tenants/identity/assertion"
 	"chatiere/tenants/keycloak"
 )
 

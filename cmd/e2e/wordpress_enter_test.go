@@ -16,7 +16,7 @@ import (
 
 	"chatiere/cmd/internal/config"
 	"chatiere/panel/api"
-	"chatiere/panel/assertion"
+	"chatiere/tenants/identity/assertion"
 )
 
 const entryPath = "/.well-known/chatiere/entry"

@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"chatiere/tenants"
+	"chatiere/tenants/identity"
 )
 
 // BackChannel receives the issuer's logout tokens.
 type BackChannel struct {
-	Provider *Provider
+	Provider *identity.Provider
 	Store    LogoutStore
 	Changes  *Changes
 	Audit    Auditor
@@ -21,22 +22,15 @@ type BackChannel struct {
 // maxLogoutAge bounds what we accept and so what we must remember: Keycloak's tokens live two minutes.
 const maxLogoutAge = 5 * time.Minute
 
-// maxLogoutToken is the largest token that is parsed; Keycloak's have about 1 KiB.
-const maxLogoutToken = 16 << 10
-
 // Logout verifies a logout token and ends the sessions it names. It returns ErrFlow for a token that is invalid, expired
 // or was used before.
 func (b *BackChannel) Logout(ctx context.Context, raw string) (int64, error) {
-	c, err := b.Provider.connected()
+	t, err := b.Provider.VerifyLogout(ctx, raw)
+	if errors.Is(err, identity.ErrToken) {
+		return 0, fmt.Errorf("%w: %w", ErrFlow, err)
+	}
 	if err != nil {
 		return 0, err
-	}
-	if len(raw) > maxLogoutToken {
-		return 0, fmt.Errorf("logout token of %d bytes: %w", len(raw), ErrFlow)
-	}
-	t, err := c.verifier.VerifyLogout(ctx, raw)
-	if err != nil {
-		return 0, fmt.Errorf("verifying logout token: %w: %w", ErrFlow, err)
 	}
 	now := b.Now()
 	if age := now.Sub(t.IssuedAt); age > maxLogoutAge || age < -maxLogoutAge {

@@ -1,5 +1,5 @@
-// Package auth answers who is asking: it signs people in through an OpenID Connect issuer, keeps their sessions, and knows
-// API tokens and the break-glass link.
+// Package auth answers who is asking: it lets people sign in through tenants/identity, keeps their sessions, and
+// knows API tokens and the break-glass link.
 //
 // It must not know the web framework nor the database: handlers pass values in and set the cookies it returns; the ports
 // in ports.go are implemented by panel/mysql. What a principal may do is decided in tenants.Authorize, not here.

@@ -18,6 +18,4 @@ var (
 	ErrEnded = errors.New("no longer valid")
 	// ErrLimited: too many attempts from one address.
 	ErrLimited = errors.New("too many tries")
-	// errGrant: the issuer will not renew this session's rights any more.
-	errGrant = errors.New("grant is gone")
 )

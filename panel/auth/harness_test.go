@@ -11,6 +11,8 @@ import (
 	"chatiere/panel/auth"
 	"chatiere/panel/auth/authtest"
 	"chatiere/tenants"
+	"chatiere/tenants/identity"
+	"chatiere/tenants/identity/identitytest"
 )
 
 const publicURL = "https://panel.lilas.example"
@@ -23,9 +25,9 @@ var key = []byte("0123456789abcdef0123456789abcdef")
 // porch is everything of sign-in, put together as the panel does.
 type porch struct {
 	clock    *authtest.Clock
-	issuer   *authtest.Issuer
+	issuer   *identitytest.Issuer
 	store    *authtest.Store
-	provider *auth.Provider
+	provider *identity.Provider
 	sessions *auth.Sessions
 	signIn   *auth.SignIn
 	tokens   *auth.Tokens
@@ -34,15 +36,15 @@ type porch struct {
 	bell     *auth.Changes
 }
 
-func newPorch(t *testing.T) *porch { return newPorchFrom(t, auth.RightsGroups) }
+func newPorch(t *testing.T) *porch { return newPorchFrom(t, identity.RightsGroups) }
 
-func newPorchFrom(t *testing.T, from auth.RightsFrom) *porch {
+func newPorchFrom(t *testing.T, from identity.RightsFrom) *porch {
 	t.Helper()
 	p := &porch{clock: authtest.NewClock(), store: authtest.NewStore()}
-	p.issuer = authtest.NewIssuer(t, p.clock.Now)
+	p.issuer = identitytest.NewIssuer(t, p.clock.Now)
 	log := slog.New(slog.DiscardHandler)
 	now := p.clock.Now
-	p.provider = auth.NewProvider(auth.Identity{
+	p.provider = identity.NewProvider(identity.Settings{
 		Issuer: p.issuer.URL, ClientID: p.issuer.ClientID, ClientSecret: p.issuer.Secret, PublicURL: publicURL, Rights: from,
 		Client: &http.Client{Timeout: 5 * time.Second},
 	}, now, log)
@@ -76,7 +78,7 @@ func answer(q url.Values, binding string) auth.Callback {
 	}
 }
 
-func (p *porch) signedIn(t *testing.T, person authtest.Claims) auth.OpenedSession {
+func (p *porch) signedIn(t *testing.T, person identitytest.Claims) auth.OpenedSession {
 	t.Helper()
 	d := p.begin(t, auth.Start{})
 	a, err := p.signIn.Finish(t.Context(), answer(p.issuer.Approve(t, d.URL, person), d.Binding))
@@ -93,7 +95,7 @@ func (p *porch) resolve(t *testing.T, cookie string) (auth.Resolved, error) {
 	return p.sessions.Resolve(ctx, cookie, "198.51.100.7")
 }
 
-var lea = authtest.Person("lea", "Léa Martin", "/assos/lilas/gestion", "/assos/roses/membres")
+var lea = identitytest.Person("lea", "Léa Martin", "/assos/lilas/gestion", "/assos/roses/membres")
 
 func manager(v auth.Resolved) bool {
 	return v.Session.Principal().RoleIn("lilas") == tenants.RoleManager

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"chatiere/tenants"
+	"chatiere/tenants/identity"
 )
 
 // SessionStore keeps sessions. Reading what is not there answers tenants.ErrNotFound.
@@ -79,14 +80,10 @@ type Store interface {
 
 // MemberStore stores the panel's copy of members.
 type MemberStore interface {
+	identity.Copy
 	SaveMember(ctx context.Context, m tenants.Member) error
 	// SignedOut notes that all of a person's sessions ended, so that those inside sites do too.
 	SignedOut(ctx context.Context, subject string, at time.Time) error
-	// Person answers tenants.ErrNotFound for a subject never seen.
-	Person(ctx context.Context, subject string) (tenants.Member, error)
-	// RightsAge returns how long ago the worker last read everybody's rights from the realm, all of them and without a
-	// fault; false when it never did.
-	RightsAge(ctx context.Context) (age time.Duration, ever bool, err error)
 }
 
 // Auditor appends to the audit trail.

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"chatiere/panel/auth"
-	"chatiere/panel/auth/authtest"
 	"chatiere/tenants"
+	"chatiere/tenants/identity"
+	"chatiere/tenants/identity/identitytest"
 )
 
 // rightsOf signs somebody in and returns the rights of the session.
-func (p *porch) rightsOf(t *testing.T, person authtest.Claims) tenants.Principal {
+func (p *porch) rightsOf(t *testing.T, person identitytest.Claims) tenants.Principal {
 	t.Helper()
 	return p.signedIn(t, person).Session.Principal()
 }
@@ -24,7 +25,7 @@ func TestAGroupWithASlashInItsNameGivesNoRight(t *testing.T) {
 		"/coop~/admins", "/assos~/lilas~/gestion", "/assos/lilas~/gestion", "/assos~/lilas/gestion", "/assos/lilas~/x/gestion",
 		"/assos/x~/lilas/gestion", "/assos/Lilas/gestion", "/assos//gestion", "/assos/lilas/gestion/x", "coop/admins", "/coop/admins/x",
 	} {
-		got := p.rightsOf(t, authtest.Person("max", "Max", path))
+		got := p.rightsOf(t, identitytest.Person("max", "Max", path))
 		if got.CoopAdmin || len(got.Memberships) != 0 {
 			t.Errorf("%s gives %+v", path, got)
 		}
@@ -33,9 +34,9 @@ func TestAGroupWithASlashInItsNameGivesNoRight(t *testing.T) {
 
 // On a realm of which nobody knows whether it escapes slashes, paths give nothing, whatever they say.
 func TestWithoutASourceOfRightsNobodyHasAny(t *testing.T) {
-	for _, from := range []auth.RightsFrom{auth.RightsNone, "something new"} {
+	for _, from := range []identity.RightsFrom{identity.RightsNone, "something new"} {
 		p := newPorchFrom(t, from)
-		got := p.rightsOf(t, authtest.Person("ana", "Ana", "/coop/admins", "/assos/lilas/gestion"))
+		got := p.rightsOf(t, identitytest.Person("ana", "Ana", "/coop/admins", "/assos/lilas/gestion"))
 		if got.CoopAdmin || len(got.Memberships) != 0 {
 			t.Errorf("rights from %q: %+v", from, got)
 		}
@@ -43,9 +44,9 @@ func TestWithoutASourceOfRightsNobodyHasAny(t *testing.T) {
 }
 
 func TestRightsFromRolesAreThoseOfThePanelsClient(t *testing.T) {
-	p := newPorchFrom(t, auth.RightsRoles)
-	person := func(client string, roles ...string) authtest.Claims {
-		c := authtest.Person("lea", "Léa", "/coop/admins", "/assos/roses/gestion")
+	p := newPorchFrom(t, identity.RightsRoles)
+	person := func(client string, roles ...string) identitytest.Claims {
+		c := identitytest.Person("lea", "Léa", "/coop/admins", "/assos/roses/gestion")
 		c["resource_access"] = map[string]any{client: map[string]any{"roles": roles}}
 		return c
 	}
@@ -61,8 +62,8 @@ func TestRightsFromRolesAreThoseOfThePanelsClient(t *testing.T) {
 
 // The worker knows groups by their ids; what it copied counts, and what the token says of groups does not.
 func TestRightsFromTheDirectoryAreTheWorkersCopy(t *testing.T) {
-	p := newPorchFrom(t, auth.RightsDirectory)
-	forged := authtest.Person("max", "Max", "/coop/admins", "/assos/lilas/gestion")
+	p := newPorchFrom(t, identity.RightsDirectory)
+	forged := identitytest.Person("max", "Max", "/coop/admins", "/assos/lilas/gestion")
 	if got := p.rightsOf(t, forged); got.CoopAdmin || len(got.Memberships) != 0 {
 		t.Errorf("somebody new has %+v", got)
 	}
@@ -88,7 +89,7 @@ func TestRightsFromTheDirectoryAreTheWorkersCopy(t *testing.T) {
 }
 
 func TestACopyThatIsTooOldMakesSessionsStaleAndSignInsWait(t *testing.T) {
-	p := newPorchFrom(t, auth.RightsDirectory)
+	p := newPorchFrom(t, identity.RightsDirectory)
 	a := p.signedIn(t, lea)
 	p.store.SetRightsAge(11*time.Minute, true)
 	p.clock.Advance(6 * time.Minute)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"chatiere/tenants"
+	"chatiere/tenants/identity"
 )
 
 // Session is one browser that has signed in.
@@ -51,7 +52,7 @@ const (
 const BreakGlassSubject = "break-glass"
 
 // SecondFactor reports whether it was opened with one.
-func (s Session) SecondFactor() bool { return s.Kind == KindBreakGlass || strong(s.ACR) }
+func (s Session) SecondFactor() bool { return s.Kind == KindBreakGlass || identity.SecondFactor(s.ACR) }
 
 // Principal is the session's owner with the rights last known.
 func (s Session) Principal() tenants.Principal {

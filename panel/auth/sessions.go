@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"slices"
 	"time"
 
 	"golang.org/x/sync/singleflight"
 
 	"chatiere/tenants"
+	"chatiere/tenants/identity"
 )
 
 // SessionRecords is what Sessions needs of the database.
@@ -25,7 +25,7 @@ type SessionRecords interface {
 type Sessions struct {
 	Store    SessionRecords
 	Members  MemberStore
-	Provider *Provider
+	Provider *identity.Provider
 	Sealer   *Sealer
 	Limits   Limits
 	Changes  *Changes // notified when sessions end; may be nil
@@ -80,11 +80,14 @@ func (s *Sessions) resolve(ctx context.Context, hash Hash, network string) (Reso
 	return s.renewOnce(ctx, found)
 }
 
+// renewalTimeout bounds one renewal.
+const renewalTimeout = 10 * time.Second
+
 // renewOnce shares one renewal among all requests of the session: a rotated refresh token can be used once.
 func (s *Sessions) renewOnce(ctx context.Context, old Session) (Resolved, error) {
 	v, err, _ := s.renewals.Do(string(old.Hash[:]), func() (any, error) {
 		// The first request's end must not fail the others.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewalTimeout)
 		defer cancel()
 		return s.renew(ctx, old.Hash)
 	})
@@ -116,19 +119,17 @@ func (s *Sessions) renew(ctx context.Context, hash Hash) (Session, error) {
 		// Without a way to ask again the rights could never change: sign in again.
 		return x, errors.Join(ErrEnded, err, s.Store.DeleteSession(ctx, hash))
 	}
-	if s.Provider.id.Rights == RightsDirectory {
-		if err := s.checkCopyAge(ctx); err != nil {
-			return x, err // before a refresh token that is good for one use is spent
-		}
+	if err := s.rights().CheckAge(ctx); err != nil {
+		return x, err // before a refresh token that is good for one use is spent
 	}
-	g, err := s.Provider.renew(ctx, refresh)
-	if errors.Is(err, errGrant) || (err == nil && g.claims.Subject != x.Subject) {
+	g, err := s.Provider.Renew(ctx, refresh)
+	if errors.Is(err, identity.ErrGrant) || (err == nil && g.Claims.Subject != x.Subject) {
 		return x, errors.Join(ErrEnded, err, s.Store.DeleteSession(ctx, hash))
 	}
 	if err != nil {
 		return x, err
 	}
-	m, err := s.member(ctx, g.claims, now)
+	m, err := s.rights().Member(ctx, g.Claims, now)
 	if err != nil {
 		return x, err
 	}
@@ -141,25 +142,25 @@ func (s *Sessions) renew(ctx context.Context, hash Hash) (Session, error) {
 }
 
 // apply writes what the issuer says now into the session; its level of authentication stays that of its opening.
-func (s *Sessions) apply(x Session, g grant, m tenants.Member) Session {
+func (s *Sessions) apply(x Session, g identity.Grant, m tenants.Member) Session {
 	x.Username, x.Name, x.Email = m.Username, m.Name, m.Email
 	x.CoopAdmin, x.Memberships, x.RightsAt = m.CoopAdmin, m.Memberships, m.SeenAt
-	x.IDToken = s.Sealer.seal(g.idToken, x.Hash)
-	if g.refresh != "" {
-		x.Refresh = s.Sealer.seal(g.refresh, x.Hash)
+	x.IDToken = s.Sealer.seal(g.IDToken, x.Hash)
+	if g.Refresh != "" {
+		x.Refresh = s.Sealer.seal(g.Refresh, x.Hash)
 	}
 	return x
 }
 
 // open makes a session and returns what its cookie carries.
-func (s *Sessions) open(ctx context.Context, g grant, from Origin) (Session, string, error) {
+func (s *Sessions) open(ctx context.Context, g identity.Grant, from Origin) (Session, string, error) {
 	now := s.Now()
 	x, cookie := s.newSession(KindIdentity, now, s.Limits.withDefaults().Absolute, from)
-	x.Subject, x.SID, x.ACR = g.claims.Subject, g.claims.SID, g.claims.ACR
-	if g.claims.AuthTime > 0 {
-		x.AuthTime = time.Unix(g.claims.AuthTime, 0).UTC()
+	x.Subject, x.SID, x.ACR = g.Claims.Subject, g.Claims.SID, g.Claims.ACR
+	if g.Claims.AuthTime > 0 {
+		x.AuthTime = time.Unix(g.Claims.AuthTime, 0).UTC()
 	}
-	m, err := s.member(ctx, g.claims, now)
+	m, err := s.rights().Member(ctx, g.Claims, now)
 	if err != nil {
 		return x, "", err
 	}
@@ -240,15 +241,11 @@ func (s *Sessions) notify() {
 
 // LogoutURL returns the address that ends the issuer's session too; "" when there is none.
 func (s *Sessions) LogoutURL(x Session) string {
-	c, err := s.Provider.connected()
-	if err != nil || c.endSession == "" || x.Kind != KindIdentity {
+	if x.Kind != KindIdentity {
 		return ""
 	}
-	q := url.Values{"client_id": {s.Provider.id.ClientID}, "post_logout_redirect_uri": {s.Provider.id.PublicURL + "/"}}
-	if hint, err := s.Sealer.unseal(x.IDToken, x.Hash); err == nil && hint != "" {
-		q.Set("id_token_hint", hint)
-	}
-	return c.endSession + "?" + q.Encode()
+	hint, _ := s.Sealer.unseal(x.IDToken, x.Hash) // without it the issuer asks
+	return s.Provider.LogoutURL(hint)
 }
 
 // DeleteExpired removes expired records regularly, until ctx ends.
@@ -265,5 +262,23 @@ func (s *Sessions) DeleteExpired(ctx context.Context, every time.Duration) {
 		if err := s.Store.DeleteExpired(ctx, now, now.Add(-s.Limits.withDefaults().Idle)); err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "expired sessions not removed", "error", err)
 		}
+	}
+}
+
+func (s *Sessions) rights() identity.Rights {
+	return s.Provider.Rights(s.Members, s.Limits.maxCopyAge())
+}
+
+// saveMember updates the local copy of the member. An error is only logged: it must not block sign-in. Rights that were
+// read from that copy are not written back, or a right that the worker has just revoked would return.
+func (s *Sessions) saveMember(ctx context.Context, m tenants.Member) {
+	if s.rights().From == identity.RightsDirectory {
+		if _, err := s.Members.Person(ctx, m.Subject); err == nil {
+			return
+		}
+		m.CoopAdmin, m.Memberships = false, nil
+	}
+	if err := s.Members.SaveMember(ctx, m); err != nil {
+		s.Log.ErrorContext(ctx, "member not saved", "subject", m.Subject, "error", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"chatiere/panel/auth"
 	"chatiere/panel/auth/authtest"
 	"chatiere/tenants"
+	"chatiere/tenants/identity/identitytest"
 )
 
 func TestSessionsEndWhenIdleAndAbsolutely(t *testing.T) {
@@ -140,7 +141,7 @@ func TestARevokedGrantEndsTheSession(t *testing.T) {
 func TestARenewalForSomebodyElseEndsTheSession(t *testing.T) {
 	p := newPorch(t)
 	a := p.signedIn(t, lea)
-	p.issuer.Spoil(func(c authtest.Claims) { c["sub"] = "eve" })
+	p.issuer.Spoil(func(c identitytest.Claims) { c["sub"] = "eve" })
 	p.clock.Advance(6 * time.Minute)
 	if _, err := p.resolve(t, a.Cookie); !errors.Is(err, auth.ErrEnded) {
 		t.Errorf("renewed as another person: %v, want %v", err, auth.ErrEnded)
@@ -149,8 +150,8 @@ func TestARenewalForSomebodyElseEndsTheSession(t *testing.T) {
 
 func TestARenewalRaisesNoLevelOfAuthentication(t *testing.T) {
 	p := newPorch(t)
-	a := p.signedIn(t, authtest.Person("ana", "Ana", "/coop/admins"))
-	p.issuer.Spoil(func(c authtest.Claims) { c["acr"] = "mfa" })
+	a := p.signedIn(t, identitytest.Person("ana", "Ana", "/coop/admins"))
+	p.issuer.Spoil(func(c identitytest.Claims) { c["acr"] = "mfa" })
 	p.clock.Advance(6 * time.Minute)
 	v, err := p.resolve(t, a.Cookie)
 	if err != nil || v.Stale || v.Session.SecondFactor() {
@@ -199,7 +200,7 @@ func TestFarewellEndsTheIssuersSessionToo(t *testing.T) {
 
 func TestBackChannelLogoutEndsTheNamedSessions(t *testing.T) {
 	p := newPorch(t)
-	a, other := p.signedIn(t, lea), p.signedIn(t, authtest.Person("ali", "Ali"))
+	a, other := p.signedIn(t, lea), p.signedIn(t, identitytest.Person("ali", "Ali"))
 	token := p.issuer.LogoutToken("sid-lea", "lea", nil)
 	if n, err := p.back.Logout(t.Context(), token); n != 1 || err != nil {
 		t.Fatalf("ended %d, %v", n, err)
@@ -222,17 +223,17 @@ func TestFaultyLogoutTokensEndNothing(t *testing.T) {
 	p := newPorch(t)
 	a := p.signedIn(t, lea)
 	old := p.clock.Now().Add(-10 * time.Minute).Unix()
-	for name, spoil := range map[string]func(authtest.Claims){
-		"other issuer": func(c authtest.Claims) { c["iss"] = "https://evil.example" },
-		"other client": func(c authtest.Claims) { c["aud"] = "other" },
-		"expired":      func(c authtest.Claims) { c["exp"] = old },
-		"issued long ago": func(c authtest.Claims) {
+	for name, spoil := range map[string]func(identitytest.Claims){
+		"other issuer": func(c identitytest.Claims) { c["iss"] = "https://evil.example" },
+		"other client": func(c identitytest.Claims) { c["aud"] = "other" },
+		"expired":      func(c identitytest.Claims) { c["exp"] = old },
+		"issued long ago": func(c identitytest.Claims) {
 			c["iat"], c["exp"] = old, p.clock.Now().Add(time.Hour).Unix()
 		},
-		"no event":            func(c authtest.Claims) { delete(c, "events") },
-		"an ID token's nonce": func(c authtest.Claims) { c["nonce"] = "n" },
-		"no id":               func(c authtest.Claims) { delete(c, "jti") },
-		"names nobody":        func(c authtest.Claims) { delete(c, "sub"); delete(c, "sid") },
+		"no event":            func(c identitytest.Claims) { delete(c, "events") },
+		"an ID token's nonce": func(c identitytest.Claims) { c["nonce"] = "n" },
+		"no id":               func(c identitytest.Claims) { delete(c, "jti") },
+		"names nobody":        func(c identitytest.Claims) { delete(c, "sub"); delete(c, "sid") },
 	} {
 		if _, err := p.back.Logout(t.Context(), p.issuer.LogoutToken("sid-lea", "lea", spoil)); !errors.Is(err, auth.ErrFlow) {
 			t.Errorf("%s: %v, want %v", name, err, auth.ErrFlow)
@@ -252,7 +253,7 @@ func TestAPersonSeesTheirSessionsAndEndsOneOrAll(t *testing.T) {
 	p := newPorch(t)
 	one := p.signedIn(t, lea)
 	p.clock.Advance(time.Hour)
-	two, other := p.signedIn(t, lea), p.signedIn(t, authtest.Person("ali", "Ali"))
+	two, other := p.signedIn(t, lea), p.signedIn(t, identitytest.Person("ali", "Ali"))
 	list, err := p.sessions.List(t.Context(), "lea")
 	if err != nil || len(list) != 2 || list[0].ID() != two.Session.ID() || list[0].Network != "192.0.2.0/24" || list[0].Device.String() != "firefox/linux" {
 		t.Fatalf("%+v, %v", list, err)

@@ -8,10 +8,8 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
-	"golang.org/x/oauth2"
-
 	"chatiere/tenants"
+	"chatiere/tenants/identity"
 )
 
 // Flow is a sign-in that has begun and waits for the issuer's answer.
@@ -33,7 +31,7 @@ const flowLife = time.Hour
 type SignIn struct {
 	Flows    FlowStore
 	Sessions *Sessions
-	Provider *Provider
+	Provider *identity.Provider
 	Audit    Auditor
 	Now      func() time.Time
 	Log      *slog.Logger
@@ -56,33 +54,24 @@ type Redirect struct {
 
 // Begin answers tenants.ErrUnavailable when the issuer is away.
 func (s *SignIn) Begin(ctx context.Context, start Start) (Redirect, error) {
-	c, err := s.Provider.connected()
-	if err != nil {
-		return Redirect{}, err
-	}
-	if !s.Provider.Alive(ctx) {
-		return Redirect{}, fmt.Errorf("issuer does not answer: %w", tenants.ErrUnavailable)
-	}
 	state, binding := randomSecret(), start.Binding
 	if len(binding) != len(state) {
 		binding = randomSecret()
 	}
 	f := Flow{
-		State: hashOf(state), Binding: hashOf(binding), Nonce: randomSecret(), Verifier: oauth2.GenerateVerifier(),
+		State: hashOf(state), Binding: hashOf(binding), Nonce: randomSecret(), Verifier: randomSecret(),
 		Return: LocalPath(start.Return), StepUp: start.StepUp, ExpiresAt: s.Now().Add(flowLife),
+	}
+	address, err := s.Provider.AuthURL(ctx, identity.AuthRequest{
+		State: state, Nonce: f.Nonce, Verifier: f.Verifier, StepUp: f.StepUp, Language: start.Language,
+	})
+	if err != nil {
+		return Redirect{}, err
 	}
 	if err := s.Flows.InsertFlow(ctx, f); err != nil {
 		return Redirect{}, fmt.Errorf("storing sign-in: %w", err)
 	}
-	options := []oauth2.AuthCodeOption{oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)}
-	if start.Language != "" {
-		options = append(options, oauth2.SetAuthURLParam("ui_locales", start.Language))
-	}
-	if start.StepUp {
-		options = append(options, oauth2.SetAuthURLParam("acr_values", strongACR),
-			oauth2.SetAuthURLParam("claims", `{"id_token":{"acr":{"essential":true,"values":["`+strongACR+`"]}}}`))
-	}
-	return Redirect{URL: c.oauth.AuthCodeURL(state, options...), Binding: binding, Expires: f.ExpiresAt}, nil
+	return Redirect{URL: address, Binding: binding, Expires: f.ExpiresAt}, nil
 }
 
 // Callback is the content of the issuer's redirect and of the browser's cookies.
@@ -119,18 +108,18 @@ func (s *SignIn) Finish(ctx context.Context, a Callback) (OpenedSession, error) 
 	if err != nil {
 		return OpenedSession{}, err
 	}
-	g, err := s.Provider.exchange(ctx, a.Code, f.Verifier)
-	if errors.Is(err, errGrant) {
+	g, err := s.Provider.Exchange(ctx, a.Code, f.Verifier)
+	if errors.Is(err, identity.ErrGrant) || errors.Is(err, identity.ErrToken) {
 		return OpenedSession{}, fmt.Errorf("%w: %w", ErrFlow, err)
 	}
 	if err != nil {
 		return OpenedSession{}, err
 	}
-	if subtle.ConstantTimeCompare([]byte(g.claims.Nonce), []byte(f.Nonce)) != 1 {
+	if subtle.ConstantTimeCompare([]byte(g.Claims.Nonce), []byte(f.Nonce)) != 1 {
 		return OpenedSession{}, fmt.Errorf("nonce differs: %w", ErrFlow)
 	}
-	if f.StepUp && !strong(g.claims.ACR) {
-		return OpenedSession{}, fmt.Errorf("issuer says acr %q: %w", g.claims.ACR, ErrWeak)
+	if f.StepUp && !identity.SecondFactor(g.Claims.ACR) {
+		return OpenedSession{}, fmt.Errorf("issuer says acr %q: %w", g.Claims.ACR, ErrWeak)
 	}
 	if err := s.Sessions.CloseCookie(ctx, a.Session); err != nil {
 		return OpenedSession{}, err
@@ -164,7 +153,7 @@ func (s *SignIn) takeFlow(ctx context.Context, a Callback) (Flow, error) {
 		return Flow{}, fmt.Errorf("another browser's sign-in: %w", ErrFlow)
 	case !s.Now().Before(f.ExpiresAt):
 		return Flow{}, &ExpiredFlow{Return: f.Return, StepUp: f.StepUp}
-	case a.Issuer != s.Provider.id.Issuer: // RFC 9207; Keycloak always sends it
+	case a.Issuer != s.Provider.Issuer(): // RFC 9207; Keycloak always sends it
 		return Flow{}, fmt.Errorf("answer of issuer %q: %w", a.Issuer, ErrFlow)
 	case a.Error == "temporarily_unavailable" || a.Error == "server_error":
 		return Flow{}, fmt.Errorf("issuer says %s: %w", a.Error, tenants.ErrUnavailable)

@@ -10,6 +10,8 @@ import (
 	"chatiere/panel/auth"
 	"chatiere/panel/auth/authtest"
 	"chatiere/tenants"
+	"chatiere/tenants/identity"
+	"chatiere/tenants/identity/identitytest"
 )
 
 func TestSigningInOpensASessionWithTheRightsOfTheGroups(t *testing.T) {
@@ -33,7 +35,7 @@ func TestSigningInOpensASessionWithTheRightsOfTheGroups(t *testing.T) {
 	if m, err := p.store.Person(t.Context(), "lea"); err != nil || m.Email != "lea@lilas.example" {
 		t.Errorf("mirrored member is %+v, %v", m, err)
 	}
-	if q, _ := url.Parse(d.URL); q.Query().Get("redirect_uri") != publicURL+auth.CallbackPath || q.Query().Get("ui_locales") != "fr" {
+	if q, _ := url.Parse(d.URL); q.Query().Get("redirect_uri") != publicURL+identity.CallbackPath || q.Query().Get("ui_locales") != "fr" {
 		t.Errorf("departure is %s", d.URL)
 	}
 }
@@ -54,7 +56,7 @@ func TestOnlyAnAddressThatTheIssuerVouchesForCounts(t *testing.T) {
 
 func TestOnlyWholeGroupPathsGiveRights(t *testing.T) {
 	p := newPorch(t)
-	tricks := authtest.Person("eve", "Eve", "/assos/x/coop/admins", "coop/admins", "/coop/admins/old", "gestion", "/assos/lilas",
+	tricks := identitytest.Person("eve", "Eve", "/assos/x/coop/admins", "coop/admins", "/coop/admins/old", "gestion", "/assos/lilas",
 		"/assos/lilas/gestion/archives", "/x/assos/lilas/gestion", "/assos//gestion", "/coop/adminsx")
 	v, err := p.resolve(t, p.signedIn(t, tricks).Cookie)
 	if err != nil {
@@ -88,7 +90,7 @@ func TestFaultyAnswersOpenNoSession(t *testing.T) {
 		"token of other issuer":  {before: spoiled("iss", "https://evil.example"), want: auth.ErrFlow},
 		"token for other client": {before: spoiled("aud", "other"), want: auth.ErrFlow},
 		"token for several, not us by azp": {before: func(p *porch) {
-			p.issuer.Spoil(func(c authtest.Claims) { c["aud"], c["azp"] = []string{"panel", "other"}, "other" })
+			p.issuer.Spoil(func(c identitytest.Claims) { c["aud"], c["azp"] = []string{"panel", "other"}, "other" })
 		}, want: auth.ErrFlow},
 		"expired token":     {before: spoiled("exp", 1), want: auth.ErrFlow},
 		"token of nobody":   {before: spoiled("sub", ""), want: auth.ErrFlow},
@@ -114,7 +116,7 @@ func TestFaultyAnswersOpenNoSession(t *testing.T) {
 }
 
 func spoiled(claim string, value any) func(*porch) {
-	return func(p *porch) { p.issuer.Spoil(func(c authtest.Claims) { c[claim] = value }) }
+	return func(p *porch) { p.issuer.Spoil(func(c identitytest.Claims) { c[claim] = value }) }
 }
 
 func TestACallbackWorksOnce(t *testing.T) {
@@ -199,7 +201,7 @@ func TestReturnPathsAreOurOwn(t *testing.T) {
 
 func TestStepUpDemandsTheSecondFactor(t *testing.T) {
 	p := newPorch(t)
-	admin := authtest.Person("ana", "Ana", "/coop/admins")
+	admin := identitytest.Person("ana", "Ana", "/coop/admins")
 	d := p.begin(t, auth.Start{StepUp: true})
 	q, _ := url.Parse(d.URL)
 	if q.Query().Get("acr_values") != "mfa" || q.Query().Get("claims") == "" {

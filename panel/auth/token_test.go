@@ -10,6 +10,7 @@ import (
 	"chatiere/panel/auth"
 	"chatiere/panel/auth/authtest"
 	"chatiere/tenants"
+	"chatiere/tenants/identity/identitytest"
 )
 
 func (p *porch) token(t *testing.T, who tenants.Principal, wish auth.TokenRequest) (auth.Token, string) {
@@ -42,7 +43,7 @@ func TestATokenHasItsMakersRightsAsTheyAreNow(t *testing.T) {
 
 func TestATokenIsAdminOnlyIfItsMakerWasWithASecondFactorAndStillIs(t *testing.T) {
 	p := newPorch(t)
-	ana := authtest.Person("ana", "Ana", "/coop/admins")
+	ana := identitytest.Person("ana", "Ana", "/coop/admins")
 	weak := p.signedIn(t, ana).Session.Principal()
 	_, secret := p.token(t, weak, auth.TokenRequest{Label: "x", Scope: tenants.ScopeWrite})
 	if got, err := p.tokens.Resolve(t.Context(), secret); err != nil || got.CoopAdmin {

@@ -3,7 +3,7 @@
 //
 // It knows Keycloak's words and nothing of ours beyond the group tree /assos/<slug>/{gestion,membres} and
 // /coop/admins: what a group entitles to is decided in package tenants. It does not sign people in either; that is
-// package panel/auth.
+// package identity.
 //
 // Everything that makes something is an "ensure": it may be repeated after a crash at any point. What it makes bears
 // the instance and the operation that made it, and only what bears this instance is ever deleted.

@@ -10,13 +10,14 @@ import (
 	"chatiere/cmd/internal/config"
 	"chatiere/panel"
 	"chatiere/panel/api"
-	"chatiere/panel/assertion"
 	"chatiere/panel/assets"
 	"chatiere/panel/auth"
 	panelmysql "chatiere/panel/mysql"
 	"chatiere/panel/views"
 	"chatiere/tenants"
 	"chatiere/tenants/egressgrant"
+	"chatiere/tenants/identity"
+	"chatiere/tenants/identity/assertion"
 	"chatiere/tenants/mysql"
 	"chatiere/tenants/operations"
 	"chatiere/tenants/provision"
@@ -111,14 +112,14 @@ func pastPivot(plans *operations.Registry) func(operations.Operation) bool {
 	}
 }
 
-func panelIdentity(c config.Config) (auth.Identity, error) {
+func panelIdentity(c config.Config) (identity.Settings, error) {
 	secret, err := c.Secret(config.SecretOIDCPanel).Reveal()
 	if err != nil {
-		return auth.Identity{}, err
+		return identity.Settings{}, err
 	}
-	return auth.Identity{
+	return identity.Settings{
 		Issuer: c.Identity.Issuer, ClientID: c.Identity.ClientID, ClientSecret: secret,
-		Rights: auth.RightsFrom(c.Identity.Rights),
+		Rights: identity.RightsFrom(c.Identity.Rights),
 		Client: edgeClient(c, c.Paths().PanelEdgeSocket()),
 	}, nil
 }

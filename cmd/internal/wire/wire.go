@@ -18,9 +18,9 @@ import (
 
 	"chatiere/cmd/internal/catalogue"
 	"chatiere/cmd/internal/config"
-	"chatiere/panel/assertion"
 	"chatiere/templates"
 	"chatiere/tenants"
+	"chatiere/tenants/identity/assertion"
 	"chatiere/tenants/keycloak"
 	"chatiere/tenants/mysql"
 )

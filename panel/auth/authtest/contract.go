@@ -1,3 +1,5 @@
+// Package authtest holds a store in memory for tests of sign-in, and the contract every store must keep. It is never imported
+// by the program.
 package authtest
 
 import (

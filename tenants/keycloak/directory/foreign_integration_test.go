@@ -27,6 +27,7 @@ import (
 	"chatiere/panel/auth"
 	"chatiere/panel/auth/authtest"
 	"chatiere/tenants"
+	"chatiere/tenants/identity"
 	"chatiere/tenants/keycloak"
 )
 
@@ -95,7 +96,7 @@ func (f *foreign) description() object {
 		"clients": []object{
 			{
 				"clientId": foreignPanel, "secret": f.panelSecret, "protocol": "openid-connect", "publicClient": false, "standardFlowEnabled": true,
-				"directAccessGrantsEnabled": false, "fullScopeAllowed": true, "redirectUris": []string{f.panelURL + auth.CallbackPath},
+				"directAccessGrantsEnabled": false, "fullScopeAllowed": true, "redirectUris": []string{f.panelURL + identity.CallbackPath},
 				"attributes": object{"pkce.code.challenge.method": "S256"},
 				"protocolMappers": []object{
 					mapper("groups", "oidc-group-membership-mapper", object{"claim.name": "groups", "full.path": "false"}),
@@ -198,10 +199,10 @@ func (f *foreign) issuer() string { return f.base + "/realms/" + f.realm }
 var formAction = regexp.MustCompile(`(?s)<form[^>]*\baction="([^"]+)"`)
 
 // signIn goes through the panel's own sign-in, with a browser at Keycloak's page.
-func (f *foreign) signIn(from auth.RightsFrom, store *authtest.Store, username string) (auth.Session, error) {
+func (f *foreign) signIn(from identity.RightsFrom, store *authtest.Store, username string) (auth.Session, error) {
 	f.t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	provider := auth.NewProvider(auth.Identity{
+	provider := identity.NewProvider(identity.Settings{
 		Issuer: f.issuer(), ClientID: foreignPanel, ClientSecret: f.panelSecret, PublicURL: f.panelURL, Rights: from,
 		Client: &http.Client{Transport: f.socket, Timeout: 30 * time.Second},
 	}, time.Now, log)
@@ -262,7 +263,7 @@ func (f *foreign) browse(address, username string) (back url.Values) {
 }
 
 // wants signs somebody in and compares the rights.
-func (f *foreign) wants(t *testing.T, from auth.RightsFrom, store *authtest.Store, username string, admin bool, memberships map[string]tenants.Role) {
+func (f *foreign) wants(t *testing.T, from identity.RightsFrom, store *authtest.Store, username string, admin bool, memberships map[string]tenants.Role) {
 	t.Helper()
 	got, err := f.signIn(from, store, username)
 	if err != nil {
@@ -309,8 +310,8 @@ func TestInAForeignRealmNoNameForgesARight(t *testing.T) {
 	f.join(gil, managers.ID)
 
 	// What the rest is about: of a token of this realm, a name is believed to be a path.
-	f.wants(t, auth.RightsGroups, authtest.NewStore(), "max", true, nothing)
-	f.wants(t, auth.RightsGroups, authtest.NewStore(), "eve", false, managing)
+	f.wants(t, identity.RightsGroups, authtest.NewStore(), "max", true, nothing)
+	f.wants(t, identity.RightsGroups, authtest.NewStore(), "eve", false, managing)
 
 	t.Run("directory", func(t *testing.T) {
 		got, err := g.Admins(t.Context())
@@ -323,7 +324,7 @@ func TestInAForeignRealmNoNameForgesARight(t *testing.T) {
 		}
 		store := authtest.NewStore()
 		store.SetRightsAge(0, false)
-		if _, err := f.signIn(auth.RightsDirectory, store, "max"); !errors.Is(err, tenants.ErrUnavailable) {
+		if _, err := f.signIn(identity.RightsDirectory, store, "max"); !errors.Is(err, tenants.ErrUnavailable) {
 			t.Errorf("before the directory was ever read: %v", err)
 		}
 		store.SetRightsAge(0, true)
@@ -333,10 +334,10 @@ func TestInAForeignRealmNoNameForgesARight(t *testing.T) {
 		for _, m := range members {
 			_ = store.SaveMember(t.Context(), m)
 		}
-		f.wants(t, auth.RightsDirectory, store, "lea", true, nothing)
-		f.wants(t, auth.RightsDirectory, store, "gil", false, managing)
-		f.wants(t, auth.RightsDirectory, store, "max", false, nothing)
-		f.wants(t, auth.RightsDirectory, store, "eve", false, nothing)
+		f.wants(t, identity.RightsDirectory, store, "lea", true, nothing)
+		f.wants(t, identity.RightsDirectory, store, "gil", false, managing)
+		f.wants(t, identity.RightsDirectory, store, "max", false, nothing)
+		f.wants(t, identity.RightsDirectory, store, "eve", false, nothing)
 	})
 	t.Run("roles", func(t *testing.T) {
 		var other []struct{ ID string }
@@ -347,14 +348,14 @@ func TestInAForeignRealmNoNameForgesARight(t *testing.T) {
 		f.grant(other[0].ID, "coop-admins", "/users/"+max) // another client's
 		f.grant(other[0].ID, "gestion:amap", "/users/"+eve)
 		f.grant(f.panel, "gestion:amap/coop-admins", "/users/"+eve)
-		f.wants(t, auth.RightsRoles, authtest.NewStore(), "lea", true, nothing)
-		f.wants(t, auth.RightsRoles, authtest.NewStore(), "gil", false, managing)
-		f.wants(t, auth.RightsRoles, authtest.NewStore(), "max", false, nothing)
-		f.wants(t, auth.RightsRoles, authtest.NewStore(), "eve", false, nothing)
+		f.wants(t, identity.RightsRoles, authtest.NewStore(), "lea", true, nothing)
+		f.wants(t, identity.RightsRoles, authtest.NewStore(), "gil", false, managing)
+		f.wants(t, identity.RightsRoles, authtest.NewStore(), "max", false, nothing)
+		f.wants(t, identity.RightsRoles, authtest.NewStore(), "eve", false, nothing)
 	})
 	t.Run("nothing", func(t *testing.T) { // last: all of them have groups and roles by now
 		for _, username := range []string{"lea", "gil", "max", "eve"} {
-			f.wants(t, auth.RightsNone, authtest.NewStore(), username, false, nothing)
+			f.wants(t, identity.RightsNone, authtest.NewStore(), username, false, nothing)
 		}
 	})
 	t.Run("the account may do no more than it must", func(t *testing.T) {
@@ -366,7 +367,7 @@ func TestInAForeignRealmNoNameForgesARight(t *testing.T) {
 		}
 		var panel struct{ RedirectURIs []string }
 		f.do(http.MethodGet, "/clients/"+f.panel, nil, &panel)
-		if want := []string{f.panelURL + auth.CallbackPath}; !slices.Equal(panel.RedirectURIs, want) {
+		if want := []string{f.panelURL + identity.CallbackPath}; !slices.Equal(panel.RedirectURIs, want) {
 			t.Errorf("the panel's client leads to %v, want %v", panel.RedirectURIs, want)
 		}
 	})

@@ -1,4 +1,4 @@
-package auth
+package identity
 
 import (
 	"regexp"
@@ -8,8 +8,8 @@ import (
 	"chatiere/tenants"
 )
 
-// claims are the fields of an ID token that are used.
-type claims struct {
+// Claims are the fields of an ID token that are used.
+type Claims struct {
 	Subject  string   `json:"sub"`
 	SID      string   `json:"sid"`
 	Nonce    string   `json:"nonce"`
@@ -27,7 +27,7 @@ type claims struct {
 }
 
 // member returns the person that the token names, without any rights.
-func (c claims) member(now time.Time) tenants.Member {
+func (c Claims) member(now time.Time) tenants.Member {
 	name := c.Name
 	if name == "" {
 		name = c.Username
@@ -40,7 +40,7 @@ func (c claims) member(now time.Time) tenants.Member {
 
 // verifiedEmail is the address that the issuer vouches for. At Keycloak's account page people can write any they like,
 // which makes it unverified; one without proof counts for nothing here.
-func (c claims) verifiedEmail() string {
+func (c Claims) verifiedEmail() string {
 	if c.Verified == true || c.Verified == "true" {
 		return c.Email
 	}
@@ -95,5 +95,5 @@ func addMembership(memberships map[string]tenants.Role, slug, kind string) {
 // strongACR is how we ask for the second factor.
 const strongACR = "mfa"
 
-// strong reports whether a level of authentication is the second factor: by the realm's name for it, or by its number.
-func strong(acr string) bool { return acr == strongACR || acr == "2" }
+// SecondFactor reports whether a level of authentication is the second factor: by the realm's name for it, or by its number.
+func SecondFactor(acr string) bool { return acr == strongACR || acr == "2" }

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"chatiere/panel/assertion"
+	"chatiere/tenants/identity/assertion"
 )
 
 const secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"

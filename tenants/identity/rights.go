@@ -1,4 +1,4 @@
-package auth
+package identity
 
 import (
 	"context"
@@ -24,19 +24,36 @@ const (
 	RightsRoles RightsFrom = "roles"
 )
 
-// member returns the person that a grant names, with their current rights.
-func (s *Sessions) member(ctx context.Context, c claims, now time.Time) (tenants.Member, error) {
+// Copy is the worker's copy of the realm's people.
+type Copy interface {
+	// Person answers tenants.ErrNotFound for a subject never seen.
+	Person(ctx context.Context, subject string) (tenants.Member, error)
+	// RightsAge returns how long ago the worker last read everybody's rights from the realm, all of them and without a
+	// fault; false when it never did.
+	RightsAge(ctx context.Context) (age time.Duration, ever bool, err error)
+}
+
+// Rights finds people's rights; Provider.Rights returns it.
+type Rights struct {
+	From     RightsFrom
+	clientID string
+	copied   Copy
+	maxAge   time.Duration
+}
+
+// Member returns the person that the claims name, with their current rights.
+func (r Rights) Member(ctx context.Context, c Claims, now time.Time) (tenants.Member, error) {
 	m := c.member(now)
-	switch s.Provider.id.Rights {
+	switch r.From {
 	case RightsGroups:
 		m.CoopAdmin, m.Memberships = groupRights(c.Groups)
 	case RightsRoles:
-		m.CoopAdmin, m.Memberships = roleRights(c.Access[s.Provider.id.ClientID].Roles)
+		m.CoopAdmin, m.Memberships = roleRights(c.Access[r.clientID].Roles)
 	case RightsDirectory:
-		if err := s.checkCopyAge(ctx); err != nil {
+		if err := r.CheckAge(ctx); err != nil {
 			return m, err
 		}
-		known, err := s.Members.Person(ctx, m.Subject)
+		known, err := r.copied.Person(ctx, m.Subject)
 		if errors.Is(err, tenants.ErrNotFound) {
 			return m, nil
 		}
@@ -48,28 +65,17 @@ func (s *Sessions) member(ctx context.Context, c claims, now time.Time) (tenants
 	return m, nil
 }
 
-// checkCopyAge returns tenants.ErrUnavailable when the worker's copy of everybody's rights is too old to use.
-func (s *Sessions) checkCopyAge(ctx context.Context) error {
-	age, ever, err := s.Members.RightsAge(ctx)
+// CheckAge returns tenants.ErrUnavailable when rights come from the worker's copy and it is too old to use.
+func (r Rights) CheckAge(ctx context.Context) error {
+	if r.From != RightsDirectory {
+		return nil
+	}
+	age, ever, err := r.copied.RightsAge(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the age of rights: %w", err)
 	}
-	if !ever || age > s.Limits.maxCopyAge() {
+	if !ever || age > r.maxAge {
 		return fmt.Errorf("the worker last read everybody's rights %s ago: %w", age, tenants.ErrUnavailable)
 	}
 	return nil
-}
-
-// saveMember updates the local copy of the member. An error is only logged: it must not block sign-in. Rights that were
-// read from that copy are not written back, or a right that the worker has just revoked would return.
-func (s *Sessions) saveMember(ctx context.Context, m tenants.Member) {
-	if s.Provider.id.Rights == RightsDirectory {
-		if _, err := s.Members.Person(ctx, m.Subject); err == nil {
-			return
-		}
-		m.CoopAdmin, m.Memberships = false, nil
-	}
-	if err := s.Members.SaveMember(ctx, m); err != nil {
-		s.Log.ErrorContext(ctx, "member not saved", "subject", m.Subject, "error", err)
-	}
 }

@@ -1,4 +1,4 @@
-package auth_test
+package identity_test
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"chatiere/panel/auth"
-	"chatiere/panel/auth/authtest"
+	"chatiere/tenants/identity"
+	"chatiere/tenants/identity/identitytest"
 )
 
 // hanging lets nothing through while it is set.
@@ -33,12 +33,13 @@ func (h *hanging) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // An issuer that does not answer holds up only who waits for the answer, and is asked once for all of them.
 func TestAskingWhetherTheIssuerIsThereHoldsNothing(t *testing.T) {
-	clock := authtest.NewClock()
-	issuer := authtest.NewIssuer(t, clock.Now)
+	at := time.Now()
+	now := func() time.Time { return at } // stands still, so that one check serves all
+	issuer := identitytest.NewIssuer(t, now)
 	way := &hanging{release: make(chan struct{})}
-	p := auth.NewProvider(auth.Identity{
-		Issuer: issuer.URL, ClientID: issuer.ClientID, ClientSecret: issuer.Secret, PublicURL: publicURL, Client: &http.Client{Transport: way},
-	}, clock.Now, slog.New(slog.DiscardHandler))
+	p := identity.NewProvider(identity.Settings{
+		Issuer: issuer.URL, ClientID: issuer.ClientID, ClientSecret: issuer.Secret, PublicURL: "https://panel.lilas.example", Client: &http.Client{Transport: way},
+	}, now, slog.New(slog.DiscardHandler))
 	p.Run(t.Context())
 	way.hung.Store(true)
 	waiting := make(chan bool, 20)

@@ -1,6 +1,5 @@
-// Package authtest holds what tests of sign-in need: an issuer in the process, a store in memory, and the contract every
-// store must keep. It is never imported by the program.
-package authtest
+// Package identitytest holds an OpenID Connect issuer in the process for tests. It is never imported by the program.
+package identitytest
 
 import (
 	"crypto"

@@ -1,9 +1,11 @@
-package auth
+package identity
 
 import (
 	"errors"
 	"net/http"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // errKeysLimited means that the issuer was asked for its keys too often.
@@ -19,7 +21,7 @@ const (
 // limitedTransport is a transport with a rate limit.
 type limitedTransport struct {
 	next  http.RoundTripper
-	limit *AddressLimiter
+	limit *rate.Limiter
 }
 
 // limitedClient returns a copy of client with a rate limit.
@@ -29,13 +31,13 @@ func limitedClient(client *http.Client) *http.Client {
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	slow.Transport = limitedTransport{next, NewAddressLimiter(keysBurst, keysInterval, time.Now)}
+	slow.Transport = limitedTransport{next, rate.NewLimiter(rate.Every(keysInterval), keysBurst)}
 	return &slow
 }
 
 // RoundTrip makes the request unless there were too many.
 func (p limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !p.limit.Allow("issuer") {
+	if !p.limit.Allow() {
 		return nil, errKeysLimited
 	}
 	return p.next.RoundTrip(r)

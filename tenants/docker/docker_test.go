@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -64,20 +63,6 @@ func sleeper(instance, name string) tenants.ContainerSpec {
 		Name: "chatiere-" + instance + "-" + name, Image: image(), Entrypoint: []string{"sleep"}, Command: []string{"600"},
 		Network: "none", RestartPolicy: "no", PidsLimit: 64, MemoryBytes: 64 << 20,
 		Labels: map[string]string{tenants.LabelInstance: instance, tenants.LabelSite: name},
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func wants(t *testing.T, doing string, got, want error) {
-	t.Helper()
-	if !errors.Is(got, want) {
-		t.Errorf("%s: %v, want %v", doing, got, want)
 	}
 }
 

@@ -77,7 +77,7 @@ func (x *exchange) bufferBody(to Target) error {
 	if err := l.load(); err != nil {
 		return err
 	}
-	if to.MaxBody > 0 && !x.buffer.whole {
+	if to.MaxBody > 0 && (!x.buffer.whole || int64(len(x.buffer.data)) > to.MaxBody) {
 		return ErrTooLarge
 	}
 	// The deadline must not hit the read by which net/http notices that the client has left.

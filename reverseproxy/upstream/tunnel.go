@@ -69,9 +69,9 @@ func (t *Transport) tunnel(w http.ResponseWriter, c *conn, resp *http.Response) 
 
 // switchHead renders the 101 response, which net/http does not write on a hijacked connection.
 func switchHead(ours http.Header, resp *http.Response) []byte {
-	copyHeader(ours, resp.Header)
 	var head bytes.Buffer
 	head.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + resp.Header.Get("Upgrade") + "\r\n")
+	copyHeader(ours, resp.Header) // takes away what Connection names, Upgrade above all
 	// Writing to a bytes.Buffer cannot fail; Write also takes line ends out of values.
 	_ = ours.Write(&head)
 	head.WriteString("\r\n")

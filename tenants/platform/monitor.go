@@ -21,8 +21,14 @@ import (
 	"chatiere/tenants/recovery"
 )
 
-// Engine is what the monitor needs from the container engine. Configurations are opaque: the engine's own JSON.
+// Engine is what the monitor needs from the container engine.
 type Engine interface {
+	Containers
+	Configs
+}
+
+// Containers observes containers and acts on them.
+type Containers interface {
 	List(ctx context.Context, labels map[string]string) ([]tenants.ContainerSummary, error)
 	// Events calls tell for each event from an instant on, until ctx ends or the stream breaks.
 	Events(ctx context.Context, since time.Time, tell func(tenants.Event)) error
@@ -31,14 +37,18 @@ type Engine interface {
 	Stop(ctx context.Context, name string, grace time.Duration) error
 	Remove(ctx context.Context, name string) error
 	Rename(ctx context.Context, name, to string) error
+	LogTail(ctx context.Context, name string, lines int) (string, error)
+}
+
+// Configs reads, compares and applies configurations of containers. They are opaque: the engine's own JSON.
+type Configs interface {
 	ContainerConfig(ctx context.Context, name string) (json.RawMessage, error)
-	ConfigLabels(recipe json.RawMessage) (map[string]string, error)
+	ConfigLabels(config json.RawMessage) (map[string]string, error)
 	// CreateFromConfig makes a container and does not start it: ErrConflict when the name is taken, ErrNotFound when the
 	// image is gone.
-	CreateFromConfig(ctx context.Context, name string, recipe json.RawMessage) error
+	CreateFromConfig(ctx context.Context, name string, config json.RawMessage) error
 	// ConfigDrift returns the settings in which two configurations differ.
 	ConfigDrift(a, b json.RawMessage) ([]string, error)
-	LogTail(ctx context.Context, name string, lines int) (string, error)
 }
 
 // Findings stores findings.

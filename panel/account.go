@@ -30,11 +30,11 @@ func (s *Server) accountPage(c *fiber.Ctx) (views.Account, error) {
 	v := visitorOf(c)
 	x := *v.Session
 	page := views.Account{
-		Base: s.base(c), Username: x.Username, Email: x.Email, IdentityURL: s.o.AccountURL,
+		Base: s.base(c), Username: x.Username, Email: x.Email, IdentityURL: s.o.SignIn.AccountURL,
 		MayTokens: x.Kind == auth.KindIdentity, Scopes: []views.Scope{views.ScopeRead, views.ScopeWrite}, Days: views.Field{Value: "90"},
 		Session: views.Session{
 			Since: x.CreatedAt, Until: x.ExpiresAt, Second: x.SecondFactor(), RightsAt: x.RightsAt, RightsStale: v.Stale,
-			BreakGlass: x.Kind == auth.KindBreakGlass, IdleMinutes: int(s.o.Limits.WithDefaults().Idle / time.Minute),
+			BreakGlass: x.Kind == auth.KindBreakGlass, IdleMinutes: int(s.o.SignIn.Limits.WithDefaults().Idle / time.Minute),
 		},
 	}
 	open, err := s.sessions.List(c.UserContext(), x.Subject)

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"chatiere/panel"
 	"chatiere/panel/api"
 	"chatiere/tenants"
+	"chatiere/tenants/platform"
 )
 
 // notice opens findings of an area.
@@ -93,18 +93,18 @@ func TestTheDoctorTellsFindings(t *testing.T) {
 
 // lookout answers for the worker.
 type lookout struct {
-	parts []panel.PlatformContainer
+	parts []platform.State
 	err   error
 }
 
-func (l *lookout) Containers(context.Context) ([]panel.PlatformContainer, error) {
+func (l *lookout) Containers(context.Context) ([]platform.State, error) {
 	return l.parts, l.err
 }
 
 func TestThePlatformsPageShowsItsPartsAndWhatToTypeWhenNobodyLooks(t *testing.T) {
 	w := newWorld(t)
 	admin := w.signIn(ana)
-	w.watch.parts = []panel.PlatformContainer{
+	w.watch.parts = []platform.State{
 		{Role: "proxy", Container: "chatiere-test-proxy", State: "running", Health: "healthy", Since: w.clock.Now()},
 		{Role: "mariadb", Container: "chatiere-test-mariadb", State: "restarting", Restarts: 7},
 		{Role: "gateway", Container: "chatiere-test-gateway", State: "running", Health: "unhealthy"},

@@ -123,12 +123,22 @@ func (w *world) newServer(registry *operations.Registry) *panel.Server {
 	entries, err := assertion.New(origin, entrySecret, w.clock.Now)
 	must(w.t, err)
 	w.options = panel.Options{
-		PublicURL: origin, SitesDomain: "lilas.example", SitesPort: 8443, Coop: panel.Coop{Name: "Coop des Lilas", Contact: "contact@lilas.example"},
-		Instance: "test", DataRoot: "/var/lib/chatiere-test", MailHourly: 200, EdgeSocket: filepath.Join(dir, "e"), LocalSocket: filepath.Join(dir, "l"),
-		Identity:   identity.Settings{Issuer: w.issuer.URL, ClientID: w.issuer.ClientID, ClientSecret: w.issuer.Secret, Rights: identity.RightsGroups, Client: &http.Client{Timeout: 5 * time.Second}},
-		SessionKey: []byte("0123456789abcdef0123456789abcdef"), Heartbeat: 30 * time.Millisecond,
-		Records: w.records, People: w.store, Store: w.store, Provisioner: w.desk, Grants: w.access, NamePolicy: w.access.Reachable, Catalogue: catalogue{}, Doctor: doctor{}, Monitor: &w.watch, Entries: entries,
-		Former: map[string][]assertion.Identity{"ana": {{Issuer: "https://old.example/realms/x", Subject: "6c1f"}}},
+		PublicURL: origin, Coop: panel.Coop{Name: "Coop des Lilas", Contact: "contact@lilas.example"},
+		Sites:   panel.SiteSettings{Domain: "lilas.example", Port: 8443, Instance: "test", DataRoot: "/var/lib/chatiere-test", MailHourly: 200},
+		Sockets: panel.Sockets{Edge: filepath.Join(dir, "e"), Local: filepath.Join(dir, "l")},
+		SignIn: panel.SignInSettings{
+			Identity: identity.Settings{
+				Issuer: w.issuer.URL, ClientID: w.issuer.ClientID, ClientSecret: w.issuer.Secret, Rights: identity.RightsGroups,
+				Client: &http.Client{Timeout: 5 * time.Second},
+			},
+			SessionKey: []byte("0123456789abcdef0123456789abcdef"), People: w.store, Store: w.store,
+		},
+		Entry: panel.EntrySettings{
+			Issuer: entries, Former: map[string][]assertion.Identity{"ana": {{Issuer: "https://old.example/realms/x", Subject: "6c1f"}}},
+		},
+		Heartbeat: 30 * time.Millisecond,
+		Records:   w.records, Provisioner: w.desk, Grants: w.access, NamePolicy: w.access.Reachable, Catalogue: catalogue{},
+		Doctor: doctor{}, Monitor: &w.watch,
 		PastPivot: func(op operations.Operation) bool {
 			plan, err := registry.Plan(op.Kind, op.PlanVersion)
 			return err == nil && plan.PastPivot(op)

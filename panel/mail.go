@@ -36,8 +36,8 @@ func (s *Server) siteMail(c *fiber.Ctx, x tenants.Site, a tenants.Association) *
 
 func (s *Server) mailbox(f tenants.MailFigures, list []tenants.Mail, now time.Time) *views.Mailbox {
 	box := &views.Mailbox{
-		Open: s.o.MailHourly > 0, Sent: f.Sent, Waiting: f.Waiting, Bounced: f.Bounced, Refused: f.Refused,
-		Hourly: s.o.MailHourly, Left: max(0, s.o.MailHourly-f.Hour),
+		Open: s.o.Sites.MailHourly > 0, Sent: f.Sent, Waiting: f.Waiting, Bounced: f.Bounced, Refused: f.Refused,
+		Hourly: s.o.Sites.MailHourly, Left: max(0, s.o.Sites.MailHourly-f.Hour),
 	}
 	for _, m := range list {
 		row := views.MailRow{To: m.To, State: views.MailState(m.State), Cause: views.MailCause(m.Cause), Said: m.Said, Count: m.Count, At: m.Accepted}
@@ -67,8 +67,8 @@ func (s *Server) apiMail(c *fiber.Ctx) error {
 		return err
 	}
 	out := api.SiteMail{
-		Open: s.o.MailHourly > 0, Sent: f.Sent, Bounced: f.Bounced, Refused: f.Refused, Waiting: f.Waiting,
-		Hourly: s.o.MailHourly, Hour: f.Hour, Items: make([]api.Mail, 0, len(list)),
+		Open: s.o.Sites.MailHourly > 0, Sent: f.Sent, Bounced: f.Bounced, Refused: f.Refused, Waiting: f.Waiting,
+		Hourly: s.o.Sites.MailHourly, Hour: f.Hour, Items: make([]api.Mail, 0, len(list)),
 	}
 	for _, m := range list {
 		row := api.Mail{

@@ -18,36 +18,21 @@ import (
 
 // Options configure the panel.
 type Options struct {
-	PublicURL   string // such as "https://panel.lilas.coop:8443", without a slash at the end
-	SitesDomain string // such as "lilas.coop"
-	SitesPort   int    // port in the sites' addresses; 0 or 443: none
-	Coop        Coop
-	Instance    string // names the sites' containers
-	DataRoot    string // shown to volunteers as where a site's files are
-	MemoryMiB   int    // a site's limit, shown to volunteers
-	MailHourly  int    // recipients per site and hour; 0: no mail leaves
-	EdgeSocket  string // where the proxy reaches us: <root>/run/panel/panel.sock
-	LocalSocket string // where root on the server does: <root>/run/cli/panel.sock
-
-	Identity   identity.Settings // PublicURL is filled in from above
-	AccountURL string            // the issuer's page for password and second factor; "" hides the link
-	SessionKey []byte            // content of secrets/session_key
-	Limits     auth.Limits
-	Heartbeat  time.Duration // between signs of life on a stream, where rights are looked at again; 0: 15 s
+	PublicURL string // such as "https://panel.lilas.coop:8443", without a slash at the end
+	Coop      Coop
+	Sites     SiteSettings
+	Sockets   Sockets
+	SignIn    SignInSettings
+	Entry     EntrySettings
+	Heartbeat time.Duration // between signs of life on a stream, where rights are looked at again; 0: 15 s
 
 	Records     Records
-	People      auth.MemberStore
-	Store       auth.Store
 	Provisioner Provisioner
 	Grants      EgressGrants
 	NamePolicy  tenants.NamePolicy // names that can be asked for
 	Catalogue   Catalogue
-	Entries     Entries                         // nil: nobody enters a site from here
-	Former      map[string][]assertion.Identity // who people were at a former issuer, by their subject now
-	Monitor     PlatformMonitor                 // nil: the state of the platform's parts is not known
-	Doctor      Doctor                          // nil: asking for it answers that it is not available
-	// Identities ends sessions at the issuer; nil where nobody may.
-	Identities Identities
+	Monitor     PlatformMonitor // nil: the state of the platform's parts is not known
+	Doctor      Doctor          // nil: asking for it answers that it is not available
 	// PastPivot tells that an operation can only go on; nil: never known, so that the use cases alone decide.
 	PastPivot func(operations.Operation) bool
 
@@ -55,6 +40,40 @@ type Options struct {
 	Assets *assets.Set
 	Now    func() time.Time // nil: time.Now
 	Log    *slog.Logger
+}
+
+// SiteSettings are what the pages say of sites.
+type SiteSettings struct {
+	Domain     string // such as "lilas.coop"
+	Port       int    // port in the sites' addresses; 0 or 443: none
+	Instance   string // names the sites' containers
+	DataRoot   string // shown to volunteers as where a site's files are
+	MemoryMiB  int    // a site's limit, shown to volunteers
+	MailHourly int    // recipients per site and hour; 0: no mail leaves
+}
+
+// Sockets are where the panel listens.
+type Sockets struct {
+	Edge  string // for the proxy: <root>/run/panel/panel.sock
+	Local string // for root on the server: <root>/run/cli/panel.sock
+}
+
+// SignInSettings are what signing in needs.
+type SignInSettings struct {
+	Identity   identity.Settings // PublicURL is filled in from Options
+	AccountURL string            // the issuer's page for password and second factor; "" hides the link
+	SessionKey []byte            // content of secrets/session_key
+	Limits     auth.Limits
+	People     auth.MemberStore
+	Store      auth.Store
+	// Identities ends sessions at the issuer; nil where nobody may.
+	Identities Identities
+}
+
+// EntrySettings are what entering sites needs.
+type EntrySettings struct {
+	Issuer Entries                         // nil: nobody enters a site from here
+	Former map[string][]assertion.Identity // who people were at a former issuer, by their subject now
 }
 
 // Coop is who runs the platform.
@@ -70,14 +89,14 @@ func (o *Options) fill() {
 	if o.Heartbeat == 0 {
 		o.Heartbeat = 15 * time.Second
 	}
-	o.Identity.PublicURL = o.PublicURL
+	o.SignIn.Identity.PublicURL = o.PublicURL
 }
 
 func (o Options) check() error {
 	var missing []error
 	for name, there := range map[string]bool{
-		"PublicURL": o.PublicURL != "", "SitesDomain": o.SitesDomain != "", "Identity.Client": o.Identity.Client != nil,
-		"Records": o.Records != nil, "People": o.People != nil, "Store": o.Store != nil, "Desk": o.Provisioner != nil, "Access": o.Grants != nil,
+		"PublicURL": o.PublicURL != "", "Sites.Domain": o.Sites.Domain != "", "SignIn.Identity.Client": o.SignIn.Identity.Client != nil,
+		"Records": o.Records != nil, "SignIn.People": o.SignIn.People != nil, "SignIn.Store": o.SignIn.Store != nil, "Provisioner": o.Provisioner != nil, "Grants": o.Grants != nil,
 		"Catalogue": o.Catalogue != nil, "Views": o.Views != nil, "Assets": o.Assets != nil, "Log": o.Log != nil,
 	} {
 		if !there {

@@ -237,7 +237,7 @@ func TestErrorsTellTheRequestAndNothingElse(t *testing.T) {
 		}
 		lacks(t, r, "Cannot GET", "fiber", "fasthttp")
 	}
-	conn, err := net.Dial("unix", w.options.EdgeSocket)
+	conn, err := net.Dial("unix", w.options.Sockets.Edge)
 	must(t, err)
 	defer func() { _ = conn.Close() }()
 	_, err = io.WriteString(conn, "POST /sites HTTP/1.1\r\nHost: panel\r\nContent-Length: 307200\r\n\r\n")

@@ -9,6 +9,7 @@ import (
 	"chatiere/panel/api"
 	"chatiere/panel/views"
 	"chatiere/tenants"
+	"chatiere/tenants/platform"
 )
 
 // health answers the platform's own probe. A database that is away is not the panel's illness: restarting would not help.
@@ -73,7 +74,7 @@ func (s *Server) containers(ctx context.Context) (parts []views.Component, silen
 	return parts, false
 }
 
-func containerState(p PlatformContainer) views.PartState {
+func containerState(p platform.State) views.PartState {
 	switch {
 	case p.State == "running" && p.Health == "unhealthy":
 		return views.PartIll

@@ -7,6 +7,7 @@ import (
 	"chatiere/panel/api"
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
+	"chatiere/tenants/platform"
 	"chatiere/tenants/provision"
 )
 
@@ -110,17 +111,7 @@ type Template struct {
 
 // PlatformMonitor returns the state of the platform's containers; ErrUnavailable when the worker does not answer.
 type PlatformMonitor interface {
-	Containers(ctx context.Context) ([]PlatformContainer, error)
-}
-
-// PlatformContainer is one container of the platform.
-type PlatformContainer struct {
-	Role      string
-	Container string
-	State     string // the engine's; "gone"; "" if it has not been observed
-	Health    string
-	Since     time.Time // of its last start
-	Restarts  int
+	Containers(ctx context.Context) ([]platform.State, error)
 }
 
 // Doctor examines the platform.

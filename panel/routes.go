@@ -62,10 +62,11 @@ const PathBackChannelLogout = "/auth/backchannel-logout"
 
 // routes lists everything that the panel serves.
 func (s *Server) routes() []route {
-	return append(s.pages(), s.endpoints()...)
+	return slices.Concat(s.accountPages(), s.sitePages(), s.endpoints())
 }
 
-func (s *Server) pages() []route {
+// accountPages are those about oneself: signing in, sessions, tokens.
+func (s *Server) accountPages() []route {
 	return []route{
 		{"GET", healthPath, s.health, both, noAuth, read},
 		{"GET", assets.Prefix + ":name", s.asset, edge, noAuth, read},
@@ -89,7 +90,12 @@ func (s *Server) pages() []route {
 		{"POST", "/account/tokens", s.tokenCreate, edge, session, change},
 		{"GET", "/account/tokens/:id/revoke", s.tokenRevokeConfirm, edge, session, read},
 		{"POST", "/account/tokens/:id/revoke", s.tokenRevoke, edge, session, revoke},
+	}
+}
 
+// sitePages are those about associations, their sites, and the platform.
+func (s *Server) sitePages() []route {
+	return []route{
 		{"GET", "/associations", s.associations, edge, session, read},
 		{"GET", "/associations/new", s.associationNew, edge, session, read},
 		{"POST", "/associations", s.associationCreate, edge, session, change},

@@ -56,25 +56,25 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading time zone: %w", err)
 	}
-	seal, err := auth.NewSealer(o.SessionKey)
+	seal, err := auth.NewSealer(o.SignIn.SessionKey)
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{o: o, now: o.Now, log: o.Log, paris: paris, origin: originOf(o.PublicURL)}
 	s.done, s.stop = context.WithCancel(context.Background())
 	s.changes = &auth.Changes{}
-	s.provider = identity.NewProvider(o.Identity, o.Now, o.Log)
+	s.provider = identity.NewProvider(o.SignIn.Identity, o.Now, o.Log)
 	s.sessions = &auth.Sessions{
-		Store: o.Store, Members: o.People, Provider: s.provider, Sealer: seal, Limits: o.Limits, Changes: s.changes, Now: o.Now, Log: o.Log,
+		Store: o.SignIn.Store, Members: o.SignIn.People, Provider: s.provider, Sealer: seal, Limits: o.SignIn.Limits, Changes: s.changes, Now: o.Now, Log: o.Log,
 	}
-	s.signIn = &auth.SignIn{Flows: o.Store, Sessions: s.sessions, Provider: s.provider, Audit: o.Records, Now: o.Now, Log: o.Log}
-	s.tokens = &auth.Tokens{Changes: s.changes, Limits: o.Limits, Store: o.Store, Members: o.People, Audit: o.Records, Now: o.Now, Log: o.Log}
-	s.breakGlass = &auth.BreakGlass{Links: o.Store, Sessions: s.sessions, Audit: o.Records, Now: o.Now}
-	s.back = &auth.BackChannel{Provider: s.provider, Store: o.Store, Changes: s.changes, Audit: o.Records, Now: o.Now}
-	s.limiter = auth.NewLimiter(o.Store, o.SessionKey, o.Now, o.Log)
+	s.signIn = &auth.SignIn{Flows: o.SignIn.Store, Sessions: s.sessions, Provider: s.provider, Audit: o.Records, Now: o.Now, Log: o.Log}
+	s.tokens = &auth.Tokens{Changes: s.changes, Limits: o.SignIn.Limits, Store: o.SignIn.Store, Members: o.SignIn.People, Audit: o.Records, Now: o.Now, Log: o.Log}
+	s.breakGlass = &auth.BreakGlass{Links: o.SignIn.Store, Sessions: s.sessions, Audit: o.Records, Now: o.Now}
+	s.back = &auth.BackChannel{Provider: s.provider, Store: o.SignIn.Store, Changes: s.changes, Audit: o.Records, Now: o.Now}
+	s.limiter = auth.NewLimiter(o.SignIn.Store, o.SignIn.SessionKey, o.Now, o.Log)
 	s.streams = newStreamLimiter(maxStreams)
 	s.feed = newOperationFeed(s.done, o.Records, pollInterval, o.Log)
-	s.protect = middleware.Protection(originOf(o.Identity.Issuer))
+	s.protect = middleware.Protection(originOf(o.SignIn.Identity.Issuer))
 	if s.document, err = s.describe(); err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (s *Server) app(on listener) *fiber.App {
 		ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 75 * time.Second,
 		ErrorHandler: s.fail,
 	})
-	app.Use(middleware.RequestID(), middleware.Headers(originOf(s.o.Identity.Issuer)), middleware.Language(views.Languages()),
+	app.Use(middleware.RequestID(), middleware.Headers(originOf(s.o.SignIn.Identity.Issuer)), middleware.Language(views.Languages()),
 		middleware.AccessLog(s.log, s.now, healthPath), middleware.Recover(s.log))
 	for _, r := range s.routes() {
 		s.mount(app, on, r)
@@ -151,7 +151,7 @@ func (s *Server) listen(owned *sync.WaitGroup) ([]*fiber.App, <-chan error, erro
 		door   listener
 		socket string
 		mode   fs.FileMode
-	}{{edge, s.o.EdgeSocket, 0o660}, {local, s.o.LocalSocket, 0o600}} {
+	}{{edge, s.o.Sockets.Edge, 0o660}, {local, s.o.Sockets.Local, 0o600}} {
 		listener, err := listenUnix(at.socket, at.mode)
 		if err != nil {
 			for _, open := range listeners {
@@ -169,7 +169,7 @@ func (s *Server) listen(owned *sync.WaitGroup) ([]*fiber.App, <-chan error, erro
 			}
 		})
 	}
-	s.log.Info("panel listens", "edge", s.o.EdgeSocket, "local", s.o.LocalSocket)
+	s.log.Info("panel listens", "edge", s.o.Sockets.Edge, "local", s.o.Sockets.Local)
 	return apps, failed, nil
 }
 

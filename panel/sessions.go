@@ -60,10 +60,10 @@ func (s *Server) sessionsEnd(c *fiber.Ctx) error {
 
 // signedOut asks the issuer to end all of a person's sessions. Ours end even if that fails.
 func (s *Server) signedOut(c *fiber.Ctx, subject string) bool {
-	if s.o.Identities == nil {
+	if s.o.SignIn.Identities == nil {
 		return false
 	}
-	err := s.o.Identities.SignOut(c.UserContext(), subject)
+	err := s.o.SignIn.Identities.SignOut(c.UserContext(), subject)
 	if err != nil {
 		s.log.Warn("sessions at the issuer not ended", "request_id", middleware.RequestIDOf(c), "subject", subject, "error", err)
 	}
@@ -125,7 +125,7 @@ func (s *Server) findPerson(c *fiber.Ctx) (tenants.Member, error) {
 	if err := s.authorize(c, tenants.ActSessionsEnd, ""); err != nil {
 		return tenants.Member{}, err
 	}
-	return s.o.People.Person(c.UserContext(), c.Params("subject"))
+	return s.o.SignIn.People.Person(c.UserContext(), c.Params("subject"))
 }
 
 // personSignOut ends all sessions of a person, and revokes their tokens if requested.

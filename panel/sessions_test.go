@@ -63,7 +63,7 @@ func TestTheAccountPageListsOnesSessionsAndEndsThem(t *testing.T) {
 func TestSigningOutEverywhereEndsAllHereAndAtTheIssuer(t *testing.T) {
 	w := stillWorld(t)
 	side := &issuerSide{}
-	w.options.Identities = side
+	w.options.SignIn.Identities = side
 	w.again()
 	here, there, stranger := w.signIn(lea), w.signIn(lea), w.signIn(ali)
 	if r := w.do(here, ask{method: "POST", path: "/account/sessions/end"}); r.location != "/sign-in" {

@@ -96,12 +96,12 @@ func allowedActs(c *fiber.Ctx, x tenants.Site, a tenants.Association) views.Site
 
 // technical returns details for volunteers.
 func (s *Server) technical(c *fiber.Ctx, x tenants.Site) *views.Technical {
-	if s.o.Instance == "" || !may(c, tenants.ActDoctor, "") {
+	if s.o.Sites.Instance == "" || !may(c, tenants.ActDoctor, "") {
 		return nil
 	}
 	return &views.Technical{
 		Version: x.Release.Version, UID: x.UID, Container: x.Release.Front().Container, Database: x.Database(),
-		DataPath: s.o.DataRoot + "/sites/" + x.ID, MemoryMiB: s.o.MemoryMiB,
+		DataPath: s.o.Sites.DataRoot + "/sites/" + x.ID, MemoryMiB: s.o.Sites.MemoryMiB,
 	}
 }
 

@@ -34,7 +34,7 @@ func (s *Server) siteNew(c *fiber.Ctx) error {
 
 func (s *Server) siteForm(c *fiber.Ctx, spec provision.NewSite, once string) (views.NewSite, error) {
 	page := views.NewSite{
-		Base: s.base(c), Suffix: "." + s.o.SitesDomain, Port: s.port(), Once: once,
+		Base: s.base(c), Suffix: "." + s.o.Sites.Domain, Port: s.port(), Once: once,
 		Association: views.Field{Value: spec.Association}, Template: views.Field{Value: spec.Template},
 		Name: views.Field{Value: spec.Name}, Host: views.Field{Value: s.label(spec.Host)},
 	}
@@ -59,7 +59,7 @@ func summary(t Template, lang string) string {
 }
 
 // label is the part of a host that people type.
-func (s *Server) label(host string) string { return strings.TrimSuffix(host, "."+s.o.SitesDomain) }
+func (s *Server) label(host string) string { return strings.TrimSuffix(host, "."+s.o.Sites.Domain) }
 
 func (s *Server) siteCreate(c *fiber.Ctx) error {
 	spec := provision.NewSite{
@@ -103,7 +103,7 @@ func (s *Server) siteInvalid(c *fiber.Ctx, spec provision.NewSite, faults tenant
 
 // takenBy returns the name of the association that has a host. Only volunteers reach this form.
 func (s *Server) takenBy(ctx context.Context, typed string) string {
-	host, fault := tenants.Hosts{Domain: s.o.SitesDomain}.Normalize(typed)
+	host, fault := tenants.Hosts{Domain: s.o.Sites.Domain}.Normalize(typed)
 	if fault != nil {
 		return ""
 	}

@@ -19,7 +19,7 @@ type Entries interface {
 
 // enterable returns where a site lets people in who come from here; "" when it does not, or not now.
 func (s *Server) enterable(x tenants.Site) string {
-	if s.o.Entries == nil || x.State != tenants.StateReady {
+	if s.o.Entry.Issuer == nil || x.State != tenants.StateReady {
 		return ""
 	}
 	for _, t := range s.o.Catalogue.Templates() {
@@ -49,7 +49,7 @@ func isPerson(v visitor) bool {
 // sessions of whoever is not in the records.
 func (s *Server) stillMayEnter(c *fiber.Ctx, slug string) error {
 	v := visitorOf(c)
-	m, err := s.o.People.Person(c.UserContext(), v.Principal.ID)
+	m, err := s.o.SignIn.People.Person(c.UserContext(), v.Principal.ID)
 	if errors.Is(err, tenants.ErrNotFound) {
 		return tenants.ErrForbidden
 	}
@@ -79,9 +79,9 @@ func (s *Server) siteEnter(c *fiber.Ctx) error {
 	if path == "" {
 		return tenants.ErrConflict
 	}
-	token, err := s.o.Entries.Enter(assertion.Entry{
-		SiteID: x.ID, Host: x.Host, Issuer: s.o.Identity.Issuer, Subject: v.Principal.ID, Name: v.Principal.Name, Email: v.Principal.Email,
-		Role: assertion.Administrator, Former: s.o.Former[v.Principal.ID],
+	token, err := s.o.Entry.Issuer.Enter(assertion.Entry{
+		SiteID: x.ID, Host: x.Host, Issuer: s.o.SignIn.Identity.Issuer, Subject: v.Principal.ID, Name: v.Principal.Name, Email: v.Principal.Email,
+		Role: assertion.Administrator, Former: s.o.Entry.Former[v.Principal.ID],
 	})
 	if err != nil {
 		return err

@@ -11,10 +11,10 @@ import (
 
 // port returns the port suffix of links to sites.
 func (s *Server) port() string {
-	if s.o.SitesPort == 0 || s.o.SitesPort == 443 {
+	if s.o.Sites.Port == 0 || s.o.Sites.Port == 443 {
 		return ""
 	}
-	return ":" + strconv.Itoa(s.o.SitesPort)
+	return ":" + strconv.Itoa(s.o.Sites.Port)
 }
 
 // siteState is the state shown to people: the recorded state, corrected by the observed one.

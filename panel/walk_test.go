@@ -243,9 +243,9 @@ func (w *world) sendRaw(t *testing.T, method string, b bad, by who) (int, http.H
 	if b.body == "" {
 		req.Header.Del("Content-Type")
 	}
-	socket := w.options.EdgeSocket
+	socket := w.options.Sockets.Edge
 	if by.local {
-		socket = w.options.LocalSocket
+		socket = w.options.Sockets.Local
 	}
 	conn, err := net.DialTimeout("unix", socket, 10*time.Second)
 	must(t, err)

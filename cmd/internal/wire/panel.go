@@ -78,16 +78,19 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 	}
 	reachable := tenants.NamePolicy{Platform: c.PlatformHosts()}
 	return panel.Options{
+		PublicURL: c.PanelURL(), Coop: panel.Coop{Name: c.Coop.Name, Contact: c.Coop.Contact},
+		Sites: panel.SiteSettings{
+			Domain: c.Domain, Port: c.PublicPort, Instance: c.Instance, DataRoot: c.Root, MemoryMiB: c.Sites.MemoryMiB, MailHourly: mailHourly(c),
+		},
+		Sockets: panel.Sockets{Edge: c.Paths().PanelSocket(), Local: c.Paths().CLISocket()},
+		SignIn: panel.SignInSettings{
+			Identity: identity, AccountURL: c.Identity.Issuer + "/account", SessionKey: []byte(key), Limits: sessionLimits(c),
+			People: store, Store: own, Identities: identities(c, w),
+		},
+		Entry:   panel.EntrySettings{Issuer: entries, Former: formerIdentities(c)},
+		Records: panelRecords{store, c.Now}, Provisioner: desk, Catalogue: panelCatalogue{known}, Doctor: w, Monitor: w,
 		Grants:     &egressgrant.Requests{Records: store, Reachable: reachable, Now: time.Now, Nudge: w.ListsChanged},
-		NamePolicy: reachable,
-		PublicURL:  c.PanelURL(), SitesDomain: c.Domain, SitesPort: c.PublicPort,
-		Coop:     panel.Coop{Name: c.Coop.Name, Contact: c.Coop.Contact},
-		Instance: c.Instance, DataRoot: c.Root, MemoryMiB: c.Sites.MemoryMiB, MailHourly: mailHourly(c), PastPivot: pastPivot(desk.Registry),
-		EdgeSocket:  c.Paths().PanelSocket(),
-		LocalSocket: c.Paths().CLISocket(), Identity: identity, AccountURL: c.Identity.Issuer + "/account", SessionKey: []byte(key), Entries: entries, Former: formerIdentities(c),
-		Records: panelRecords{store, c.Now}, People: store, Store: own, Provisioner: desk, Catalogue: panelCatalogue{known}, Doctor: w, Monitor: w,
-		Identities: identities(c, w), Limits: sessionLimits(c),
-		Views: pages, Assets: static, Log: log, Now: c.Now,
+		NamePolicy: reachable, PastPivot: pastPivot(desk.Registry), Views: pages, Assets: static, Log: log, Now: c.Now,
 	}, nil
 }
 
@@ -211,14 +214,4 @@ func (w panelWorker) Examine(ctx context.Context) (api.Diagnosis, error) {
 	}
 	d.Checks = append([]api.Check{{Name: "worker", State: api.CheckGreen, Found: "answers"}}, d.Checks...)
 	return d, nil
-}
-
-// Containers returns the state of the platform's containers.
-func (w panelWorker) Containers(ctx context.Context) ([]panel.PlatformContainer, error) {
-	states, err := w.Client.Containers(ctx)
-	parts := make([]panel.PlatformContainer, 0, len(states))
-	for _, s := range states {
-		parts = append(parts, panel.PlatformContainer(s))
-	}
-	return parts, err
 }

@@ -77,13 +77,17 @@ func Open(o Options) (*Server, error) {
 	pool.SetMaxOpenConns(6)
 	pool.SetMaxIdleConns(2)
 	pool.SetConnMaxIdleTime(30 * time.Second)
+	return over(pool, o), nil
+}
+
+func over(pool *sql.DB, o Options) *Server {
 	if o.MaxConnections == 0 {
 		o.MaxConnections = usualConnections
 	}
 	if o.Temporary == nil {
 		o.Temporary = func(string) bool { return false }
 	}
-	return &Server{pool: pool, instance: o.Instance, connections: o.MaxConnections, temporary: o.Temporary}, nil
+	return &Server{pool: pool, instance: o.Instance, connections: o.MaxConnections, temporary: o.Temporary}
 }
 
 // Close gives the connections back.

@@ -98,20 +98,6 @@ func (b *bench) application(t *testing.T, name, secret, database string) *sql.DB
 	return db
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func wants(t *testing.T, doing string, got, want error) {
-	t.Helper()
-	if !errors.Is(got, want) {
-		t.Errorf("%s: %v, want %v", doing, got, want)
-	}
-}
-
 func (b *bench) exists(t *testing.T, name string, database, user bool) {
 	t.Helper()
 	if d, u, err := b.Exists(b.ctx, name); err != nil || d != database || u != user {

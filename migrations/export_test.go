@@ -1,6 +1,9 @@
 package migrations
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Files are the SQL files.
 var Files = files
@@ -27,4 +30,18 @@ func Sum(version int64) string {
 		}
 	}
 	return ""
+}
+
+// Tables returns the tables that versions make.
+func Tables(versions []int64) (out []string) {
+	sources, err := read(files)
+	if err != nil {
+		return nil
+	}
+	for _, s := range sources {
+		if s.creates != "" && slices.Contains(versions, s.version) {
+			out = append(out, s.creates)
+		}
+	}
+	return out
 }

@@ -3,6 +3,7 @@ package tenants
 import (
 	"context"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -35,6 +36,8 @@ type Engine interface {
 	RunOnce(ctx context.Context, spec ContainerSpec, stdout io.Writer) (ExecResult, error)
 	// ImageID returns the content id ("sha256:…") of a reference.
 	ImageID(ctx context.Context, ref string) (string, error)
+	// Pull fetches an image by a reference with a digest; progress gets the engine's lines.
+	Pull(ctx context.Context, ref string, progress io.Writer) (id string, err error)
 	// Build builds an image from a tar of its context and tags it; progress gets the builder's lines.
 	Build(ctx context.Context, tag string, context io.Reader, args map[string]string, progress io.Writer) (id string, err error)
 	Info(ctx context.Context) (EngineInfo, error)
@@ -52,7 +55,7 @@ type ContainerSpec struct {
 	Labels        map[string]string `json:"labels,omitempty"`
 	Mounts        []Mount           `json:"mounts,omitempty"`
 	Tmpfs         map[string]string `json:"tmpfs,omitempty"` // path → options
-	Network       string            `json:"network"`         // "none", or a network's name
+	Network       string            `json:"network"`         // "none", a network's name, or NetworkOf another container
 	Sysctls       map[string]string `json:"sysctls,omitempty"`
 	ReadOnlyRoot  bool              `json:"read_only_root,omitempty"`
 	MemoryBytes   int64             `json:"memory_bytes,omitempty"`
@@ -60,6 +63,20 @@ type ContainerSpec struct {
 	NanoCPUs      int64             `json:"nano_cpus,omitempty"`
 	RestartPolicy string            `json:"restart_policy,omitempty"` // "no", "unless-stopped"
 	StopSignal    string            `json:"stop_signal,omitempty"`
+}
+
+// NetworkOf is the Network of a container that shares the network namespace of another one. The engine binds it to that very
+// container: when the other is made again, it must be, too; when the other is started again, so must it.
+func NetworkOf(container string) string { return networkOf + container }
+
+const networkOf = "container:"
+
+// NetworkOwner returns the container whose network namespace this one shares; "" when it has its own.
+func (s ContainerSpec) NetworkOwner() string {
+	if owner, ok := strings.CutPrefix(s.Network, networkOf); ok {
+		return owner
+	}
+	return ""
 }
 
 // Mount binds a path of the host into a container.

@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"slices"
 	"sort"
@@ -30,6 +31,9 @@ func (e *Engine) Drift(ctx context.Context, name string, spec tenants.ContainerS
 		return nil, err
 	}
 	config, host := settings(spec)
+	if host.NetworkMode, err = e.networkMode(ctx, spec); err != nil {
+		return nil, err
+	}
 	if len(config.Entrypoint) > 0 || len(config.Cmd) > 0 {
 		image.entrypoint, image.command = config.Entrypoint, config.Cmd
 	}
@@ -48,6 +52,20 @@ func (e *Engine) Drift(ctx context.Context, name string, spec tenants.ContainerS
 	out = append(out, theirs...)
 	sort.Strings(out)
 	return out, err
+}
+
+// networkMode is how the engine keeps a specification's network: the owner of a shared one by its id. An owner that is gone
+// has none, which differs from whatever the container has.
+func (e *Engine) networkMode(ctx context.Context, spec tenants.ContainerSpec) (container.NetworkMode, error) {
+	owner := spec.NetworkOwner()
+	if owner == "" {
+		return container.NetworkMode(spec.Network), nil
+	}
+	there, err := e.Inspect(ctx, owner)
+	if err != nil && !errors.Is(err, tenants.ErrNotFound) {
+		return "", err
+	}
+	return container.NetworkMode(tenants.NetworkOf(there.ID)), nil
 }
 
 // mergedEnv is the environment that the engine makes of an image's and a container's.

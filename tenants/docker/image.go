@@ -8,10 +8,14 @@ import (
 	"io"
 
 	"github.com/docker/docker/api/types/build"
+	"github.com/docker/docker/api/types/image"
 )
 
 // ErrBuild says that the builder refused; the text holds its last words.
 var ErrBuild = errors.New("build failed")
+
+// ErrPull says that an image could not be fetched from its registry; the text holds the engine's reason.
+var ErrPull = errors.New("pull failed")
 
 // ImageID returns the content id ("sha256:…") of a reference.
 func (e *Engine) ImageID(ctx context.Context, ref string) (string, error) {
@@ -20,6 +24,19 @@ func (e *Engine) ImageID(ctx context.Context, ref string) (string, error) {
 		return "", translate("inspecting image "+ref, err)
 	}
 	return found.ID, nil
+}
+
+// Pull fetches an image by a reference with a digest, by which the engine checks what it gets.
+func (e *Engine) Pull(ctx context.Context, ref string, progress io.Writer) (string, error) {
+	answer, err := e.api.ImagePull(ctx, ref, image.PullOptions{})
+	if err != nil {
+		return "", translate("pulling image "+ref, err)
+	}
+	defer func() { _ = answer.Close() }()
+	if err := follow(answer, progress, ErrPull); err != nil {
+		return "", translate("pulling image "+ref, err)
+	}
+	return e.ImageID(ctx, ref)
 }
 
 // Build builds an image from a tar of its context and tags it; progress gets the builder's lines.
@@ -35,15 +52,15 @@ func (e *Engine) Build(ctx context.Context, tag string, context io.Reader, args 
 		return "", translate("building image "+tag, err)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	if err := follow(answer.Body, progress); err != nil {
+	if err := follow(answer.Body, progress, ErrBuild); err != nil {
 		return "", translate("building image "+tag, err)
 	}
 	return e.ImageID(ctx, tag)
 }
 
-// follow drains the builder's answer, without which the build would be broken off, and finds the error in it: the
+// follow drains the engine's answer, without which the work would be broken off, and finds the failure in it: the
 // status of the answer was sent before the first step.
-func follow(stream io.Reader, progress io.Writer) error {
+func follow(stream io.Reader, progress io.Writer, failure error) error {
 	if progress == nil {
 		progress = io.Discard
 	}
@@ -59,16 +76,16 @@ func follow(stream io.Reader, progress io.Writer) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("reading the builder's answer: %w", err)
+			return fmt.Errorf("reading the engine's answer: %w", err)
 		}
 		if line.Error != "" {
-			return fmt.Errorf("%w: %s", ErrBuild, line.Error)
+			return fmt.Errorf("%w: %s", failure, line.Error)
 		}
 		if line.Status != "" {
 			line.Stream += line.Status + "\n"
 		}
 		if _, err := io.WriteString(progress, line.Stream); err != nil {
-			return fmt.Errorf("passing the builder's lines on: %w", err)
+			return fmt.Errorf("passing the engine's lines on: %w", err)
 		}
 	}
 }

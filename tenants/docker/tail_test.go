@@ -33,17 +33,17 @@ func TestOutputIsValidText(t *testing.T) {
 
 func TestTheBuildersErrorIsFoundInItsAnswer(t *testing.T) {
 	var progress strings.Builder
-	err := follow(strings.NewReader(`{"stream":"Step 1/2 : FROM x\n"}{"status":"Pulling"}{"errorDetail":{"message":"no"},"error":"no such file"}`), &progress)
+	err := follow(strings.NewReader(`{"stream":"Step 1/2 : FROM x\n"}{"status":"Pulling"}{"errorDetail":{"message":"no"},"error":"no such file"}`), &progress, ErrBuild)
 	if !errors.Is(err, ErrBuild) || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("got %v", err)
 	}
 	if progress.String() != "Step 1/2 : FROM x\nPulling\n" {
 		t.Errorf("progress was %q", progress.String())
 	}
-	if err := follow(strings.NewReader(`{"stream":"cut`), nil); err == nil {
+	if err := follow(strings.NewReader(`{"stream":"cut`), nil, ErrBuild); err == nil {
 		t.Error("an answer cut short counts as a success")
 	}
-	if err := follow(strings.NewReader(`{"stream":"ok"}`), nil); err != nil {
+	if err := follow(strings.NewReader(`{"stream":"ok"}`), nil, ErrBuild); err != nil {
 		t.Error(err)
 	}
 }

@@ -79,7 +79,9 @@ func add(writer *tar.Writer, name string, content []byte) error {
 
 // Image is one image to be built: docker build, with these arguments.
 type Image struct {
-	Container  string
+	Container string
+	// Reference is a ready image, by digest or content id. It is not built: the fields below are empty.
+	Reference  string
 	Tag        string
 	Dockerfile string
 	// Arguments are the build arguments; BASE is the base image.
@@ -87,11 +89,29 @@ type Image struct {
 	Context   []byte
 }
 
-// Images lists what must be built for a version; nothing for a ready image. The bases are the
-// base images by name ("php"), best by image ID: the tag is a hash of all that goes in.
+// Bases lists the base images that a version's images need, by the names that manifests give them.
+func Bases(template Template, versionName string) ([]string, error) {
+	version, err := template.Version(versionName)
+	if err != nil {
+		return nil, err
+	}
+	var bases []string
+	if template.sharesNetwork(version) {
+		bases = append(bases, networkBase)
+	}
+	for _, container := range template.Containers {
+		if container.Build.Dockerfile != "" && !slices.Contains(bases, container.Build.Base) {
+			bases = append(bases, container.Build.Base)
+		}
+	}
+	return bases, nil
+}
+
+// Images lists what a version's containers are made of. The bases are those that [Bases] names, best by image ID: the tag
+// is a hash of all that goes in.
 func Images(template Template, versionName string, bases map[string]string) ([]Image, error) {
 	version, err := template.Version(versionName)
-	if err != nil || version.Source.Kind == "image" {
+	if err != nil {
 		return nil, err
 	}
 	context, err := Context(template)
@@ -99,7 +119,14 @@ func Images(template Template, versionName string, bases map[string]string) ([]I
 		return nil, err
 	}
 	var images []Image
+	if template.sharesNetwork(version) {
+		images = append(images, Image{Container: NetworkContainer, Reference: bases[networkBase]})
+	}
 	for _, container := range template.Containers {
+		if container.Build.Dockerfile == "" {
+			images = append(images, Image{Container: container.Name, Reference: version.Source.Reference})
+			continue
+		}
 		base := bases[container.Build.Base]
 		if base == "" {
 			return nil, fmt.Errorf("%w: no base image %q", ErrValues, container.Build.Base)

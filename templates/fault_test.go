@@ -40,8 +40,8 @@ func TestOneChangeIsOneFault(t *testing.T) {
 	}
 	for name, change := range map[string]struct{ old, new, told string }{
 		"unknown variable":   {"      - SITE_ID\n", "      - DB_PASSWORD\n", "unknown variable"},
-		"unknown key":        {"mode: autonome", "mode: autonome\ncolour: red", "colour: unknown key"},
-		"unknown mode":       {"mode: autonome", "mode: shared", "one of autonome, mutualise"},
+		"unknown key":        {"modes: [autonome]", "modes: [autonome]\ncolour: red", "colour: unknown key"},
+		"unknown mode":       {"modes: [autonome]", "modes: [shared]", "one of autonome, mutualise"},
 		"missing hook":       {"  dump:\n", "  dumps:\n", "hooks.dump: missing"},
 		"cron without rest":  {"    every: 5m\n", "", "hooks.cron.every"},
 		"pattern too wide":   {`path: '(?i)^/wp-config[^/]*\.'`, "path: '(?i)^/wp-'", "lets pass"},
@@ -76,10 +76,10 @@ func confined(t *testing.T, spec templates.Spec) {
 	t.Helper()
 	const root = "/var/lib/chatiere/"
 	for _, c := range spec.Containers {
-		if !c.NoNewPrivilege || c.Network != "none" && c.Network != "internal" {
-			t.Errorf("container %s is let loose: %+v", c.Name, c)
+		if c.Network != "none" && c.Network != spec.Containers[0].Name || len(c.Sysctls) > 0 && c.Network != "none" {
+			t.Errorf("container %s has the network %q and sysctls %v", c.Name, c.Network, c.Sysctls)
 		}
-		if c.Network == "none" && (!c.DropAll || !c.ReadOnlyRoot || !strings.HasPrefix(c.User, "200001")) {
+		if !c.NoNewPrivilege || !c.DropAll || !c.ReadOnlyRoot || !strings.HasPrefix(c.User, "200001") {
 			t.Errorf("container %s is let loose: %+v", c.Name, c)
 		}
 		for _, m := range c.Mounts {
@@ -129,6 +129,7 @@ func FuzzManifest(f *testing.F) {
 				t.Fatal(err)
 			}
 			v := values()
+			v.Images[templates.NetworkContainer] = "chatiere/net:y"
 			for _, container := range template.Containers {
 				v.Images[container.Name] = "chatiere/x:y"
 			}

@@ -12,7 +12,7 @@ const ManifestFile = "manifest.yaml"
 type Manifest struct {
 	Format      int               `yaml:"format"`
 	Name        string            `yaml:"name"`
-	Mode        string            `yaml:"mode"`
+	Modes       []string          `yaml:"modes"` // the first is what a site has unless another is asked for
 	Title       map[string]string `yaml:"title"`
 	Description map[string]string `yaml:"description"`
 	Licence     string            `yaml:"licence"`
@@ -54,9 +54,18 @@ type Upgrade struct {
 	MaxMajor int    `yaml:"max_major"`
 }
 
+// Engines of databases: the server that all sites share, one of the site's own, or none.
+const (
+	MariaDB    = "mariadb"
+	PostgreSQL = "postgresql"
+	NoDatabase = "none"
+)
+
 // Database is the database that a site of this template needs.
 type Database struct {
-	Engine    string `yaml:"engine"`
+	Engine string `yaml:"engine"`
+	// Container is the one that runs PostgreSQL, on its only port.
+	Container string `yaml:"container" json:",omitempty"`
 	Charset   string `yaml:"charset"`
 	Collation string `yaml:"collation"`
 	// TemporaryTables gives sites the right to make temporary tables, which few applications need.
@@ -69,6 +78,7 @@ type Container struct {
 	Build       Build             `yaml:"build"`
 	Processes   []string          `yaml:"processes"`
 	Listen      Listen            `yaml:"listen"`
+	Ports       []int             `yaml:"ports"` // of loopback, on which it serves the site's other containers
 	Writable    []Writable        `yaml:"writable"`
 	Tmpfs       []Tmpfs           `yaml:"tmpfs"`
 	Limits      Limits            `yaml:"limits"`
@@ -76,7 +86,7 @@ type Container struct {
 	Environment map[string]string `yaml:"environment"`
 }
 
-// Build says how the image of a container is built; empty for a ready image.
+// Build says how the image of a container is built; empty for the ready image of the version.
 type Build struct {
 	Dockerfile string            `yaml:"dockerfile"`
 	Base       string            `yaml:"base"`
@@ -84,7 +94,7 @@ type Build struct {
 }
 
 // Listen is where a container answers HTTP: a socket in the site's HTTP
-// directory, or a port for an image that only speaks TCP.
+// directory, or a port of loopback for an image that only speaks TCP.
 type Listen struct {
 	Socket string `yaml:"socket"`
 	Port   int    `yaml:"port"`
@@ -94,6 +104,8 @@ type Listen struct {
 type Writable struct {
 	Path   string `yaml:"path"`
 	Backup bool   `yaml:"backup"`
+	// Modes are those in which it is writable, all when empty. In the others it can be read.
+	Modes []string `yaml:"modes"`
 }
 
 // Tmpfs is a directory in memory.
@@ -112,6 +124,7 @@ type Limits struct {
 // Hook is a command of the image that the worker runs.
 type Hook struct {
 	Command   []string `yaml:"command"`
+	Container string   `yaml:"container"` // where it runs; nothing: in the one that answers HTTP
 	Where     []string `yaml:"where"`
 	Timeout   Duration `yaml:"timeout"`
 	Variables []string `yaml:"variables"`

@@ -1,11 +1,13 @@
 package templates
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -19,11 +21,15 @@ func Resolve(template Template, versionName string, values Values) (Spec, error)
 	if err := values.check(); err != nil {
 		return Spec{}, err
 	}
-	resolver := resolver{template: template, version: version, values: values}
+	mode, err := template.mode(values.Mode)
+	if err != nil {
+		return Spec{}, err
+	}
+	resolver := resolver{template: template, version: version, values: values, mode: mode}
 	spec := Spec{
 		Template: template.Name,
 		Version:  version.Name,
-		Mode:     template.Mode,
+		Mode:     mode,
 		Database: template.Database,
 		Upgrade:  template.Upgrade,
 		Probes:   template.Probes,
@@ -31,13 +37,12 @@ func Resolve(template Template, versionName string, values Values) (Spec, error)
 	for _, refusal := range template.Refuse {
 		spec.Refuse = append(spec.Refuse, refusal.Path)
 	}
+	for _, place := range template.boundPlaces() {
+		spec.Places = append(spec.Places, strings.TrimPrefix(place.Path, dataDir+"/"))
+	}
 	resolver.variables = resolver.site()
-	for _, container := range template.Containers {
-		made, err := resolver.container(container)
-		if err != nil {
-			return Spec{}, err
-		}
-		spec.Containers = append(spec.Containers, made)
+	if spec.Containers, err = resolver.containers(); err != nil {
+		return Spec{}, err
 	}
 	spec.Hooks = resolver.hooks(spec.Front().Name)
 	return spec, nil
@@ -48,11 +53,47 @@ type resolver struct {
 	template  Template
 	version   Version
 	values    Values
+	mode      string
 	variables map[string]string
 }
 
+// mode returns a mode by name, the first one for the empty name.
+func (t Template) mode(name string) (string, error) {
+	if name == "" {
+		return t.Modes[0], nil
+	}
+	if !slices.Contains(t.Modes, name) {
+		return "", fmt.Errorf("%w: %s has no mode %q", ErrValues, t.Name, name)
+	}
+	return name, nil
+}
+
+// containers are in the order in which they are started: the one that owns a shared network first.
+func (r resolver) containers() ([]ContainerSpec, error) {
+	var made []ContainerSpec
+	shared := r.template.sharesNetwork(r.version)
+	if shared {
+		owner, err := r.networkOwner()
+		if err != nil {
+			return nil, err
+		}
+		made = append(made, owner)
+	}
+	for _, container := range r.template.Containers {
+		spec, err := r.container(container)
+		if err != nil {
+			return nil, err
+		}
+		if shared {
+			spec.Network, spec.Sysctls = NetworkContainer, nil
+		}
+		made = append(made, spec)
+	}
+	return made, nil
+}
+
 func (r resolver) container(c Container) (ContainerSpec, error) {
-	image, err := r.image(c)
+	image, err := r.image(c.Name)
 	if err != nil {
 		return ContainerSpec{}, err
 	}
@@ -64,37 +105,34 @@ func (r resolver) container(c Container) (ContainerSpec, error) {
 		Environment:    r.environment(c),
 		Mounts:         r.mounts(c),
 		Tmpfs:          r.tmpfs(c),
-		Limits:         r.limits(c.Limits),
-		Sysctls:        map[string]string{"net.ipv4.ip_unprivileged_port_start": "0"},
+		Limits:         c.Limits,
+		Sysctls:        unprivilegedPorts(),
 		ReadOnlyRoot:   true,
 		DropAll:        true,
 		NoNewPrivilege: true,
 		Restart:        "unless-stopped",
 	}
-	switch {
-	case c.Listen.Socket != "":
-		spec.Upstream = "unix:" + path.Join(r.values.Paths.HTTP, c.Listen.Socket)
-	case c.Listen.Port != 0:
-		spec.Upstream = "port:" + strconv.Itoa(c.Listen.Port)
-		spec.Network = "internal"
+	if c.front() {
+		spec.Upstream = "unix:" + path.Join(r.values.Paths.HTTP, r.template.socket())
+		spec.Limits = r.limits(c.Limits)
 	}
 	return spec, nil
 }
 
-func (r resolver) image(c Container) (string, error) {
-	image := r.values.Images[c.Name]
-	if image == "" && r.version.Source.Kind == "image" {
-		image = r.version.Source.Reference
-	}
+// front reports whether it is the one that answers HTTP.
+func (c Container) front() bool { return c.Listen != Listen{} }
+
+func (r resolver) image(container string) (string, error) {
+	image := r.values.Images[container]
 	if !imageID.MatchString(image) {
-		return "", fmt.Errorf("%w: container %s has the image %q", ErrValues, c.Name, image)
+		return "", fmt.Errorf("%w: container %s has the image %q", ErrValues, container, image)
 	}
 	return image, nil
 }
 
 // site gives every variable of the closed set its value.
 func (r resolver) site() map[string]string {
-	return map[string]string{
+	variables := map[string]string{
 		"ADMIN_PASSWORD_FILE": path.Join(secretsDir, "admin_password"),
 		"DATA_DIR":            dataDir,
 		"DB_NAME":             r.values.Database,
@@ -107,14 +145,19 @@ func (r resolver) site() map[string]string {
 		"SECRET_KEY_FILE":     path.Join(secretsDir, "secret_key"),
 		"SITE_HOST":           r.values.Host,
 		"SITE_ID":             r.values.SiteID,
+		"SITE_MODE":           r.mode,
 		"SITE_UID":            strconv.Itoa(r.values.UID),
 		"SITE_URL":            r.values.URL,
 		"SMTP_SOCKET":         path.Join(gateDir, "smtp.sock"),
 		"TZ":                  r.values.TimeZone,
 	}
+	if r.template.Database.Engine == PostgreSQL {
+		variables["DB_HOST"], variables["DB_PORT"] = loopback, strconv.Itoa(r.template.databasePort())
+	}
+	return variables
 }
 
-// socket is the name of the socket of the container that has one.
+// socket is the name of the socket that the proxy asks: that of the container that has one, or of the one that leads to a port.
 func (t Template) socket() string {
 	for _, container := range t.Containers {
 		if container.Listen.Socket != "" {
@@ -145,6 +188,7 @@ func assignments(values map[string]string) []string {
 	return list
 }
 
+// hooks run in the container that they name, or else in the given one.
 func (r resolver) hooks(container string) []HookSpec {
 	first := r.values.First
 	values := map[string]string{
@@ -159,7 +203,7 @@ func (r resolver) hooks(container string) []HookSpec {
 			told[variable] = values[variable]
 		}
 		hooks = append(hooks, HookSpec{
-			Name: name, Container: container, Command: slices.Clone(hook.Command), Arguments: slices.Clone(hook.Arguments),
+			Name: name, Container: cmp.Or(hook.Container, container), Command: slices.Clone(hook.Command), Arguments: slices.Clone(hook.Arguments),
 			Environment: assignments(told), Timeout: time.Duration(hook.Timeout), Every: time.Duration(hook.Every),
 			Running: slices.Contains(hook.Where, "running"), OneShot: slices.Contains(hook.Where, "oneshot"),
 		})

@@ -17,14 +17,19 @@ type Spec struct {
 	Probes Probes
 	// Refuse are the patterns of paths that the proxy answers with 404.
 	Refuse []string
+	// Places are the directories below the site's data that are not writable in every mode.
+	Places []string `json:",omitempty"`
 }
 
 // ContainerSpec is one container, with nothing left to decide.
 type ContainerSpec struct {
 	Name  string
 	Image string
-	User  string
-	// Network is "none" for a native site, "internal" for an image that speaks TCP.
+	// Entrypoint and Command replace those of the image.
+	Entrypoint []string `json:",omitempty"`
+	Command    []string `json:",omitempty"`
+	User       string
+	// Network is "none", or the name of the container whose network it shares.
 	Network string
 	// Environment is sorted, each entry NAME=value.
 	Environment    []string
@@ -36,7 +41,7 @@ type ContainerSpec struct {
 	DropAll        bool
 	NoNewPrivilege bool
 	Restart        string
-	// Upstream is where the proxy reaches it: "unix:/…", "port:8080" or empty.
+	// Upstream is where the proxy reaches it: "unix:/…" or empty.
 	Upstream string
 }
 

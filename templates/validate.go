@@ -21,6 +21,9 @@ var requiredHooks = []string{
 	"cron", "dump", "health", "install", "installed", "maintenance_off", "maintenance_on", "version",
 }
 
+// modes are who decides on a site's code: its association, or the co-op for all.
+var modes = []string{"autonome", "mutualise"}
+
 var languages = []string{"fr", "en"}
 
 // checker collects the faults of what a manifest says, beside those of how it says it.
@@ -95,15 +98,15 @@ func (c checker) manifest(m Manifest) {
 		c.fault("format", fmt.Sprintf("%d", m.Format), fmt.Sprintf("%d", Format))
 	}
 	c.text("name", m.Name, slug, "lower-case letters, digits and single hyphens, at most 40")
-	c.oneOf("mode", m.Mode, "autonome", "mutualise")
+	c.modes(m)
 	c.translated("title", m.Title, 60)
 	c.translated("description", m.Description, 400)
 	c.text("licence", m.Licence, licence, "an SPDX expression such as GPL-2.0-or-later")
 	c.versions(m)
 	c.upgrade(m)
-	c.database(m.Database)
+	c.database(m)
 	c.containers(m)
-	c.hooks(m.Hooks)
+	c.hooks(m)
 	c.probes(m)
 	c.entry(m)
 	c.refusals(m.Refuse)
@@ -123,11 +126,34 @@ func (c checker) translated(path string, texts map[string]string, most int) {
 	}
 }
 
-func (c checker) database(d Database) {
-	c.oneOf("database.engine", d.Engine, "mariadb", "none")
-	if d.Engine == "mariadb" {
+func (c checker) modes(m Manifest) {
+	if len(m.Modes) == 0 {
+		c.fault("modes", "none", "at least one mode")
+	}
+	c.modeList("modes", m.Modes, modes)
+}
+
+func (c checker) modeList(at string, list, allowed []string) {
+	seen := map[string]bool{}
+	for i, mode := range list {
+		here := fmt.Sprintf("%s[%d]", at, i)
+		c.oneOf(here, mode, allowed...)
+		c.once(here, mode, seen)
+	}
+}
+
+func (c checker) database(m Manifest) {
+	d := m.Database
+	c.oneOf("database.engine", d.Engine, MariaDB, PostgreSQL, NoDatabase)
+	if d.Engine == MariaDB {
 		c.text("database.charset", d.Charset, identifier, "a character set such as utf8mb4")
 		c.text("database.collation", d.Collation, identifier, "a collation such as utf8mb4_unicode_520_ci")
+	}
+	runs := slices.ContainsFunc(m.Containers, func(container Container) bool {
+		return container.Name == d.Container && len(container.Ports) == 1
+	})
+	if (d.Engine == PostgreSQL) != runs || !runs && d.Container != "" {
+		c.fault("database.container", short(d.Container), "for postgresql, and for no other: the name of a container with one port")
 	}
 }
 

@@ -27,11 +27,16 @@ func (c checker) containers(m Manifest) {
 			c.fault(at+".name", "“"+container.Name+"” twice", "each name once")
 		}
 		seen[container.Name] = true
-		if container.Listen != (Listen{}) {
+		if container.Name == NetworkContainer {
+			c.fault(at+".name", short(container.Name), "another name: this is that of a container of ours")
+		}
+		if container.front() {
 			listening++
 		}
 		c.container(at, container, m)
 	}
+	c.ports(m)
+	c.boundPlaces(m)
 	if len(m.Containers) > 0 && listening != 1 {
 		c.fault("containers", fmt.Sprintf("%d of them listen", listening), "exactly one that answers HTTP")
 	}
@@ -40,15 +45,16 @@ func (c checker) containers(m Manifest) {
 func (c checker) container(at string, container Container, m Manifest) {
 	c.build(at, container, m.Versions)
 	c.listen(at+".listen", container.Listen)
-	c.places(at, container)
+	c.places(at, container, m.Modes)
 	c.limits(at+".limits", container.Limits)
-	c.variables(at+".variables", container.Variables, siteVariables)
-	c.environment(at, container)
+	allowed := variablesOf(m.Database.Engine)
+	c.variables(at+".variables", container.Variables, allowed)
+	c.environment(at, container, allowed)
 }
 
 func (c checker) build(at string, container Container, versions []Version) {
-	built := slices.ContainsFunc(versions, func(v Version) bool { return v.Source.Kind != "image" })
-	if !built {
+	ready := !slices.ContainsFunc(versions, func(v Version) bool { return v.Source.Kind != imageSource })
+	if ready && c.missing(at+".build") {
 		return
 	}
 	c.text(at+".build.dockerfile", container.Build.Dockerfile, fileName, "the name of a Dockerfile beside the manifest")
@@ -67,13 +73,11 @@ func (c checker) listen(at string, l Listen) {
 		c.fault(at, "a socket and a port", "one of the two")
 	case l.Socket != "" && !fileName.MatchString(l.Socket):
 		c.fault(at+".socket", short(l.Socket), "a file name such as http.sock")
-	case l.Socket == "" && (l.Port < 1 || l.Port > 65535):
-		c.fault(at+".port", fmt.Sprint(l.Port), "1 to 65535")
 	}
 }
 
 // places checks what can be written to: everything else is read-only.
-func (c checker) places(at string, container Container) {
+func (c checker) places(at string, container Container, modes []string) {
 	seen := map[string]bool{}
 	for i, writable := range container.Writable {
 		here := fmt.Sprintf("%s.writable[%d].path", at, i)
@@ -81,6 +85,7 @@ func (c checker) places(at string, container Container) {
 			c.fault(here, short(writable.Path), "a clean path below "+dataDir)
 		}
 		c.once(here, writable.Path, seen)
+		c.modeList(fmt.Sprintf("%s.writable[%d].modes", at, i), writable.Modes, modes)
 	}
 	for i, tmpfs := range container.Tmpfs {
 		here := fmt.Sprintf("%s.tmpfs[%d]", at, i)
@@ -128,7 +133,7 @@ func (c checker) variables(at string, names, allowed []string) {
 	}
 }
 
-func (c checker) environment(at string, container Container) {
+func (c checker) environment(at string, container Container, allowed []string) {
 	for name, value := range container.Environment {
 		here := join(at+".environment", name)
 		if !variable.MatchString(name) {
@@ -141,8 +146,8 @@ func (c checker) environment(at string, container Container) {
 			c.fault(here, short(value), "one line")
 		}
 		for _, found := range placeholder.FindAllStringSubmatch(value, -1) {
-			if !slices.Contains(siteVariables, found[1]) {
-				c.fault(here, "unknown variable "+short(found[1]), "one of "+strings.Join(siteVariables, ", "))
+			if !slices.Contains(allowed, found[1]) {
+				c.fault(here, "unknown variable "+short(found[1]), "one of "+strings.Join(allowed, ", "))
 			}
 		}
 	}

@@ -12,14 +12,19 @@ import (
 // mostHook is the longest that a hook may be allowed to take.
 const mostHook = Duration(6 * time.Hour)
 
-func (c checker) hooks(hooks map[string]Hook) {
+func (c checker) hooks(m Manifest) {
 	for _, name := range requiredHooks {
-		if _, ok := hooks[name]; !ok {
+		if _, ok := m.Hooks[name]; !ok {
 			c.fault(join("hooks", name), "missing", "a hook of this name")
 		}
 	}
-	for name, hook := range hooks {
-		c.hook(join("hooks", name), name, hook)
+	for name, hook := range m.Hooks {
+		at := join("hooks", name)
+		c.hook(at, name, hook)
+		runs := slices.ContainsFunc(m.Containers, func(container Container) bool { return container.Name == hook.Container })
+		if hook.Container != "" && !runs {
+			c.fault(at+".container", short(hook.Container), "the name of a container of this template")
+		}
 	}
 }
 

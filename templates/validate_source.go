@@ -6,6 +6,9 @@ import (
 	"regexp"
 )
 
+// imageSource is the kind of a ready image.
+const imageSource = "image"
+
 var (
 	suite     = regexp.MustCompile(`^[a-z]{3,20}$`)
 	pkg       = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]{1,80}$`)
@@ -34,7 +37,7 @@ func (c checker) versions(m Manifest) {
 }
 
 func (c checker) source(path string, s Source) {
-	c.oneOf(path+".kind", s.Kind, "debian", "upstream", "image")
+	c.oneOf(path+".kind", s.Kind, "debian", "upstream", imageSource)
 	switch s.Kind {
 	case "debian":
 		c.text(path+".suite", s.Suite, suite, "a suite such as trixie")
@@ -47,7 +50,7 @@ func (c checker) source(path string, s Source) {
 			c.address(path+".signature", s.Signature)
 		}
 		c.only(path, s, Source{Kind: s.Kind, URL: s.URL, SHA256: s.SHA256, Signature: s.Signature})
-	case "image":
+	case imageSource:
 		c.text(path+".reference", s.Reference, reference, "an image by digest, such as registry.example/app@sha256:…")
 		c.only(path, s, Source{Kind: s.Kind, Reference: s.Reference})
 	}

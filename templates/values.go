@@ -21,12 +21,14 @@ type Values struct {
 	// URL is the public address, with the port when it isn't the usual one.
 	URL      string
 	Database string
+	// Mode is one of the template's; the first for the empty name.
+	Mode     string
 	Language string
 	TimeZone string
 	Paths    Paths
-	// Images are the images in use by container; a version of kind image needs none.
+	// Images are the images in use by container, see [Images].
 	Images map[string]string
-	// Limits replace those of the template where they aren't zero.
+	// Limits replace those of the container that answers HTTP where they aren't zero.
 	Limits Limits
 	First  First
 }

@@ -18,9 +18,18 @@ const (
 // siteVariables is the closed set of what a container may be told. None of them
 // is a secret: secrets are files, of which only the path is told.
 var siteVariables = []string{
-	"ADMIN_PASSWORD_FILE", "DATA_DIR", "DB_NAME", "DB_PASSWORD_FILE", "DB_SOCKET", "DB_USER",
+	"ADMIN_PASSWORD_FILE", "DATA_DIR", "DB_HOST", "DB_NAME", "DB_PASSWORD_FILE", "DB_PORT", "DB_SOCKET", "DB_USER",
 	"EGRESS_SOCKET", "HTTP_SOCKET", "LANG", "SECRET_KEY_FILE",
-	"SITE_HOST", "SITE_ID", "SITE_UID", "SITE_URL", "SMTP_SOCKET", "TZ",
+	"SITE_HOST", "SITE_ID", "SITE_MODE", "SITE_UID", "SITE_URL", "SMTP_SOCKET", "TZ",
+}
+
+// variablesOf is the part of the set that means something with a database of this engine.
+func variablesOf(engine string) []string {
+	without := []string{"DB_HOST", "DB_PORT"}
+	if engine == PostgreSQL {
+		without = []string{"DB_SOCKET"}
+	}
+	return slices.DeleteFunc(slices.Clone(siteVariables), func(name string) bool { return slices.Contains(without, name) })
 }
 
 // hookVariables are told to hooks only.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"chatiere/templates"
@@ -18,7 +19,7 @@ import (
 )
 
 // baseImages are the images that templates build on, by the name a manifest gives them.
-var baseImages = map[string]string{"php": "chatiere/php:trixie"}
+var baseImages = map[string]string{"php": "chatiere/php:trixie", "debian": "chatiere/base:trixie"}
 
 const timeZone = "Europe/Paris"
 
@@ -117,7 +118,7 @@ func (c *Catalogue) Allow(s tenants.Site) ([]templates.Name, error) {
 // Everywhere returns the names that every site may reach: the co-op's.
 func (c *Catalogue) Everywhere() []templates.Name { return c.settings.Allow }
 
-// Images returns the content ids of the version's images by container, building those that are not there.
+// Images returns the content ids of the version's images by container, building or pulling those that are not there.
 func (c *Catalogue) Images(ctx context.Context, name, version string, progress io.Writer) (map[string]string, error) {
 	select {
 	case c.building <- struct{}{}:
@@ -126,11 +127,14 @@ func (c *Catalogue) Images(ctx context.Context, name, version string, progress i
 	}
 	defer func() { <-c.building }()
 	return c.images(ctx, name, version, func(i templates.Image) (string, error) {
+		if i.Reference != "" {
+			return c.engine.Pull(ctx, i.Reference, progress)
+		}
 		return c.engine.Build(ctx, i.Tag, bytes.NewReader(i.Context), i.Arguments, progress)
 	})
 }
 
-// Built returns what Images would return at once, nil when it would have to build first. It does not wait for a build.
+// Built returns what Images would return at once, nil when it would have to build or pull first. It does not wait for a build.
 func (c *Catalogue) Built(ctx context.Context, name, version string) (map[string]string, error) {
 	missing := errors.New("not built")
 	images, err := c.images(ctx, name, version, func(templates.Image) (string, error) { return "", missing })
@@ -141,16 +145,14 @@ func (c *Catalogue) Built(ctx context.Context, name, version string) (map[string
 }
 
 // images finds what the version's images are built of now; the tag of each tells it from everything it was built of before.
-func (c *Catalogue) images(ctx context.Context, name, version string, build func(templates.Image) (string, error)) (map[string]string, error) {
+func (c *Catalogue) images(ctx context.Context, name, version string, get func(templates.Image) (string, error)) (map[string]string, error) {
 	t, err := c.release(name, version)
 	if err != nil {
 		return nil, err
 	}
-	bases := map[string]string{}
-	for base, ref := range baseImages {
-		if bases[base], err = c.engine.ImageID(ctx, ref); err != nil {
-			return nil, fmt.Errorf("finding the base image %s: %w", ref, err)
-		}
+	bases, err := c.bases(ctx, t, version)
+	if err != nil {
+		return nil, err
 	}
 	images, err := templates.Images(t, version, bases)
 	if err != nil {
@@ -158,9 +160,9 @@ func (c *Catalogue) images(ctx context.Context, name, version string, build func
 	}
 	ids := make(map[string]string, len(images))
 	for _, i := range images {
-		id, err := c.engine.ImageID(ctx, i.Tag)
+		id, err := c.find(ctx, i)
 		if errors.Is(err, tenants.ErrNotFound) {
-			id, err = build(i)
+			id, err = get(i)
 		}
 		if err != nil {
 			return nil, err
@@ -168,6 +170,34 @@ func (c *Catalogue) images(ctx context.Context, name, version string, build func
 		ids[i.Container] = id
 	}
 	return ids, nil
+}
+
+func (c *Catalogue) bases(ctx context.Context, t templates.Template, version string) (map[string]string, error) {
+	names, err := templates.Bases(t, version)
+	if err != nil {
+		return nil, err
+	}
+	ids := map[string]string{}
+	for _, name := range names {
+		ref := baseImages[name]
+		if ref == "" {
+			continue // a name that no image of ours has, which templates.Images tells
+		}
+		if ids[name], err = c.engine.ImageID(ctx, ref); err != nil {
+			return nil, fmt.Errorf("finding the base image %s: %w", ref, err)
+		}
+	}
+	return ids, nil
+}
+
+// find returns the content id of an image that is there. A ready image that was loaded from a file has no digest of a
+// registry: its reference may give its content id instead.
+func (c *Catalogue) find(ctx context.Context, i templates.Image) (string, error) {
+	id, err := c.engine.ImageID(ctx, cmp.Or(i.Reference, i.Tag))
+	if _, digest, pinned := strings.Cut(i.Reference, "@"); pinned && errors.Is(err, tenants.ErrNotFound) {
+		return c.engine.ImageID(ctx, digest)
+	}
+	return id, err
 }
 
 // Define returns how a release of the site is made by its template as that is now. Of r it reads version, generation and

@@ -28,6 +28,7 @@ type engine struct {
 	tenants.Engine
 	images map[string]string // content id by reference
 	builds []build
+	pulls  []string
 	broken error  // what it answers when it is asked to build
 	down   string // prefix of the references it does not answer for
 }
@@ -63,6 +64,15 @@ func (e *engine) Build(_ context.Context, tag string, context io.Reader, args ma
 	e.builds = append(e.builds, build{tag, int(n), maps.Clone(args)})
 	e.images[tag] = digest("f00d")
 	return e.images[tag], nil
+}
+
+func (e *engine) Pull(_ context.Context, ref string, _ io.Writer) (string, error) {
+	if e.broken != nil {
+		return "", e.broken
+	}
+	e.pulls = append(e.pulls, ref)
+	e.images[ref] = digest("9011")
+	return e.images[ref], nil
 }
 
 func newCatalogue(t *testing.T, e tenants.Engine, change func(*catalogue.Settings)) *catalogue.Catalogue {

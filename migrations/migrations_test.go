@@ -344,3 +344,20 @@ func TestOperationsThatAreLiveAtTheUpgradeHoldTheirSubject(t *testing.T) {
 		t.Errorf("held is %q by %q of %q (%v), want the live operation's subject, exclusively", subject, holder, operation, err)
 	}
 }
+
+func TestReleasesOfBeforeModesKeepWhatTheyWere(t *testing.T) {
+	ctx, db, _ := open(t)
+	up(t, ctx, db)
+	down(t, ctx, db, 199)
+	exec(t, ctx, db, `INSERT INTO associations (id, slug, name, state, created_at) VALUES ('a00000001', 'lilas', 'Lilas', 'active', UTC_TIMESTAMP(6))`)
+	exec(t, ctx, db, `INSERT INTO sites (id, association_id, template, version, image_id, name, host, uid, state, admin_email, probe_detail, created_at)
+	 VALUES ('s000000001', 'a00000001', 'wordpress', '', '', 'Blog', 'blog.example', 200000, 'ready', 'a@b.example', '', UTC_TIMESTAMP(6))`)
+	exec(t, ctx, db, `INSERT INTO releases (id, site_id, number, template, version, containers, definition, created_at)
+	 VALUES ('r000000001', 's000000001', 1, 'wordpress', '6.8', '[]', '{}', UTC_TIMESTAMP(6))`)
+	up(t, ctx, db)
+	var mode, engine, places string
+	err := db.QueryRowContext(ctx, "SELECT mode, database_engine, places FROM releases").Scan(&mode, &engine, &places)
+	if err != nil || mode != "autonome" || engine != "" || places != "" {
+		t.Errorf("it is in mode %q, with database engine %q and places %q (%v)", mode, engine, places, err)
+	}
+}

@@ -202,6 +202,6 @@ func (s *Server) apiTemplates(c *fiber.Ctx) error {
 	}
 	lang := middleware.LanguageOf(c)
 	return c.JSON(listOf(s.o.Catalogue.Templates(), func(t Template) api.Template {
-		return api.Template{Name: t.Name, Title: t.Title, Version: t.Version, Summary: summary(t, lang)}
+		return api.Template{Name: t.Name, Title: t.Title, Version: t.Version, Summary: summary(t, lang), Modes: t.Modes}
 	}))
 }

@@ -61,7 +61,9 @@ var endpointDocs = map[string]endpoint{
 	"GET /sites/:id":          {summary: "One site.", response: api.Site{}},
 	"POST /sites/:id/suspend": {summary: "Asks for a site to be closed to visitors.", response: api.Operation{}, status: 202},
 	"POST /sites/:id/resume":  {summary: "Asks for a suspended site to be opened again.", response: api.Operation{}, status: 202},
-	"POST /sites/:id/update":  {summary: "Asks for a site to be made anew from its template as it is now.", response: api.Operation{}, status: 202},
+	"POST /sites/:id/update": {summary: "Asks for a site to be made anew from its template as it is now, in another mode if one is given.", response: api.Operation{}, status: 202, query: []openapi.Parameter{
+		stringParam("mode", "One of the template's modes; the one that the site has, where it is not given.", 16, "autonome", "mutualise"),
+	}},
 	"POST /sites/:id/delete":  {summary: "Asks for a site to be put into the bin.", response: api.Operation{}, status: 202},
 	"POST /sites/:id/restore": {summary: "Asks for a site to be brought back from the bin.", response: api.Operation{}, status: 202},
 	"POST /sites/:id/purge":   {summary: "Asks for a binned site to be destroyed for good.", response: api.Operation{}, status: 202},

@@ -41,7 +41,7 @@ func (catalogue) AllowedNames(tenants.Site) []panel.AllowedName {
 }
 
 func (catalogue) Templates() []panel.Template {
-	return []panel.Template{{Name: "wordpress", Title: "WordPress", Version: "1", Summary: map[string]string{"fr": "Un site.", "en": "A site."}, Entry: "/enter-here"}}
+	return []panel.Template{{Name: "wordpress", Title: "WordPress", Version: "1", Summary: map[string]string{"fr": "Un site.", "en": "A site."}, Modes: []string{"autonome"}, Entry: "/enter-here"}}
 }
 
 type doctor struct{}

@@ -19,7 +19,7 @@ type Provisioner interface {
 	ResumeSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
 	DeleteSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
 	RestoreSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
-	UpdateSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
+	UpdateSite(ctx context.Context, r provision.Request, siteID, mode string) (operations.Operation, error)
 	PurgeSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
 	CancelOperation(ctx context.Context, r provision.Request, id string) error
 	RetryOperation(ctx context.Context, r provision.Request, id string) error
@@ -106,6 +106,7 @@ type Template struct {
 	Title   string // as people say it: "WordPress"
 	Version string
 	Summary map[string]string // one sentence, by language
+	Modes   []string          // the first is that of new sites
 	Entry   string            // path where a site lets in who comes from the panel; "": nowhere
 }
 

@@ -35,6 +35,19 @@ func (s *Server) apiChangeSite(do siteChange) fiber.Handler {
 	}
 }
 
+// updateTo is the change of a site to its template as that is now, in a mode ("": the one it has).
+func updateTo(mode string) siteChange {
+	return func(p Provisioner, ctx context.Context, r provision.Request, siteID string) (operations.Operation, error) {
+		return p.UpdateSite(ctx, r, siteID, mode)
+	}
+}
+
+func (s *Server) siteUpdate(c *fiber.Ctx) error { return s.changeSite(updateTo(field(c, "mode")))(c) }
+
+func (s *Server) apiSiteUpdate(c *fiber.Ctx) error {
+	return s.apiChangeSite(updateTo(c.Query("mode")))(c)
+}
+
 // confirmChange returns a handler that asks before a dangerous act.
 func (s *Server) confirmChange(act views.Act, action tenants.Action) fiber.Handler {
 	return func(c *fiber.Ctx) error {

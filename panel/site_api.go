@@ -64,7 +64,7 @@ func (s *Server) apiSiteCreate(c *fiber.Ctx) error {
 		return err
 	}
 	op, err := s.o.Provisioner.CreateSite(c.UserContext(), s.request(c, c.Get(api.HeaderIdempotency)), provision.NewSite{
-		Association: spec.Association, Template: spec.Template, Name: spec.Name, Host: spec.Host, AdminEmail: spec.AdminEmail,
+		Association: spec.Association, Template: spec.Template, Mode: spec.Mode, Name: spec.Name, Host: spec.Host, AdminEmail: spec.AdminEmail,
 	})
 	return s.accepted(c, op, err)
 }

@@ -76,6 +76,7 @@ func releaseOut(r tenants.Release) *api.Release {
 func (s *Server) apiSiteOf(x tenants.Site, a tenants.Association, requests map[string]int64, admin bool) api.Site {
 	out := api.Site{
 		ID: x.ID, Association: a.Slug, Name: x.Name, Host: x.Host, URL: s.siteURL(x.Host), Template: x.Template, Version: x.Release.Version,
+		Mode:  x.Release.Mode,
 		State: string(x.State), Health: string(x.Probe.Health), CreatedAt: x.CreatedAt, BinnedAt: x.BinnedAt, DiskBytes: x.DiskBytes,
 	}
 	if !x.Probe.At.IsZero() {

@@ -115,6 +115,7 @@ func (r resolver) container(c Container) (ContainerSpec, error) {
 	if c.front() {
 		spec.Upstream = "unix:" + path.Join(r.values.Paths.HTTP, r.template.socket())
 		spec.Limits = r.limits(c.Limits)
+		spec.Foreign = c.Build.Dockerfile == "" || c.Listen.Port != 0
 	}
 	return spec, nil
 }

@@ -41,6 +41,8 @@ type ContainerSpec struct {
 	DropAll        bool
 	NoNewPrivilege bool
 	Restart        string
+	// Foreign is a ready image, or one that answers on a port: it does not know the pulse of ours.
+	Foreign bool `json:",omitempty"`
 	// Upstream is where the proxy reaches it: "unix:/…" or empty.
 	Upstream string
 }

@@ -72,8 +72,13 @@ func NetworkOf(container string) string { return networkOf + container }
 const networkOf = "container:"
 
 // NetworkOwner returns the container whose network namespace this one shares; "" when it has its own.
-func (s ContainerSpec) NetworkOwner() string {
-	if owner, ok := strings.CutPrefix(s.Network, networkOf); ok {
+func (s ContainerSpec) NetworkOwner() string { return owner(s.Network) }
+
+// NetworkOwner returns the id of the container whose network namespace this one shares; "" when it has its own.
+func (c Container) NetworkOwner() string { return owner(c.Network) }
+
+func owner(network string) string {
+	if owner, ok := strings.CutPrefix(network, networkOf); ok {
 		return owner
 	}
 	return ""
@@ -98,6 +103,7 @@ type Container struct {
 	OOMKilled    bool
 	StartedAt    time.Time
 	Pid          int
+	Network      string // as in ContainerSpec; a shared one names its owner by id
 }
 
 // ContainerSummary is a row of a container list; the fields are as in [Container].

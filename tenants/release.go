@@ -11,10 +11,15 @@ type Release struct {
 	Number     int // counts the site's releases from 1
 	Template   string
 	Version    string // in the template
+	Mode       string // one of the template's; "" before the release is made: the template's first
 	Generation int    // of the site's data: which directory and database; see [DatabaseName]
 	// Sockets is the directory of its sockets below run/app/<site>; "": that directory itself, of releases recorded from
 	// containers that were made before there were releases.
-	Sockets    string
+	Sockets string
+	// DatabaseEngine is what keeps its database: "" is the server that all sites share.
+	DatabaseEngine string
+	// Places are the directories below the site's data that are not writable in every mode, and are mounted by themselves.
+	Places     []string
 	Containers []ReleaseContainer // in the order in which they are started
 	CreatedAt  time.Time
 	// OperationID is what made it; "" when it was recorded from what ran already.
@@ -27,9 +32,31 @@ type ReleaseContainer struct {
 	Container string `json:"container"` // in the engine
 	ImageID   string `json:"image"`     // by content ("sha256:…")
 	Front     bool   `json:"front,omitempty"`
+	// Foreign is a front container that is no image of ours, or answers on a port: it has no pulse.
+	Foreign bool `json:"foreign,omitempty"`
 }
 
-// Front returns the container that answers HTTP and runs the hooks; the zero value when there is none.
+// The values of [Release.DatabaseEngine] beside "".
+const (
+	DatabasePostgreSQL = "postgresql" // a container of the release, with its data below the site's
+	DatabaseNone       = "none"
+)
+
+// Exclusive reports whether its containers must never run beside those of another release: two servers on the same files
+// would destroy them.
+func (r Release) Exclusive() bool { return r.DatabaseEngine == DatabasePostgreSQL }
+
+// Named returns the container of that name in the template; the zero value when there is none.
+func (r Release) Named(name string) ReleaseContainer {
+	for _, c := range r.Containers {
+		if c.Name == name {
+			return c
+		}
+	}
+	return ReleaseContainer{}
+}
+
+// Front returns the container that answers HTTP and runs the hooks that name no other; the zero value when there is none.
 func (r Release) Front() ReleaseContainer {
 	for _, c := range r.Containers {
 		if c.Front {
@@ -49,12 +76,14 @@ type Definition struct {
 	CronEvery time.Duration `json:"cron_every"`
 }
 
-// Hook is a command of a release, for its front container.
+// Hook is a command of a release.
 type Hook struct {
-	Name    string        `json:"name"`
-	Command []string      `json:"command"`
-	Env     []string      `json:"env,omitempty"`
-	Timeout time.Duration `json:"timeout"` // nanoseconds
+	Name string `json:"name"`
+	// Container is the one that it runs in, by its name in the template; "": the front one.
+	Container string        `json:"container,omitempty"`
+	Command   []string      `json:"command"`
+	Env       []string      `json:"env,omitempty"`
+	Timeout   time.Duration `json:"timeout"` // nanoseconds
 }
 
 // Hook returns a hook by name.

@@ -90,8 +90,14 @@ const (
 	HealthAsleep  Health = "asleep"
 )
 
-// Database returns the name of the site's database and of its database user, which are the same.
-func (s Site) Database() string { return DatabaseName(s.ID, s.Release.Generation) }
+// Database returns the name of the site's database and of its database user, which are the same, on the server that all sites
+// share; "" for a site that has none there.
+func (s Site) Database() string {
+	if s.Release.DatabaseEngine != "" {
+		return ""
+	}
+	return DatabaseName(s.ID, s.Release.Generation)
+}
 
 // DatabaseName returns the database (and database user) of a generation of a site's data. The first one bears the site's
 // name alone; 0 is the first, too.

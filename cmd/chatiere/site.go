@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ func (p *program) siteCommand() *cobra.Command {
 	group.AddCommand(p.siteCreate(), p.siteList(), p.siteShow(), p.siteMail(),
 		p.siteChange("suspend", "Close a site to visitors and stop it; its data stays"),
 		p.siteChange("resume", "Open a suspended site again"),
-		p.siteChange("update", "Update a site to its template and the settings as they are now; its data stays"),
+		p.siteUpdate(),
 		p.siteChange("delete", "Put a site into the bin, from which it can be restored for 30 days"),
 		p.siteChange("restore", "Bring a site back from the bin"),
 		p.siteChange("purge", "Destroy a site in the bin and its data, for good"))
@@ -49,6 +50,7 @@ func (p *program) siteCreate() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&wish.Association, "association", "", "the association's short name (needed)")
 	f.StringVar(&wish.Template, "template", "", "template, see 'template list' (needed)")
+	f.StringVar(&wish.Mode, "mode", "", "one of the template's modes, see 'template list'; its first if it is not given")
 	f.StringVar(&wish.Name, "name", "", "title that visitors see (needed)")
 	f.StringVar(&wish.Host, "host", "", "address: a word below the co-op's domain, or the full name (needed)")
 	f.StringVar(&wish.AdminEmail, "admin-email", "", "e-mail address of the site's first account")
@@ -57,13 +59,30 @@ func (p *program) siteCreate() *cobra.Command {
 	return cmd
 }
 
+func (p *program) siteUpdate() *cobra.Command {
+	var mode string
+	cmd := p.siteChangeWith("update", "Update a site to its template and the settings as they are now; its data stays", func() string {
+		if mode == "" {
+			return ""
+		}
+		return "?" + url.Values{"mode": {mode}}.Encode()
+	})
+	cmd.Flags().StringVar(&mode, "mode", "", "bring it into another of its template's modes")
+	return cmd
+}
+
 func (p *program) siteChange(act, short string) *cobra.Command {
+	return p.siteChangeWith(act, short, func() string { return "" })
+}
+
+// siteChangeWith asks for a change with the query that its flags make.
+func (p *program) siteChangeWith(act, short string, query func() string) *cobra.Command {
 	var wait bool
 	cmd := &cobra.Command{
 		Use: act + " ID", Short: short, Args: usage(cobra.ExactArgs(1)),
 		RunE: p.with(func(ctx context.Context, c *apiclient.Client, args []string) error {
 			var op api.Operation
-			if err := c.Post(ctx, api.Item(api.PathSites, args[0], act), nil, "", &op); err != nil {
+			if err := c.Post(ctx, api.Item(api.PathSites, args[0], act)+query(), nil, "", &op); err != nil {
 				return err
 			}
 			return p.follow(ctx, c, op, wait)
@@ -123,6 +142,9 @@ func (p *program) siteShow() *cobra.Command {
 			}
 			if s.RequestsToday != nil {
 				rows = append(rows, []string{"requests today", strconv.FormatInt(*s.RequestsToday, 10)})
+			}
+			if s.Mode != "" {
+				rows = append(rows, []string{"mode", s.Mode})
 			}
 			if r := s.Release; r != nil {
 				rows = append(rows, []string{"release", fmt.Sprintf("%d of %s: %s", r.Number, r.CreatedAt.Format(time.DateOnly), strings.Join(r.Containers, ", "))})

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,8 +26,8 @@ func (p *program) templateCommand() *cobra.Command {
 }
 
 func (p *program) listTemplates(l api.List[api.Template]) error {
-	return list(p, l, "NAME\tVERSION\tTITLE\tSUMMARY", l.Items, func(t api.Template) []string {
-		return []string{t.Name, t.Version, t.Title, t.Summary}
+	return list(p, l, "NAME\tVERSION\tMODES\tTITLE\tSUMMARY", l.Items, func(t api.Template) []string {
+		return []string{t.Name, t.Version, strings.Join(t.Modes, " "), t.Title, t.Summary}
 	})
 }
 

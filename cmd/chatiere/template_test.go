@@ -40,7 +40,7 @@ func spoilt(t *testing.T, old, changed string) (dir string, line int) {
 }
 
 func TestABrokenManifestIsToldByFileAndLine(t *testing.T) {
-	dir, line := spoilt(t, "mode: autonome", "mode: automat")
+	dir, line := spoilt(t, "modes: [autonome]", "modes: [automat]")
 	code, stdout, stderr := said(t, nil, "template", "check", dir)
 	if code != api.ExitInvalid || !strings.Contains(stdout, filepath.Join(dir, "manifest.yaml")+":"+strconv.Itoa(line)+": mode") ||
 		!strings.Contains(stdout, "automat") || !strings.Contains(stdout, "expected") || !strings.Contains(stderr, "the template has faults") {
@@ -51,7 +51,7 @@ func TestABrokenManifestIsToldByFileAndLine(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &v); err != nil {
 		t.Fatal(err)
 	}
-	if code != api.ExitInvalid || v.OK || len(v.Faults) != 1 || v.Faults[0].Line != line || v.Faults[0].Path != "mode" {
+	if code != api.ExitInvalid || v.OK || len(v.Faults) != 1 || v.Faults[0].Line != line || v.Faults[0].Path != "modes[0]" {
 		t.Errorf("in JSON it ended with %d: %+v", code, v)
 	}
 }

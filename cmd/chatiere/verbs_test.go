@@ -66,6 +66,7 @@ var verbs = []verb{
 	{"site resume s1", "POST /api/v1/sites/s1/resume", "", queued, []string{"operation 01OP: queued"}},
 	{"site delete s1", "POST /api/v1/sites/s1/delete", "", queued, []string{"operation 01OP: queued"}},
 	{"site restore s1", "POST /api/v1/sites/s1/restore", "", queued, []string{"operation 01OP: queued"}},
+	{"site update s1 --mode mutualise", "POST /api/v1/sites/s1/update?mode=mutualise", "", queued, []string{"operation 01OP: queued"}},
 	{"site update s1", "POST /api/v1/sites/s1/update", "", queued, []string{"operation 01OP: queued"}},
 	{"site purge s1", "POST /api/v1/sites/s1/purge", "", queued, []string{"operation 01OP: queued"}},
 	{"site mail s1 --limit 2", "GET /api/v1/sites/s1/mail?limit=2", "", api.SiteMail{Items: []api.Mail{
@@ -88,8 +89,8 @@ var verbs = []verb{
 		[]string{"ID KIND STATE STEPS SITE CREATED BY", "01OP site.provision queued 1/2 s7k2m9qx4p 2026-11-22 12:00:00 camille"}},
 	{"operation show 01OP", "GET /api/v1/operations/01OP", "", queued,
 		[]string{"01OP site.provision queued", "STEP STATE FAILURES", "files done 0", "install running 3"}},
-	{"template list", "GET /api/v1/templates", "", api.List[api.Template]{Items: []api.Template{{Name: "wordpress", Title: "WordPress", Version: "6.8", Summary: "Un site"}}},
-		[]string{"NAME VERSION TITLE SUMMARY", "wordpress 6.8 WordPress Un site"}},
+	{"template list", "GET /api/v1/templates", "", api.List[api.Template]{Items: []api.Template{{Name: "wordpress", Title: "WordPress", Version: "6.8", Summary: "Un site", Modes: []string{"autonome", "mutualise"}}}},
+		[]string{"NAME VERSION MODES TITLE SUMMARY", "wordpress 6.8 autonome mutualise WordPress Un site"}},
 	{"token create --label backup --scope write --days 7", "POST /api/v1/tokens", `{"label":"backup","scope":"write","days":7}`,
 		api.CreatedToken{Token: token, Secret: "cht_secret"}, []string{"cht_secret"}},
 	{"token create --label backup", "POST /api/v1/tokens", `{"label":"backup","scope":"read","days":90}`,

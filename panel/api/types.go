@@ -31,6 +31,7 @@ type Site struct {
 	URL           string     `json:"url"`
 	Template      string     `json:"template"`
 	Version       string     `json:"version"`
+	Mode          string     `json:"mode,omitempty"` // autonome, mutualise; absent until the site has been made
 	State         string     `json:"state"`
 	Health        string     `json:"health,omitempty"`
 	ProbedAt      *time.Time `json:"probed_at,omitempty"`
@@ -67,6 +68,7 @@ type Probe struct {
 type NewSite struct {
 	Association string `json:"association" bound:"min=1,max=80"` // slug
 	Template    string `json:"template" bound:"min=1,max=64"`
+	Mode        string `json:"mode,omitempty" bound:"max=16"` // one of the template's; absent: its first
 	Name        string `json:"name" bound:"min=1,max=120"`
 	Host        string `json:"host" bound:"min=1,max=253"` // a label below the co-op's domain, or the full name
 	AdminEmail  string `json:"admin_email,omitempty" bound:"max=190,form=email"`
@@ -119,6 +121,8 @@ type Template struct {
 	Title   string `json:"title"`
 	Version string `json:"version"`
 	Summary string `json:"summary,omitempty"`
+	// Modes are those that its sites may have; the first is that of new ones.
+	Modes []string `json:"modes"`
 }
 
 // Token is an API token without its secret.

@@ -218,7 +218,7 @@ func (g *Guard) reportFrozen(ctx context.Context) error {
 	released, err := g.Freezer.Report(ctx, sites)
 	faults = append(faults, err)
 	for _, s := range sites {
-		if slices.Contains(released, s.ID) && s.State != tenants.StateBinned { // which comes back suspended, still locked
+		if slices.Contains(released, s.ID) && s.State != tenants.StateBinned && s.Database() != "" { // which comes back suspended, still locked
 			faults = append(faults, g.Server.Unlock(ctx, s.Database()))
 		}
 	}

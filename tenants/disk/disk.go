@@ -71,9 +71,13 @@ var shared = []string{"sites", "run", "run/app", "run/mariadb-sites"}
 // cannot exchange them.
 func (d *Disk) places(s tenants.Site) []place {
 	home := path.Join("sites", s.ID)
+	data := place{dataOf(s), s.UID, s.UID, 0o750}
+	if len(s.Release.Places) > 0 {
+		data = wayThrough(s, dataOf(s))
+	}
 	return append([]place{
 		{home, 0, 0, 0o755},
-		{dataOf(s), s.UID, s.UID, 0o750},
+		data,
 		{path.Join(home, "secrets"), s.UID, s.UID, 0o500},
 	}, d.sockets(s)...)
 }
@@ -113,6 +117,9 @@ func (d *Disk) Ensure(ctx context.Context, s tenants.Site) error {
 	}
 	defer func() { _ = root.Close() }()
 	if err := ensure(ctx, root, d.places(s)); err != nil {
+		return err
+	}
+	if err := ensureBound(root, s); err != nil {
 		return err
 	}
 	if err := ensureSecrets(root, s); err != nil {
@@ -169,13 +176,7 @@ func (p place) ensure(root *os.Root) error {
 		return err
 	}
 	defer func() { _ = dir.Close() }()
-	if err := dir.Chown(p.uid, p.gid); err != nil {
-		return err
-	}
-	if err := dir.Chmod(p.mode); err != nil { // after chown, which takes the set-group bit away
-		return err
-	}
-	if err := dir.Sync(); err != nil {
+	if err := p.give(dir); err != nil {
 		return err
 	}
 	return syncDir(root, path.Dir(p.path))
@@ -202,7 +203,7 @@ func (d *Disk) Ready(_ context.Context, s tenants.Site) (bool, error) {
 		return false, full("opening the data root", err)
 	}
 	defer func() { _ = root.Close() }()
-	for _, p := range d.places(s) {
+	for _, p := range append(d.places(s), boundPlaces(s)...) {
 		if ok, err := p.ready(root); err != nil || !ok {
 			return false, err
 		}

@@ -14,14 +14,18 @@ import (
 	"chatiere/tenants"
 )
 
-// EnsureSockets makes the directories of the sockets of the site's release, and nothing of its data.
+// EnsureSockets makes the directories of the sockets of the site's release, and of its data those that are mounted by
+// themselves.
 func (d *Disk) EnsureSockets(ctx context.Context, s tenants.Site) error {
 	root, err := d.open(s)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = root.Close() }()
-	return ensure(ctx, root, d.sockets(s))
+	if err := ensure(ctx, root, d.sockets(s)); err != nil {
+		return err
+	}
+	return ensureBound(root, s)
 }
 
 // RetireSockets removes the directories of the sockets of all other releases of the site.
@@ -113,7 +117,7 @@ func (d *Disk) Has(_ context.Context, s tenants.Site) (data, sockets bool, err e
 	return data, true, nil
 }
 
-// HighestUID returns the highest user id, up to last, that owns a site's data; 0 when there is none. Ids above last were
+// HighestUID returns the highest user id, up to last, that a site's data belong to; 0 when there is none. Ids above last were
 // given by hand: no site will get them.
 func (d *Disk) HighestUID(ctx context.Context, last int) (int, error) {
 	ids, err := d.IDs(ctx)
@@ -134,7 +138,7 @@ func (d *Disk) HighestUID(ctx context.Context, last int) (int, error) {
 		if err != nil {
 			return 0, fmt.Errorf("looking whose the data of site %s are: %w", id, err)
 		}
-		if uid := owner(info); uid <= last {
+		if uid := group(info); uid <= last { // the owner may be root, see wayThrough
 			highest = max(highest, uid)
 		}
 	}

@@ -25,7 +25,11 @@ func (d *Disk) Usage(ctx context.Context, id string) (int64, error) {
 func (d *Disk) SiteUsage(ctx context.Context, s tenants.Site) (diskguard.Usage, error) {
 	var sum diskguard.Usage
 	var faults []error
-	for _, below := range []string{path.Join("sites", s.ID), path.Join("mariadb-sites/data", s.Database()), path.Join("run/app", s.ID)} {
+	places := []string{path.Join("sites", s.ID), path.Join("run/app", s.ID)}
+	if s.Database() != "" {
+		places = append(places, path.Join("mariadb-sites/data", s.Database()))
+	}
+	for _, below := range places {
 		part, err := d.measure(ctx, s.ID, below)
 		sum.Bytes, sum.Files = sum.Bytes+part.Bytes, sum.Files+part.Files
 		if err != nil && !errors.Is(err, tenants.ErrNotFound) { // it may be being made

@@ -58,6 +58,9 @@ func containerOf(raw container.InspectResponse) tenants.Container {
 	if raw.Config != nil {
 		c.Labels = raw.Config.Labels
 	}
+	if raw.HostConfig != nil {
+		c.Network = string(raw.HostConfig.NetworkMode)
+	}
 	if raw.State == nil {
 		return c
 	}

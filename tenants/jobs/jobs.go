@@ -212,6 +212,9 @@ func (u *Jobs) MeasureDisk(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if s.Database() == "" { // it lies among the files, or there is none
+			return u.Records.SaveDiskUsage(ctx, s.ID, files)
+		}
 		database, err := u.Databases.Size(ctx, s.Database())
 		if err != nil {
 			return err

@@ -27,13 +27,14 @@ type pulse struct {
 
 // Pulse checks whether the web servers of ready sites answer at all. It does not wake the application, so it can run often,
 // and costs a hundredth of the engine's own health check, which starts a process in each container. A silent site is
-// recorded as down; one that answers again becomes a suspect, which the next probe checks.
+// recorded as down; one that answers again becomes a suspect, which the next probe checks. What is not an image of ours has
+// no such address.
 func (u *Jobs) Pulse(ctx context.Context) error {
 	sites, err := u.Records.LiveSites(ctx)
 	if err != nil {
 		return fmt.Errorf("listing live sites: %w", err)
 	}
-	sites = filter(sites, func(s tenants.Site) bool { return s.State == tenants.StateReady })
+	sites = filter(sites, func(s tenants.Site) bool { return s.State == tenants.StateReady && !s.Release.Front().Foreign })
 	return u.forSites(ctx, u.duePulses(sites), u.probePulse)
 }
 

@@ -13,16 +13,19 @@ import (
 )
 
 type releaseRecord struct {
-	ID          string `gorm:"primaryKey"`
-	SiteID      string
-	Number      int
-	Template    string
-	Version     string
-	Generation  int
-	Sockets     string
-	Containers  string // JSON, see tenants.ReleaseContainer
-	CreatedAt   time.Time
-	OperationID *string
+	ID             string `gorm:"primaryKey"`
+	SiteID         string
+	Number         int
+	Template       string
+	Version        string
+	Mode           string
+	Generation     int
+	Sockets        string
+	DatabaseEngine string
+	Places         string // one a line
+	Containers     string // JSON, see tenants.ReleaseContainer
+	CreatedAt      time.Time
+	OperationID    *string
 }
 
 // TableName implements gorm's Tabler.
@@ -39,11 +42,14 @@ func (definitionRecord) TableName() string { return "releases" }
 
 func (r releaseRecord) release() (tenants.Release, error) {
 	out := tenants.Release{
-		ID: r.ID, SiteID: r.SiteID, Number: r.Number, Template: r.Template, Version: r.Version, Generation: r.Generation,
-		Sockets: r.Sockets, CreatedAt: r.CreatedAt,
+		ID: r.ID, SiteID: r.SiteID, Number: r.Number, Template: r.Template, Version: r.Version, Mode: r.Mode, Generation: r.Generation,
+		Sockets: r.Sockets, DatabaseEngine: r.DatabaseEngine, CreatedAt: r.CreatedAt,
 	}
 	if r.OperationID != nil {
 		out.OperationID = *r.OperationID
+	}
+	if r.Places != "" {
+		out.Places = strings.Split(r.Places, "\n")
 	}
 	if r.Containers == "" {
 		return out, nil
@@ -110,8 +116,9 @@ func newRelease(r tenants.Release, d tenants.Definition) (definitionRecord, erro
 		return definitionRecord{}, err
 	}
 	out := definitionRecord{Definition: string(definition), Release: releaseRecord{
-		ID: r.ID, SiteID: r.SiteID, Number: r.Number, Template: r.Template, Version: r.Version, Generation: max(r.Generation, 1),
-		Sockets: r.Sockets, Containers: string(containers), CreatedAt: r.CreatedAt.UTC(),
+		ID: r.ID, SiteID: r.SiteID, Number: r.Number, Template: r.Template, Version: r.Version, Mode: r.Mode,
+		Generation: max(r.Generation, 1), Sockets: r.Sockets, DatabaseEngine: r.DatabaseEngine,
+		Places: strings.Join(r.Places, "\n"), Containers: string(containers), CreatedAt: r.CreatedAt.UTC(),
 	}}
 	if r.OperationID != "" {
 		out.Release.OperationID = &r.OperationID
@@ -186,7 +193,7 @@ type releasedSite struct {
 func withRelease(db *gorm.DB) *gorm.DB {
 	columns := []string{"sites.*"}
 	for _, c := range []string{
-		"id", "site_id", "number", "template", "version", "generation", "sockets", "containers", "created_at", "operation_id",
+		"id", "site_id", "number", "template", "version", "mode", "generation", "sockets", "database_engine", "places", "containers", "created_at", "operation_id",
 	} {
 		columns = append(columns, "releases."+c+" AS release__"+c)
 	}

@@ -13,7 +13,7 @@ func release(s tenants.Site, number int, operationID string) tenants.Release {
 	return tenants.Release{
 		ID: tenants.NewReleaseID(), SiteID: s.ID, Number: number, Template: s.Template, Version: "6.8", Generation: 1, Sockets: "r1",
 		Containers: []tenants.ReleaseContainer{{Name: "web", Container: "chatiere-test-1", ImageID: "sha256:01", Front: true}},
-		CreatedAt:  at, OperationID: operationID,
+		CreatedAt:  at, OperationID: operationID, Mode: "mutualise", DatabaseEngine: tenants.DatabasePostgreSQL, Places: []string{"pages/themes", "plugins"},
 	}
 }
 
@@ -29,7 +29,7 @@ func TestReleasesComeBackAsTheyWentIn(t *testing.T) {
 			Name: "chatiere-test-1", Image: "sha256:01", Env: []string{"A=b"}, Labels: map[string]string{"l": "v"},
 			Mounts: []tenants.Mount{{Source: "/a", Target: "/b", ReadOnly: true}}, Tmpfs: map[string]string{"/tmp": "size=1m"}, Network: "none",
 		}},
-		Hooks: []tenants.Hook{{Name: "cron", Command: []string{"run"}, Timeout: 90}}, Ready: tenants.Page{Path: "/", Status: 200, Contains: "é"}, CronEvery: 5,
+		Hooks: []tenants.Hook{{Name: "cron", Container: "db", Command: []string{"run"}, Timeout: 90}}, Ready: tenants.Page{Path: "/", Status: 200, Contains: "é"}, CronEvery: 5,
 	}
 	first := release(x, 1, "01opaaaaaaaaaaaaaaaaaaaaaa")
 	must(t, s.CreateRelease(ctx, &first, d))

@@ -53,7 +53,7 @@ func TestASiteIsNeitherUpdatedNorPurgedWhileItsDataIsRead(t *testing.T) {
 	s := h.provisioned(t)
 	read := h.reading(t, s)
 	h.run(t, nil)
-	if _, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID); !errors.Is(err, operations.ErrBusy) {
+	if _, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID, ""); !errors.Is(err, operations.ErrBusy) {
 		t.Errorf("updating it: %v", err)
 	}
 	op, err := h.desk.DeleteSite(t.Context(), h.admin, s.ID)

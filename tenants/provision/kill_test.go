@@ -1,9 +1,11 @@
 package provision_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,21 +17,29 @@ import (
 
 // TestEveryPlanSurvivesAKillAtEveryPoint enumerates every step of every registered plan and every failure point, going
 // forward and being undone, kills the runner there, and asks of its successor an end that leaves nothing over.
-func TestEveryPlanSurvivesAKillAtEveryPoint(t *testing.T) {
+func TestEveryPlanSurvivesAKillAtEveryPoint(t *testing.T) { killEverywhere(t, "wordpress") }
+
+func TestPlansOfSeveralContainersSurviveAKillAtEveryPoint(t *testing.T) { killEverywhere(t, "carnet") }
+
+// An update brings the site into another mode.
+func TestPlansOfSeveralModesSurviveAKillAtEveryPoint(t *testing.T) { killEverywhere(t, "vitrine") }
+
+func killEverywhere(t *testing.T, template string) {
 	for _, plan := range newHouse(t).registry.All() {
 		for _, step := range plan.Steps {
 			for _, point := range operations.Points() {
 				for _, cancel := range []bool{false, true} {
 					name := fmt.Sprintf("%s.%d/%s/%s/cancelled=%v", plan.Kind, plan.Version, step.Name, point, cancel)
-					t.Run(name, func(t *testing.T) { t.Parallel(); kill(t, plan.Kind, plan.Version, step.Name, point, cancel) })
+					t.Run(name, func(t *testing.T) { t.Parallel(); kill(t, template, plan.Kind, plan.Version, step.Name, point, cancel) })
 				}
 			}
 		}
 	}
 }
 
-func kill(t *testing.T, kind string, version int, step string, point operations.Point, cancel bool) {
+func kill(t *testing.T, template, kind string, version int, step string, point operations.Point, cancel bool) {
 	h := newHouse(t)
+	h.template = template
 	start, forward, undone := h.begin(t, kind, version)
 	op, err := start()
 	if err != nil {
@@ -79,6 +89,9 @@ func kill(t *testing.T, kind string, version int, step string, point operations.
 	}
 	if inventory := h.world.Inventory(); !reflect.DeepEqual(inventory, want()) {
 		t.Errorf("%s: there is %v, want %v", got.State, inventory, want())
+	}
+	if h.world.Clashed {
+		t.Error("two servers ran on the same data")
 	}
 }
 
@@ -133,13 +146,25 @@ func (h *house) begin(t *testing.T, kind string, version int) (start func() (ope
 			}
 			h.desk.Registry = operations.NewRegistry(plan)
 			kept := func() []string { h.madeOf(t, before, old.ImageID, old); return ready() }
-			return ask(h.desk.UpdateSite), kept, kept
+			update := func() (operations.Operation, error) { return h.desk.UpdateSite(ctx, h.admin, s.ID, "") }
+			return update, kept, kept
+		}
+		mode := ""
+		if h.template == "vitrine" {
+			mode = "mutualise"
 		}
 		h.world.Newest.Change("sha256:wordpress2")
-		through := func(image string) func() []string {
-			return func() []string { h.madeOf(t, before, image, old); return ready() }
+		through := func(image, mode string) func() []string {
+			return func() []string {
+				h.madeOf(t, before, image, old)
+				if got := h.site(t, s.ID).Release.Mode; got != mode {
+					t.Errorf("the mode is %q, want %q", got, mode)
+				}
+				return ready()
+			}
 		}
-		return ask(h.desk.UpdateSite), through("sha256:wordpress2"), through(old.ImageID)
+		update := func() (operations.Operation, error) { return h.desk.UpdateSite(ctx, h.admin, s.ID, mode) }
+		return update, through("sha256:wordpress2", cmp.Or(mode, before.Release.Mode)), through(old.ImageID, before.Release.Mode)
 	case provision.KindSiteRepair, provision.KindSiteRest:
 		return h.byReconciler(t, kind, version, s, through), func() []string {
 			if kind == provision.KindSiteRest {
@@ -189,14 +214,18 @@ func (h *house) expect(t *testing.T, container, route string) []string {
 	}
 	s := sites[0]
 	var out []string
-	if container != "" {
-		out = append(out, "container:"+h.world.Front(s.ID)+":"+container)
-	}
-	out = append(out, "database:"+s.Database())
+	out = append(out, "files:"+s.ID, "route:"+s.Host+":"+route, provisiontest.Sockets(s))
 	if container != "" {
 		out = append(out, "egress:"+s.ID)
+		for _, c := range s.Release.Containers {
+			out = append(out, "container:"+c.Container+":"+container)
+		}
 	}
-	return append(out, "files:"+s.ID, "route:"+s.Host+":"+route, provisiontest.Sockets(s), "user:"+s.Database())
+	if s.Database() != "" {
+		out = append(out, "database:"+s.Database(), "user:"+s.Database())
+	}
+	slices.Sort(out)
+	return out
 }
 
 func fixed(list []string) func() []string { return func() []string { return list } }

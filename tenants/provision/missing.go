@@ -36,7 +36,7 @@ func (r *Reconciler) missingParts(s tenants.Site, data bool, there *observed) st
 	if !data {
 		parts = append(parts, "data directory")
 	}
-	if d := there.of(s.ID).database(s.Database()); there.databases {
+	if d := there.of(s.ID).database(s.Database()); there.databases && s.Database() != "" {
 		if !d.Database {
 			parts = append(parts, "database "+s.Database())
 		}

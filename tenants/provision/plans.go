@@ -58,6 +58,8 @@ type Spec struct {
 	BinnedAt *time.Time `json:"binned_at,omitempty"`
 	// By is the side that made the request; only the same side, or the co-op, may cancel or retry.
 	By tenants.Side `json:"by,omitempty"`
+	// Mode is the one that a new site gets, or that an update brings; "": the template's first, or the one that the site has.
+	Mode string `json:"mode,omitempty"`
 	// Restart makes a repair restart the containers although they run.
 	Restart bool `json:"restart,omitempty"`
 }
@@ -192,7 +194,7 @@ func (p *Plans) sitePurge() operations.Plan {
 		Steps: []operations.Step{
 			first,
 			p.stepDelete("egress", func(ctx context.Context, s tenants.Site) error { return p.Egress.Withdraw(ctx, s.ID) }),
-			p.stepDelete("database", func(ctx context.Context, s tenants.Site) error { return p.Databases.Drop(ctx, s.Database()) }),
+			p.stepDelete("database", p.dropDatabase),
 			p.stepDelete("files", func(ctx context.Context, s tenants.Site) error { return p.Disk.Remove(ctx, s.ID) }),
 			p.stepMarkPurged(),
 		},

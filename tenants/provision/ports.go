@@ -64,7 +64,8 @@ type Databases interface {
 type Disk interface {
 	// Ensure makes the site's directories with their owners, and the secrets that do not exist yet.
 	Ensure(ctx context.Context, s tenants.Site) error
-	// EnsureSockets makes the directories of the sockets of the site's release, and nothing of its data.
+	// EnsureSockets makes the directories of the sockets of the site's release, and of its data those that are mounted by
+	// themselves.
 	EnsureSockets(ctx context.Context, s tenants.Site) error
 	// RetireSockets removes the directories of the sockets of all other releases of the site.
 	RetireSockets(ctx context.Context, s tenants.Site) error
@@ -119,9 +120,11 @@ type Templates interface {
 	Images(ctx context.Context, name, version string, progress io.Writer) (map[string]string, error)
 	// Built returns what Images would return at once, nil when it would have to build first.
 	Built(ctx context.Context, name, version string) (map[string]string, error)
-	// Define returns how a release of the site is made by its template as that is now. Of r it reads version, generation
-	// and sockets; the engine's names, and labels, are left to the caller. The image under "" serves every container.
-	Define(s tenants.Site, r tenants.Release, images map[string]string) ([]tenants.ReleaseContainer, tenants.Definition, error)
+	// Define completes a release of the site as its template makes it now: its containers, what keeps its database, its
+	// places, and its mode where that is empty. Of r it reads version, mode, generation and sockets. Containers have the
+	// names of the template, also as owners of a network; the engine's names, and labels, are left to the caller. The image
+	// under "" serves every container of the template.
+	Define(s tenants.Site, r tenants.Release, images map[string]string) (tenants.Release, tenants.Definition, error)
 }
 
 // Prober requests a page of a site.

@@ -23,11 +23,12 @@ type house struct {
 	registry *operations.Registry
 	desk     *provision.Provisioner
 	admin    provision.Request
+	template string // of wishes
 }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{records: provisiontest.NewRecords(time.Now)}
+	h := &house{records: provisiontest.NewRecords(time.Now), template: "wordpress"}
 	h.world = provisiontest.NewWorld(h.records)
 	h.plans = h.world.Plans(time.Now)
 	h.plans.Log = quiet()
@@ -103,7 +104,7 @@ func (h *house) site(t *testing.T, id string) tenants.Site {
 }
 
 func (h *house) wish() provision.NewSite {
-	return provision.NewSite{Association: "amap", Template: "wordpress", Name: "Amap du Puy", Host: "amap"}
+	return provision.NewSite{Association: "amap", Template: h.template, Name: "Amap du Puy", Host: "amap"}
 }
 
 // provisioned returns a ready site.

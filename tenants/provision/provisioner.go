@@ -20,9 +20,10 @@ type Provisioner struct {
 	Records  Records
 	Queue    operations.Queue
 	Registry *operations.Registry
-	// Catalogue tells the version a new site gets.
+	// Catalogue tells the version a new site gets, and the modes that a template has; ErrNotFound for an unknown template.
 	Catalogue interface {
 		Latest(name string) (string, error)
+		Modes(name string) ([]string, error)
 	}
 	Hosts tenants.Hosts
 	Now   func() time.Time
@@ -46,6 +47,7 @@ type NewAssociation struct {
 type NewSite struct {
 	Association string // slug
 	Template    string
+	Mode        string // "" takes the template's first
 	Name        string
 	Host        string // bare label or full name
 	AdminEmail  string // "" takes the asker's
@@ -144,7 +146,7 @@ func checkName(name string) tenants.Faults {
 }
 
 // CreateSite requests a site. Faults: name missing or too_long; template unknown; host missing, malformed, foreign,
-// reserved or taken, with a free proposal; admin_email malformed.
+// reserved or taken, with a free proposal; admin_email malformed; mode unknown.
 func (d *Provisioner) CreateSite(ctx context.Context, r Request, spec NewSite) (operations.Operation, error) {
 	if err := tenants.Authorize(r.Principal, tenants.ActSiteCreate, spec.Association); err != nil {
 		return operations.Operation{}, err
@@ -162,7 +164,7 @@ func (d *Provisioner) CreateSite(ctx context.Context, r Request, spec NewSite) (
 	}
 	var op operations.Operation
 	err = d.Records.Transact(ctx, func(ctx context.Context) error {
-		w := Spec{AssociationID: a.ID, SiteID: s.ID, AdminUser: adminUser}
+		w := Spec{AssociationID: a.ID, SiteID: s.ID, AdminUser: adminUser, Mode: spec.Mode}
 		// The operation first, as above: its own host is taken by then.
 		if op, err = d.insert(ctx, r, KindSiteProvision, tenants.ActSiteCreate, w, siteSubject(s.ID)); err != nil {
 			return err
@@ -187,6 +189,13 @@ func (d *Provisioner) newSite(ctx context.Context, r Request, a tenants.Associat
 		faults = append(faults, tenants.Fault{Field: "template", Code: "unknown"})
 	case err != nil:
 		return s, nil, err
+	default:
+		var wrong tenants.Faults
+		if err := d.checkMode(spec.Template, spec.Mode); errors.As(err, &wrong) {
+			faults = append(faults, wrong...)
+		} else if err != nil {
+			return s, nil, err
+		}
 	}
 	if s.AdminEmail == "" {
 		s.AdminEmail = r.Principal.Email

@@ -15,15 +15,16 @@ type change struct {
 	act  tenants.Action
 	kind string
 	from []tenants.SiteState // states it is possible in
+	mode string              // that it brings; "": none
 }
 
 var (
-	suspend = change{tenants.ActSiteSuspend, KindSiteSuspend, []tenants.SiteState{tenants.StateReady}}
-	resume  = change{tenants.ActSiteResume, KindSiteResume, []tenants.SiteState{tenants.StateSuspended}}
-	remove  = change{tenants.ActSiteDelete, KindSiteDelete, []tenants.SiteState{tenants.StateReady, tenants.StateSuspended}}
-	restore = change{tenants.ActSiteRestore, KindSiteRestore, []tenants.SiteState{tenants.StateBinned}}
-	update  = change{tenants.ActSiteUpdate, KindSiteUpdate, []tenants.SiteState{tenants.StateReady}}
-	purge   = change{tenants.ActSitePurge, KindSitePurge, []tenants.SiteState{tenants.StateBinned}}
+	suspend = change{act: tenants.ActSiteSuspend, kind: KindSiteSuspend, from: []tenants.SiteState{tenants.StateReady}}
+	resume  = change{act: tenants.ActSiteResume, kind: KindSiteResume, from: []tenants.SiteState{tenants.StateSuspended}}
+	remove  = change{act: tenants.ActSiteDelete, kind: KindSiteDelete, from: []tenants.SiteState{tenants.StateReady, tenants.StateSuspended}}
+	restore = change{act: tenants.ActSiteRestore, kind: KindSiteRestore, from: []tenants.SiteState{tenants.StateBinned}}
+	update  = change{act: tenants.ActSiteUpdate, kind: KindSiteUpdate, from: []tenants.SiteState{tenants.StateReady}}
+	purge   = change{act: tenants.ActSitePurge, kind: KindSitePurge, from: []tenants.SiteState{tenants.StateBinned}}
 )
 
 // SuspendSite closes a site to visitors and stops it; its data stays.
@@ -46,9 +47,12 @@ func (d *Provisioner) RestoreSite(ctx context.Context, r Request, siteID string)
 	return d.change(ctx, r, siteID, restore)
 }
 
-// UpdateSite makes a site anew from its template as it is now; one that is so already is left as it is.
-func (d *Provisioner) UpdateSite(ctx context.Context, r Request, siteID string) (operations.Operation, error) {
-	return d.change(ctx, r, siteID, update)
+// UpdateSite makes a site anew from its template as it is now, in another mode unless that is ""; one that is so already is
+// left as it is. Fault: mode unknown.
+func (d *Provisioner) UpdateSite(ctx context.Context, r Request, siteID, mode string) (operations.Operation, error) {
+	c := update
+	c.mode = mode
+	return d.change(ctx, r, siteID, c)
 }
 
 // PurgeSite destroys a binned site and its data for good.
@@ -66,9 +70,12 @@ func (d *Provisioner) change(ctx context.Context, r Request, siteID string, c ch
 	if err := AuthorizeChange(r.Principal, c.act, a.Slug, s); err != nil {
 		return operations.Operation{}, err
 	}
+	if err := d.checkMode(s.Template, c.mode); err != nil {
+		return operations.Operation{}, err
+	}
 	var op operations.Operation
 	err = d.Records.Transact(ctx, func(ctx context.Context) error {
-		w := Spec{AssociationID: a.ID, SiteID: s.ID, Was: s.State, BinnedAt: s.BinnedAt}
+		w := Spec{AssociationID: a.ID, SiteID: s.ID, Was: s.State, BinnedAt: s.BinnedAt, Mode: c.mode}
 		var err error
 		if op, err = d.insert(ctx, r, c.kind, c.act, w, siteSubject(s.ID)); err != nil {
 			return err
@@ -87,6 +94,18 @@ func (d *Provisioner) change(ctx context.Context, r Request, siteID string, c ch
 		return d.completeBinRecord(ctx, now)
 	})
 	return d.nudged(op, err)
+}
+
+// checkMode returns a fault for a mode that a template has not; "" is one that it has.
+func (d *Provisioner) checkMode(template, mode string) error {
+	if mode == "" {
+		return nil
+	}
+	modes, err := d.Catalogue.Modes(template)
+	if err == nil && !slices.Contains(modes, mode) {
+		return tenants.Faults{{Field: "mode", Code: "unknown"}}
+	}
+	return err
 }
 
 // completeBinRecord completes the record of a site that was put into the bin before the former state was recorded, from its

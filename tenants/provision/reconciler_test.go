@@ -58,13 +58,14 @@ func told(t *testing.T, said *bytes.Buffer, level, word string, times int) {
 func (h *house) release(t *testing.T, s *tenants.Site, r tenants.Release) {
 	t.Helper()
 	r.SiteID, r.Number, r.Template, r.Sockets = s.ID, 1, s.Template, "r1"
-	containers, d, err := (provisiontest.Templates{}).Define(*s, tenants.Release{Version: "1"}, map[string]string{"": provisiontest.FirstImage})
+	version := r.Version
+	r.Version = "1"
+	r, d, err := (provisiontest.Templates{}).Define(*s, r, map[string]string{"": provisiontest.FirstImage})
 	if err != nil {
 		t.Fatal(err)
 	}
-	containers[0].Container = "chatiere-test-" + s.ID + "-1-web"
-	d.Containers[0].Name, d.Containers[0].Image = containers[0].Container, provisiontest.FirstImage
-	r.Containers = containers
+	r.Version, r.Containers[0].Container = version, "chatiere-test-"+s.ID+"-1-web"
+	d.Containers[0].Name, d.Containers[0].Image = r.Containers[0].Container, provisiontest.FirstImage
 	if err := errors.Join(h.records.CreateRelease(t.Context(), &r, d), h.records.SetRelease(t.Context(), r)); err != nil {
 		t.Fatal(err)
 	}

@@ -50,22 +50,24 @@ func (p *Plans) Definition(ctx context.Context, s tenants.Site) (tenants.Definit
 
 // define returns the release that would be made of the site's template now, under the number, sockets and data of r.
 func (p *Plans) define(s tenants.Site, r tenants.Release, images map[string]string) (tenants.Release, tenants.Definition, error) {
-	containers, d, err := p.Templates.Define(s, r, images)
+	r, d, err := p.Templates.Define(s, r, images)
 	if err != nil {
 		return r, d, err
 	}
-	if len(containers) != len(d.Containers) {
-		return r, d, fmt.Errorf("%d containers with %d specifications: %w", len(containers), len(d.Containers), tenants.ErrInvalid)
+	if len(r.Containers) != len(d.Containers) {
+		return r, d, fmt.Errorf("%d containers with %d specifications: %w", len(r.Containers), len(d.Containers), tenants.ErrInvalid)
 	}
-	for i := range containers {
-		containers[i].Container = p.containerName(s.ID, r.Number, containers[i].Name)
-		d.Containers[i].Name, d.Containers[i].Image = containers[i].Container, containers[i].ImageID
+	for i := range r.Containers {
+		r.Containers[i].Container = p.containerName(s.ID, r.Number, r.Containers[i].Name)
+		d.Containers[i].Name, d.Containers[i].Image = r.Containers[i].Container, r.Containers[i].ImageID
+		if owner := d.Containers[i].NetworkOwner(); owner != "" {
+			d.Containers[i].Network = tenants.NetworkOf(p.containerName(s.ID, r.Number, owner))
+		}
 		d.Containers[i].Labels = map[string]string{
 			tenants.LabelInstance: p.Instance, tenants.LabelSite: s.ID, tenants.LabelAssociation: s.AssociationID,
 			tenants.LabelTemplate: s.Template, tenants.LabelRelease: strconv.Itoa(r.Number), tenants.LabelOperation: r.OperationID,
 		}
 	}
-	r.Containers = containers
 	return r, d, nil
 }
 
@@ -74,15 +76,15 @@ func (p *Plans) containerName(siteID string, number int, container string) strin
 	return fmt.Sprintf("chatiere-%s-%s-%d-%s", p.Instance, siteID, number, container)
 }
 
-// createRelease records the release that the site's template gives now, made of the images, and returns it. Repeating it
-// within one operation returns the same.
-func (p *Plans) createRelease(ctx context.Context, s tenants.Site, version string, images map[string]string, opID string) (tenants.Release, error) {
+// createRelease records the release that the site's template gives now in a mode, made of the images, and returns it.
+// Repeating it within one operation returns the same.
+func (p *Plans) createRelease(ctx context.Context, s tenants.Site, version, mode string, images map[string]string, opID string) (tenants.Release, error) {
 	number, err := p.Records.NextRelease(ctx, s.ID)
 	if err != nil {
 		return tenants.Release{}, err
 	}
 	r, d, err := p.define(s, tenants.Release{
-		ID: tenants.NewReleaseID(), SiteID: s.ID, Number: number, Template: s.Template, Version: version,
+		ID: tenants.NewReleaseID(), SiteID: s.ID, Number: number, Template: s.Template, Version: version, Mode: mode,
 		Generation: max(s.Release.Generation, 1), Sockets: "r" + strconv.Itoa(number), CreatedAt: p.Now().UTC(), OperationID: opID,
 	}, images)
 	if err != nil {
@@ -99,9 +101,9 @@ func permanentUnlessTransient(err error) error {
 	return operations.Permanent(operations.CauseTemplate, err)
 }
 
-// ensureRelease gives a site its first release: of its template's default version, with images that are built where they
-// are missing. A site that has one keeps it.
-func (p *Plans) ensureRelease(ctx context.Context, s tenants.Site, opID string) (tenants.Site, error) {
+// ensureRelease gives a site its first release: of its template's default version, in a mode ("": the template's first), with
+// images that are built where they are missing. A site that has one keeps it.
+func (p *Plans) ensureRelease(ctx context.Context, s tenants.Site, mode, opID string) (tenants.Site, error) {
 	if s.Release.ID != "" {
 		return s, nil
 	}
@@ -113,7 +115,7 @@ func (p *Plans) ensureRelease(ctx context.Context, s tenants.Site, opID string) 
 	if err != nil {
 		return s, err
 	}
-	if s.Release, err = p.createRelease(ctx, s, version, images, opID); err != nil {
+	if s.Release, err = p.createRelease(ctx, s, version, mode, images, opID); err != nil {
 		return s, err
 	}
 	return s, p.Records.SetRelease(ctx, s.Release)
@@ -152,12 +154,12 @@ func (p *Plans) Record(ctx context.Context, s tenants.Site, version, imageID str
 	if err != nil && !errors.Is(err, tenants.ErrNotFound) {
 		return err
 	}
-	containers, d, err := p.Templates.Define(s, t, map[string]string{"": imageID})
+	t, d, err := p.Templates.Define(s, t, map[string]string{"": imageID})
 	if err != nil {
 		return err
 	}
-	if len(containers) != 1 {
-		return fmt.Errorf("recording the release of site %s: its template has %d containers: %w", s.ID, len(containers), tenants.ErrInvalid)
+	if len(t.Containers) != 1 {
+		return fmt.Errorf("recording the release of site %s: its template has %d containers: %w", s.ID, len(t.Containers), tenants.ErrInvalid)
 	}
 	if !there {
 		spec = d.Containers[0]
@@ -167,8 +169,8 @@ func (p *Plans) Record(ctx context.Context, s tenants.Site, version, imageID str
 			tenants.LabelTemplate: s.Template,
 		}
 	}
-	containers[0].Container, containers[0].ImageID = name, spec.Image
-	t.Containers, d.Containers = containers, []tenants.ContainerSpec{spec}
+	t.Containers[0].Container, t.Containers[0].ImageID = name, spec.Image
+	d.Containers = []tenants.ContainerSpec{spec}
 	// Both or none: a first release that no site names would keep its number from the next try, for ever.
 	return p.Records.Transact(ctx, func(ctx context.Context) error {
 		if err := p.Records.CreateRelease(ctx, &t, d); err != nil {

@@ -28,7 +28,7 @@ func TestOtherLimitsRestartNoSiteAndMakeAnUpdateAvailable(t *testing.T) {
 		t.Error("nobody is told that the limits changed")
 	}
 	h.run(t, nil)
-	op, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID)
+	op, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID, "")
 	h.want(t, operations.Done, op, err)
 	now := h.site(t, s.ID)
 	d, err := h.plans.Definition(t.Context(), now)
@@ -48,7 +48,7 @@ func TestVisitorsStayWithTheOldReleaseUntilTheNewOneAnswers(t *testing.T) {
 	h := newHouse(t)
 	s, old := h.outdated(t)
 	h.world.BrokenImages[newImage] = true
-	op, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID)
+	op, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestASiteThatIsHaltedInTheMiddleOfAnUpdateRunsNowhere(t *testing.T) {
 			<-halted
 		}
 	})
-	if _, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID); err != nil {
+	if _, err := h.desk.UpdateSite(t.Context(), h.admin, s.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	<-waiting

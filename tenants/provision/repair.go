@@ -13,6 +13,13 @@ func (r *Reconciler) repair(ctx context.Context, s tenants.Site, t *siteObjects,
 	if !runs {
 		return r.ask(ctx, s, Spec{}, KindSiteRepair, repairPause)
 	}
+	connected, err := r.connected(ctx, s)
+	if err != nil {
+		return err
+	}
+	if !connected {
+		return r.ask(ctx, s, Spec{}, KindSiteRepair, repairPause)
+	}
 	out, err := r.Egress.Published(ctx, s.ID)
 	if err != nil {
 		return err

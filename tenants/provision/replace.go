@@ -83,6 +83,12 @@ func (p *Plans) makeRoom(ctx context.Context, s tenants.Site, spec tenants.Conta
 	if err != nil || len(what) == 0 && have.Labels[tenants.LabelSite] == s.ID {
 		return err
 	}
+	switch gone, err := p.networkGone(ctx, have); {
+	case err != nil:
+		return err
+	case gone:
+		return p.Engine.Remove(ctx, spec.Name)
+	}
 	p.Log.Info("a site's container is not as it must be; replacing it", "site", s.ID, "what", what)
 	if _, err := p.Engine.Inspect(ctx, oldName(spec.Name)); err == nil {
 		return p.Engine.Remove(ctx, spec.Name) // a try that was cut short: the older one is the one that worked
@@ -141,18 +147,13 @@ func (p *Plans) restoreContainer(ctx context.Context, name string) error {
 func (p *Plans) stepSwap() operations.Step {
 	return operations.Step{
 		Name: "start",
-		Do: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+		Do: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
 			for _, c := range slices.Backward(s.Release.Containers) {
 				if err := p.Engine.Stop(ctx, oldName(c.Container), stopGrace); err != nil {
 					return err
 				}
 			}
-			for _, c := range s.Release.Containers {
-				if err := p.Engine.Start(ctx, c.Container); err != nil {
-					return p.preferWaiting(ctx, s, err)
-				}
-			}
-			return nil
+			return p.preferWaiting(ctx, s, p.startContainers(ctx, r, s))
 		}),
 	}
 }

@@ -65,6 +65,9 @@ func TestEveryActOnASiteInEveryStateByEveryPrincipal(t *testing.T) {
 		binned(tenants.StateReady, tenants.SideCoop), binned(tenants.StateSuspended, tenants.SideCoop), binned(tenants.StateReady, ""),
 		in(tenants.StatePurged), in(tenants.StateAborted),
 	}
+	update := func(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error) {
+		return h.desk.UpdateSite(ctx, r, siteID, "")
+	}
 	acts := []struct {
 		name string
 		do   ask
@@ -72,7 +75,7 @@ func TestEveryActOnASiteInEveryStateByEveryPrincipal(t *testing.T) {
 	}{
 		{"suspend", h.desk.SuspendSite, map[string]string{"volunteer": "c+cccccccc", "manager": "----------", "weak": "2222222222"}},
 		{"resume", h.desk.ResumeSite, map[string]string{"volunteer": "cc+ccccccc", "manager": "----------", "weak": "2222222222"}},
-		{"update", h.desk.UpdateSite, map[string]string{"volunteer": "c+cccccccc", "manager": "----------", "weak": "2222222222"}},
+		{"update", update, map[string]string{"volunteer": "c+cccccccc", "manager": "----------", "weak": "2222222222"}},
 		{"delete", h.desk.DeleteSite, map[string]string{"volunteer": "c++ccccccc", "manager": "c++ccccccc", "weak": "c++ccccccc"}},
 		{"restore", h.desk.RestoreSite, map[string]string{"volunteer": "ccc+++++cc", "manager": "ccc++---cc", "weak": "ccc++222cc"}},
 		{"purge", h.desk.PurgeSite, map[string]string{"volunteer": "ccc+++++cc", "manager": "----------", "weak": "2222222222"}},

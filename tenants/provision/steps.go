@@ -65,7 +65,11 @@ func (p *Plans) stepImage() operations.Step {
 			if err := p.Disk.Room(ctx, newSiteBytes); err != nil {
 				return err
 			}
-			_, err := p.ensureRelease(ctx, s, r.Op.ID)
+			var w Spec
+			if err := r.Spec(&w); err != nil {
+				return err
+			}
+			_, err := p.ensureRelease(ctx, s, w.Mode, r.Op.ID)
 			return err
 		}),
 	}
@@ -87,6 +91,9 @@ func (p *Plans) stepDatabase() operations.Step {
 		Name: "database",
 		// No Observe: that both exist does not tell whether the rights were granted before a kill; Ensure is cheap and repeats.
 		Do: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			if s.Database() == "" {
+				return nil // its own containers keep it, or it has none
+			}
 			password, err := p.Disk.Secret(ctx, s.ID, "db_password")
 			if err != nil {
 				return fmt.Errorf("reading the site's database password: %w", err)
@@ -94,9 +101,16 @@ func (p *Plans) stepDatabase() operations.Step {
 			return p.Databases.Ensure(ctx, s.Database(), r.Op.ID, password)
 		}),
 		Undo: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
-			return p.Databases.Drop(ctx, s.Database())
+			return p.dropDatabase(ctx, s)
 		}),
 	}
+}
+
+func (p *Plans) dropDatabase(ctx context.Context, s tenants.Site) error {
+	if s.Database() == "" {
+		return nil
+	}
+	return p.Databases.Drop(ctx, s.Database())
 }
 
 // stepUnlock has no undo: a site that could not be resumed does not run.
@@ -104,6 +118,9 @@ func (p *Plans) stepUnlock() operations.Step {
 	return operations.Step{
 		Name: "unlock",
 		Do: p.onSite(func(ctx context.Context, _ *operations.Run, s tenants.Site) error {
+			if s.Database() == "" {
+				return nil
+			}
 			return p.Databases.Unlock(ctx, s.Database())
 		}),
 	}
@@ -134,7 +151,7 @@ func (p *Plans) stepContainer() operations.Step {
 	return operations.Step{
 		Name: "container",
 		Do: p.onSite(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
-			s, err := p.ensureRelease(ctx, s, r.Op.ID) // one that was in the bin when releases came has none
+			s, err := p.ensureRelease(ctx, s, "", r.Op.ID) // one that was in the bin when releases came has none
 			if err != nil {
 				return err
 			}
@@ -221,6 +238,9 @@ func (p *Plans) startContainers(ctx context.Context, _ *operations.Run, s tenant
 }
 
 func (p *Plans) startContainer(ctx context.Context, s tenants.Site, spec tenants.ContainerSpec) error {
+	if err := p.rejoin(ctx, s, spec); err != nil {
+		return err
+	}
 	err := p.Engine.Start(ctx, spec.Name)
 	if !errors.Is(err, tenants.ErrConflict) {
 		return err

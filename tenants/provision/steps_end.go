@@ -142,7 +142,7 @@ func (p *Plans) RunHook(ctx context.Context, s tenants.Site, name string) (outpu
 	return p.runHook(ctx, s, name, nil)
 }
 
-// runHook runs a hook in the running front container of the site's release; a release without that hook is success.
+// runHook runs a hook in its running container of the site's release; a release without that hook is success.
 func (p *Plans) runHook(ctx context.Context, s tenants.Site, name string, env []string) (output string, err error) {
 	d, err := p.Definition(ctx, s)
 	if err != nil {
@@ -152,7 +152,11 @@ func (p *Plans) runHook(ctx context.Context, s tenants.Site, name string, env []
 	if !ok {
 		return "", nil
 	}
-	res, err := p.Engine.Exec(ctx, s.Release.Front().Container, tenants.Exec{
+	container := s.Release.Front()
+	if hook.Container != "" {
+		container = s.Release.Named(hook.Container)
+	}
+	res, err := p.Engine.Exec(ctx, container.Container, tenants.Exec{
 		Command: hook.Command, Env: append(slices.Clone(hook.Env), env...), Timeout: hook.Timeout,
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,13 +58,19 @@ func (p *Plans) stepNewRelease() operations.Step {
 			if err != nil {
 				return err
 			}
-			_, now, err := p.define(s, s.Release, found.Images)
+			var w Spec
+			if err := r.Spec(&w); err != nil {
+				return err
+			}
+			next := s.Release
+			next.Mode = cmp.Or(w.Mode, s.Release.Mode)
+			next, now, err := p.define(s, next, found.Images)
 			if err != nil {
 				return permanentUnlessTransient(err)
 			}
 			to := s.Release
-			if !sameDefinition(have, now) {
-				if to, err = p.createRelease(ctx, s, s.Release.Version, found.Images, r.Op.ID); err != nil {
+			if next.Mode != s.Release.Mode || !sameDefinition(have, now) {
+				if to, err = p.createRelease(ctx, s, s.Release.Version, next.Mode, found.Images, r.Op.ID); err != nil {
 					return err
 				}
 			}
@@ -115,11 +122,31 @@ func (p *Plans) stepNewContainers() operations.Step {
 	}
 }
 
+// stepNewStart starts the new release beside the old one; where two must not run on the same data, in its place.
 func (p *Plans) stepNewStart() operations.Step {
 	return operations.Step{
 		Name: "start",
 		Do: p.onNew(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			old, err := p.site(ctx, r)
+			if err != nil {
+				return err
+			}
+			if old.Release.Exclusive() || s.Release.Exclusive() {
+				if err := p.stopContainers(ctx, r, old); err != nil {
+					return err
+				}
+			}
 			return preferPrevious(ctx, p.startContainers(ctx, r, s))
+		}),
+		Undo: p.onNew(func(ctx context.Context, r *operations.Run, s tenants.Site) error {
+			old, err := p.site(ctx, r)
+			if err != nil || !old.Release.Exclusive() && !s.Release.Exclusive() {
+				return err
+			}
+			if err := p.stopContainers(ctx, r, s); err != nil {
+				return err
+			}
+			return p.startContainers(ctx, r, old)
 		}),
 	}
 }

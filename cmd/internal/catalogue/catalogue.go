@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"strings"
 	"time"
@@ -85,6 +86,12 @@ func (c *Catalogue) Latest(name string) (string, error) {
 	}
 	v, err := t.Version("")
 	return v.Name, err
+}
+
+// Modes lists the modes that sites of a template may have, the first being that of new ones.
+func (c *Catalogue) Modes(name string) ([]string, error) {
+	t, err := c.template(name)
+	return t.Modes, err
 }
 
 // Has reports whether there is such a version.
@@ -200,36 +207,46 @@ func (c *Catalogue) find(ctx context.Context, i templates.Image) (string, error)
 	return id, err
 }
 
-// Define returns how a release of the site is made by its template as that is now. Of r it reads version, generation and
-// sockets; the engine's names, and labels, are left to the caller. The image under "" serves every container.
-func (c *Catalogue) Define(s tenants.Site, r tenants.Release, images map[string]string) ([]tenants.ReleaseContainer, tenants.Definition, error) {
+// Define completes a release of the site as its template makes it now: see provision.Templates.
+func (c *Catalogue) Define(s tenants.Site, r tenants.Release, images map[string]string) (tenants.Release, tenants.Definition, error) {
 	t, err := c.release(s.Template, r.Version)
 	if err != nil {
-		return nil, tenants.Definition{}, err
+		return r, tenants.Definition{}, err
 	}
 	used := map[string]string{}
+	maps.Copy(used, images)
 	for _, container := range t.Containers {
 		used[container.Name] = cmp.Or(images[container.Name], images[""])
 	}
 	spec, err := templates.Resolve(t, r.Version, templates.Values{
 		SiteID: s.ID, UID: s.UID, Host: s.Host, URL: c.settings.URL(s.Host), Database: tenants.DatabaseName(s.ID, r.Generation),
-		Language: c.locale(), TimeZone: timeZone, Paths: c.paths(s, r), Images: used, Limits: c.settings.Limits,
+		Language: c.locale(), TimeZone: timeZone, Paths: c.paths(s, r), Images: used, Limits: c.settings.Limits, Mode: r.Mode,
 	})
 	if err != nil {
-		return nil, tenants.Definition{}, err
+		return r, tenants.Definition{}, err
 	}
+	r.Mode, r.DatabaseEngine, r.Places, r.Containers = spec.Mode, databaseEngines[spec.Database.Engine], spec.Places, nil
 	d := tenants.Definition{Ready: tenants.Page(t.Probes.Ready), CronEvery: time.Duration(t.Hooks["cron"].Every)}
-	var containers []tenants.ReleaseContainer
+	front := spec.Front().Name
 	for _, container := range spec.Containers {
-		containers = append(containers, tenants.ReleaseContainer{
-			Name: container.Name, ImageID: container.Image, Front: container.Name == spec.Front().Name,
+		r.Containers = append(r.Containers, tenants.ReleaseContainer{
+			Name: container.Name, ImageID: container.Image, Front: container.Name == front, Foreign: container.Foreign,
 		})
 		d.Containers = append(d.Containers, containerSpec(container))
 	}
 	for _, h := range spec.Hooks {
-		d.Hooks = append(d.Hooks, tenants.Hook{Name: h.Name, Command: h.Command, Timeout: h.Timeout})
+		hook := tenants.Hook{Name: h.Name, Command: h.Command, Timeout: h.Timeout}
+		if h.Container != front {
+			hook.Container = h.Container
+		}
+		d.Hooks = append(d.Hooks, hook)
 	}
-	return containers, d, nil
+	return r, d, nil
+}
+
+// databaseEngines are the engines of releases, by those of manifests.
+var databaseEngines = map[string]string{
+	templates.MariaDB: "", templates.PostgreSQL: tenants.DatabasePostgreSQL, templates.NoDatabase: tenants.DatabaseNone,
 }
 
 func (c *Catalogue) locale() string {
@@ -251,9 +268,12 @@ func (c *Catalogue) paths(s tenants.Site, r tenants.Release) templates.Paths {
 
 func containerSpec(c templates.ContainerSpec) tenants.ContainerSpec {
 	out := tenants.ContainerSpec{
-		Image: c.Image, User: c.User, Env: c.Environment, Tmpfs: map[string]string{}, Network: c.Network, Sysctls: c.Sysctls,
+		Image: c.Image, Entrypoint: c.Entrypoint, Command: c.Command, User: c.User, Env: c.Environment, Tmpfs: map[string]string{}, Network: c.Network, Sysctls: c.Sysctls,
 		ReadOnlyRoot: c.ReadOnlyRoot, MemoryBytes: int64(c.Limits.Memory), PidsLimit: int64(c.Limits.Pids),
 		NanoCPUs: int64(c.Limits.CPUs * float64(time.Second)), RestartPolicy: c.Restart,
+	}
+	if c.Network != "none" {
+		out.Network = tenants.NetworkOf(c.Network)
 	}
 	for _, m := range c.Mounts {
 		out.Mounts = append(out.Mounts, tenants.Mount{Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly})

@@ -19,9 +19,12 @@ import (
 func defined(t *testing.T, c *catalogue.Catalogue, s tenants.Site, r tenants.Release) tenants.Definition {
 	t.Helper()
 	r.Version = "6.8"
-	containers, d, err := c.Define(s, r, map[string]string{"app": digest("f00d")})
-	if err != nil || len(containers) != 1 || containers[0] != (tenants.ReleaseContainer{Name: "app", ImageID: digest("f00d"), Front: true}) {
-		t.Fatalf("containers are %+v (%v)", containers, err)
+	r, d, err := c.Define(s, r, map[string]string{"app": digest("f00d")})
+	if err != nil || len(r.Containers) != 1 || r.Containers[0] != (tenants.ReleaseContainer{Name: "app", ImageID: digest("f00d"), Front: true}) {
+		t.Fatalf("the release is %+v (%v)", r, err)
+	}
+	if r.Mode != "autonome" || r.DatabaseEngine != "" || len(r.Places) > 0 {
+		t.Errorf("the release is %+v", r)
 	}
 	return d
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"runtime"
 	"strings"
@@ -44,6 +45,11 @@ func (e *engine) ImageID(_ context.Context, ref string) (string, error) {
 	if id, ok := e.images[ref]; ok {
 		return id, nil
 	}
+	for _, id := range e.images {
+		if id == ref {
+			return id, nil
+		}
+	}
 	return "", fmt.Errorf("image %s: %w", ref, tenants.ErrNotFound)
 }
 
@@ -77,7 +83,12 @@ func (e *engine) Pull(_ context.Context, ref string, _ io.Writer) (string, error
 
 func newCatalogue(t *testing.T, e tenants.Engine, change func(*catalogue.Settings)) *catalogue.Catalogue {
 	t.Helper()
-	loaded, err := templates.Load(templates.Embedded())
+	return catalogueOf(t, e, templates.Embedded(), change)
+}
+
+func catalogueOf(t *testing.T, e tenants.Engine, files fs.FS, change func(*catalogue.Settings)) *catalogue.Catalogue {
+	t.Helper()
+	loaded, err := templates.Load(files)
 	if err != nil {
 		t.Fatal(err)
 	}

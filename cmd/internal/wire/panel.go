@@ -158,7 +158,7 @@ func (s panelCatalogue) Templates() []panel.Template {
 		if err != nil {
 			continue
 		}
-		out = append(out, panel.Template{Name: name, Title: m.Title[views.French], Version: m.Default, Summary: m.Description, Entry: m.Entry.Path})
+		out = append(out, panel.Template{Name: name, Title: m.Title[views.French], Version: m.Default, Summary: m.Description, Modes: m.Modes, Entry: m.Entry.Path})
 	}
 	return out
 }

@@ -26,8 +26,18 @@ func (e engine) Create(_ context.Context, spec tenants.ContainerSpec) error {
 	if e.w.GoneImages[spec.Image] {
 		return tenants.ErrNotFound
 	}
+	network := spec.Network
+	if spec.NetworkOwner() != "" {
+		owner := e.w.containers[spec.NetworkOwner()]
+		if owner == nil {
+			return tenants.ErrNotFound
+		}
+		network = tenants.NetworkOf(owner.ID)
+	}
+	e.w.clock++
 	e.w.containers[spec.Name] = &tenants.Container{
-		Name: spec.Name, ImageID: spec.Image, Labels: maps.Clone(spec.Labels), State: "created",
+		ID: fmt.Sprintf("%064x", e.w.clock), Name: spec.Name, ImageID: spec.Image, Labels: maps.Clone(spec.Labels), State: "created",
+		Network: network,
 	}
 	return nil
 }
@@ -39,7 +49,40 @@ func (e engine) set(name, state string) error {
 	if c == nil {
 		return fmt.Errorf("container %s: %w", name, tenants.ErrNotFound)
 	}
-	c.State = state
+	if c.State = state; state == "running" {
+		e.w.clock++
+		c.StartedAt = time.Unix(e.w.clock, 0)
+	}
+	return nil
+}
+
+// byID returns a container by its id; the caller holds the world.
+func (w *World) byID(id string) *tenants.Container {
+	for _, c := range w.containers {
+		if c.ID == id {
+			return c
+		}
+	}
+	return nil
+}
+
+// startable returns what the engine, or the programs in a container, have against its start; the caller holds the world.
+func (w *World) startable(c *tenants.Container) error {
+	if id := c.NetworkOwner(); id != "" {
+		owner := w.byID(id)
+		if owner == nil {
+			return fmt.Errorf("no such container %s: %w", id, tenants.ErrNotFound)
+		}
+		if !owner.Running() {
+			return fmt.Errorf("cannot join network of a non running container: %w", tenants.ErrConflict)
+		}
+	}
+	for _, other := range w.containers {
+		server := c.ImageID == "sha256:postgresql" && other.ImageID == c.ImageID
+		if server && other.ID != c.ID && other.Running() && other.Labels[tenants.LabelSite] == c.Labels[tenants.LabelSite] {
+			w.Clashed = true
+		}
+	}
 	return nil
 }
 
@@ -53,6 +96,14 @@ func (e engine) Start(ctx context.Context, name string) error {
 	if e.w.HalfStarted[name] {
 		e.w.mu.Unlock()
 		return tenants.ErrConflict
+	}
+	if err := e.w.startable(&c); err != nil {
+		e.w.mu.Unlock()
+		return err
+	}
+	if c.Labels[tenants.LabelTemplate] == "vitrine" && !e.w.places[c.Labels[tenants.LabelSite]+"/"+Place] {
+		e.w.mu.Unlock()
+		return errors.New("bind source path does not exist")
 	}
 	sockets := socketsOf(c.Labels[tenants.LabelSite], "r"+c.Labels[tenants.LabelRelease])
 	_, there := e.w.things[sockets]
@@ -102,7 +153,13 @@ func (e engine) Drift(_ context.Context, name string, spec tenants.ContainerSpec
 	if c.ImageID != spec.Image {
 		return []string{"Image"}, nil
 	}
-	return slices.Clone(e.w.changed[c]), nil
+	what := slices.Clone(e.w.changed[c])
+	if owner := spec.NetworkOwner(); owner != "" {
+		if e.w.containers[owner] == nil || e.w.containers[owner].ID != c.NetworkOwner() {
+			what = append(what, "NetworkMode")
+		}
+	}
+	return what, nil
 }
 
 // ChangeContainer changes a site's container by hand.
@@ -136,6 +193,9 @@ func (e engine) Inspect(_ context.Context, name string) (tenants.Container, erro
 	e.w.mu.Lock()
 	defer e.w.mu.Unlock()
 	c := e.w.containers[name]
+	if c == nil {
+		c = e.w.byID(name)
+	}
 	if c == nil {
 		return tenants.Container{}, tenants.ErrNotFound
 	}
@@ -204,6 +264,22 @@ func (w *World) StartContainer(siteID string) {
 // RemoveContainer removes it behind the worker's back.
 func (w *World) RemoveContainer(siteID string) {
 	_ = engine{w: w}.Remove(context.Background(), w.Front(siteID))
+}
+
+// RestartNamed restarts a container by its name behind the worker's back.
+func (w *World) RestartNamed(name string) {
+	w.StopNamed(name)
+	_ = engine{w: w}.Start(context.Background(), name)
+}
+
+// StopNamed stops a container by its name behind the worker's back.
+func (w *World) StopNamed(name string) { _ = engine{w: w}.set(name, "exited") }
+
+// ChangeNamed changes a container by its name by hand.
+func (w *World) ChangeNamed(name string, what ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.changed[w.containers[name]] = what
 }
 
 // RemoveNamed removes a container by its name behind the worker's back.

@@ -48,6 +48,12 @@ func (w disk) EnsureSockets(_ context.Context, s tenants.Site) error {
 		w.things[name] = mark{}
 		w.made[name]++
 	}
+	for _, place := range s.Release.Places {
+		if _, there := w.things["files:"+s.ID]; !there {
+			return fmt.Errorf("the data of site %s: %w", s.ID, tenants.ErrNotFound)
+		}
+		w.places[s.ID+"/"+place] = true
+	}
 	return nil
 }
 func (w disk) RetireSockets(_ context.Context, s tenants.Site) error {
@@ -155,6 +161,21 @@ func (w egress) Published(_ context.Context, id string) (bool, error) {
 	return w.has("egress:" + id), nil
 }
 
+// connected reports whether the containers of a site's release run and reach one another.
+func (w *World) connected(s tenants.Site) bool {
+	for _, part := range s.Release.Containers {
+		c := w.containers[part.Container]
+		if c == nil || !c.Running() {
+			return false
+		}
+		owner := w.byID(c.NetworkOwner())
+		if c.NetworkOwner() != "" && (owner == nil || !owner.Running() || !owner.StartedAt.Before(c.StartedAt)) {
+			return false
+		}
+	}
+	return true
+}
+
 // prober answers 200 for a site whose container runs and whose application is installed.
 type prober struct{ *World }
 
@@ -162,7 +183,7 @@ func (w prober) Check(_ context.Context, s tenants.Site, _ tenants.Page) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.containers[s.Release.Front().Container]
-	if c == nil || !c.Running() || w.BrokenImages[c.ImageID] {
+	if c == nil || !c.Running() || w.BrokenImages[c.ImageID] || !w.connected(s) {
 		return errors.New("connection refused")
 	}
 	if w.bound[c.Name] != w.made[Sockets(s)] {

@@ -12,11 +12,18 @@ import (
 	"chatiere/tenants"
 )
 
-// Templates knows one template, "wordpress" in version "1".
+// Templates knows three templates in version "1": "wordpress", of one container; "carnet", of several that share a network,
+// with a database of its own; "vitrine", with two modes and no database.
 type Templates struct {
 	// Newest is the image that the template gives, FirstImage when nil.
 	Newest *Newest
 }
+
+// fronts are the templates, by name, and the container of each that answers.
+var fronts = map[string]string{"wordpress": "web", "carnet": "app", "vitrine": "web"}
+
+// Place is the directory of vitrine that only one mode may write in.
+const Place = "pages/themes"
 
 // FirstImage is what sites are made of that nobody has updated.
 const FirstImage = "sha256:wordpress1"
@@ -61,19 +68,39 @@ func (n *Newest) Builds() int {
 
 // Latest implements provision.Templates.
 func (Templates) Latest(name string) (string, error) {
-	if name != "wordpress" {
+	if fronts[name] == "" {
 		return "", fmt.Errorf("template %q: %w", name, tenants.ErrNotFound)
 	}
 	return "1", nil
 }
 
 // Has implements provision.Templates.
-func (Templates) Has(name, version string) bool { return name == "wordpress" && version == "1" }
+func (Templates) Has(name, version string) bool { return fronts[name] != "" && version == "1" }
+
+// Modes implements the catalogue of provision.Provisioner.
+func (Templates) Modes(name string) ([]string, error) {
+	switch {
+	case fronts[name] == "":
+		return nil, tenants.ErrNotFound
+	case name != "wordpress": // in carnet they make no difference to the containers
+		return []string{"autonome", "mutualise"}, nil
+	}
+	return []string{"autonome"}, nil
+}
+
+// imagesOf are the images of a template whose front is made of id.
+func imagesOf(template, id string) map[string]string {
+	images := map[string]string{fronts[template]: id}
+	if template == "carnet" {
+		images["net"], images["db"] = "sha256:net", "sha256:postgresql"
+	}
+	return images
+}
 
 // Images implements provision.Templates.
-func (t Templates) Images(context.Context, string, string, io.Writer) (map[string]string, error) {
+func (t Templates) Images(_ context.Context, name, _ string, _ io.Writer) (map[string]string, error) {
 	if t.Newest == nil {
-		return map[string]string{"web": FirstImage}, nil
+		return imagesOf(name, FirstImage), nil
 	}
 	t.Newest.mu.Lock()
 	defer t.Newest.mu.Unlock()
@@ -81,7 +108,7 @@ func (t Templates) Images(context.Context, string, string, io.Writer) (map[strin
 		t.Newest.built = true
 		t.Newest.builds++
 	}
-	return map[string]string{"web": t.Newest.id}, t.Newest.err
+	return imagesOf(name, t.Newest.id), t.Newest.err
 }
 
 // Built implements provision.Templates.
@@ -94,25 +121,49 @@ func (t Templates) Built(ctx context.Context, name, version string) (map[string]
 	if !t.Newest.built || t.Newest.err != nil {
 		return nil, t.Newest.err
 	}
-	return map[string]string{"web": t.Newest.id}, nil
+	return imagesOf(name, t.Newest.id), nil
 }
 
 // Define implements provision.Templates.
-func (t Templates) Define(s tenants.Site, r tenants.Release, images map[string]string) ([]tenants.ReleaseContainer, tenants.Definition, error) {
+func (t Templates) Define(s tenants.Site, r tenants.Release, images map[string]string) (tenants.Release, tenants.Definition, error) {
 	if !t.Has(s.Template, r.Version) {
-		return nil, tenants.Definition{}, tenants.ErrNotFound
+		return r, tenants.Definition{}, tenants.ErrNotFound
 	}
-	d := tenants.Definition{
-		Containers: []tenants.ContainerSpec{{User: fmt.Sprintf("%d:%d", s.UID, s.UID), Network: "none", ReadOnlyRoot: true}},
-		Ready:      tenants.Page{Path: "/", Status: http.StatusOK}, CronEvery: 5 * time.Minute,
+	r.Mode = cmp.Or(r.Mode, "autonome")
+	d := tenants.Definition{Ready: tenants.Page{Path: "/", Status: http.StatusOK}, CronEvery: 5 * time.Minute}
+	for _, name := range []string{"cron", "install", "installed"} {
+		d.Hooks = append(d.Hooks, tenants.Hook{Name: name, Command: []string{name}, Timeout: time.Minute})
+	}
+	names := []string{fronts[s.Template]}
+	switch s.Template {
+	case "carnet":
+		names, r.DatabaseEngine = []string{"net", "db", "app"}, tenants.DatabasePostgreSQL
+		d.Hooks = append(d.Hooks, tenants.Hook{Name: "dump", Container: "db", Command: []string{"dump"}, Timeout: time.Minute})
+	case "vitrine":
+		r.DatabaseEngine, r.Places = tenants.DatabaseNone, []string{Place}
+	}
+	r.Containers = nil
+	for _, name := range names {
+		r.Containers = append(r.Containers, tenants.ReleaseContainer{
+			Name: name, ImageID: cmp.Or(images[name], images[""]), Front: name == fronts[s.Template], Foreign: s.Template == "carnet",
+		})
+		d.Containers = append(d.Containers, t.container(s, r.Mode, name))
+	}
+	return r, d, nil
+}
+
+func (t Templates) container(s tenants.Site, mode, name string) tenants.ContainerSpec {
+	spec := tenants.ContainerSpec{User: fmt.Sprintf("%d:%d", s.UID, s.UID), Network: "none", ReadOnlyRoot: true}
+	if s.Template == "carnet" && name != "net" {
+		spec.Network = tenants.NetworkOf("net")
+	}
+	if s.Template == "vitrine" && mode == "mutualise" {
+		spec.Mounts = []tenants.Mount{{Source: "data/" + Place, Target: "/data/" + Place, ReadOnly: true}}
 	}
 	if t.Newest != nil {
 		t.Newest.mu.Lock()
 		defer t.Newest.mu.Unlock()
-		d.Containers[0].MemoryBytes = t.Newest.memory
+		spec.MemoryBytes = t.Newest.memory
 	}
-	for _, name := range []string{"cron", "install", "installed"} {
-		d.Hooks = append(d.Hooks, tenants.Hook{Name: name, Command: []string{name}, Timeout: time.Minute})
-	}
-	return []tenants.ReleaseContainer{{Name: "web", ImageID: cmp.Or(images["web"], images[""]), Front: true}}, d, nil
+	return spec
 }

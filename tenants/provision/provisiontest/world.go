@@ -20,6 +20,8 @@ type World struct {
 	made       map[string]int  // by site: how often its sockets were made
 	bound      map[string]int  // by container: which of them its last start bound
 	routes     map[string]string
+	places     map[string]bool                 // by site and directory
+	clock      int64                           // counts what the engine does
 	changed    map[*tenants.Container][]string // by hand
 	// BrokenImages never answer, GoneImages are not on the server.
 	BrokenImages, GoneImages map[string]bool
@@ -32,7 +34,9 @@ type World struct {
 	// HalfStarted makes a container that is there unable to start until it is made anew.
 	HalfStarted map[string]bool
 	// Newest is the image that the template gives.
-	Newest  *Newest
+	Newest *Newest
+	// Clashed: two servers ran on the data of one site.
+	Clashed bool
 	missing int // MiB that the disk lacks, see SetMissing
 	// DatabasesDown makes the list of databases fail.
 	DatabasesDown bool
@@ -46,7 +50,7 @@ func NewWorld(r *Records) *World {
 	return &World{
 		Newest:  &Newest{id: FirstImage, built: true},
 		Records: r, containers: map[string]*tenants.Container{}, installed: map[string]bool{},
-		things: map[string]mark{}, made: map[string]int{}, bound: map[string]int{}, routes: map[string]string{},
+		things: map[string]mark{}, made: map[string]int{}, bound: map[string]int{}, routes: map[string]string{}, places: map[string]bool{},
 		HalfStarted: map[string]bool{}, FailHook: map[string]bool{}, changed: map[*tenants.Container][]string{}, BrokenImages: map[string]bool{}, GoneImages: map[string]bool{}, DeafTo: map[string]bool{},
 	}
 }

@@ -60,7 +60,7 @@ func (s *Server) today(c *fiber.Ctx, k scope, sites []tenants.Site, rows []views
 	if err != nil {
 		return views.Today{}, err
 	}
-	page := views.Today{Base: s.base(c), SitesTotal: len(rows)}
+	page := views.Today{Base: s.base(c), SitesTotal: len(rows), AssociationsTotal: len(k.byID)}
 	page.Needs = s.needs(c, rows)
 	names := subjects(k, sites)
 	for _, op := range live {

@@ -16,6 +16,7 @@ import (
 	"chatiere/cmd/internal/config"
 	"chatiere/panel/api"
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 	"chatiere/tenants/mysql"
 )
 
@@ -297,10 +298,10 @@ func (i *instance) records(t *testing.T) *mysql.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := mysql.Open(t.Context(), mysql.Config{
+	store, err := mysql.Open(mysql.Config{Config: database.Config{
 		Socket: i.config.Database.Socket, Database: i.config.Database.Name, User: i.config.Database.WorkerUser, Password: password,
 		Log: slog.New(slog.DiscardHandler),
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

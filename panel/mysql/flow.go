@@ -10,6 +10,7 @@ import (
 
 	"chatiere/panel/auth"
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 )
 
 type flowRecord struct {
@@ -31,13 +32,13 @@ func (s *Store) InsertFlow(ctx context.Context, f auth.Flow) error {
 		State: f.State[:], Binding: f.Binding[:], Nonce: f.Nonce, Verifier: f.Verifier, ReturnPath: f.Return, StepUp: f.StepUp,
 		ExpiresAt: f.ExpiresAt.UTC(),
 	}
-	return translate("inserting a sign-in", s.on(ctx).Create(&r).Error)
+	return database.Translate("inserting a sign-in", s.db.On(ctx).Create(&r).Error)
 }
 
 // TakeFlow implements auth.FlowStore: of two that come with one state, one gets it.
 func (s *Store) TakeFlow(ctx context.Context, state auth.Hash) (auth.Flow, error) {
 	var r flowRecord
-	err := s.on(ctx).Transaction(func(tx *gorm.DB) error {
+	err := s.db.On(ctx).Transaction(func(tx *gorm.DB) error {
 		if err := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Take(&r, "state = ?", state[:]).Error; err != nil {
 			return err
 		}
@@ -48,7 +49,7 @@ func (s *Store) TakeFlow(ctx context.Context, state auth.Hash) (auth.Flow, error
 		return done.Error
 	})
 	if err != nil {
-		return auth.Flow{}, translate("taking a sign-in", err)
+		return auth.Flow{}, database.Translate("taking a sign-in", err)
 	}
 	return auth.Flow{
 		State: state, Binding: hash(r.Binding), Nonce: r.Nonce, Verifier: r.Verifier, Return: r.ReturnPath, StepUp: r.StepUp, ExpiresAt: r.ExpiresAt,

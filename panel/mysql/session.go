@@ -8,6 +8,7 @@ import (
 
 	"chatiere/panel/auth"
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 )
 
 type sessionRecord struct {
@@ -42,11 +43,11 @@ func recordOf(x auth.Session) (sessionRecord, error) {
 		return sessionRecord{}, fmt.Errorf("encoding memberships: %w", err)
 	}
 	return sessionRecord{
-		Hash: x.Hash[:], Kind: string(x.Kind), Subject: x.Subject, SID: x.SID, Username: clip(x.Username, 255), Name: clip(x.Name, 255),
-		Email: clip(x.Email, 320), CoopAdmin: x.CoopAdmin, Memberships: string(memberships), ACR: clip(x.ACR, 64),
+		Hash: x.Hash[:], Kind: string(x.Kind), Subject: x.Subject, SID: x.SID, Username: database.Clip(x.Username, 255), Name: database.Clip(x.Name, 255),
+		Email: database.Clip(x.Email, 320), CoopAdmin: x.CoopAdmin, Memberships: string(memberships), ACR: database.Clip(x.ACR, 64),
 		AuthTime: optional(x.AuthTime), CSRF: x.CSRF[:], RefreshToken: x.Refresh, IDToken: x.IDToken,
 		CreatedAt: x.CreatedAt.UTC(), SeenAt: x.SeenAt.UTC(), RightsAt: x.RightsAt.UTC(), ExpiresAt: x.ExpiresAt.UTC(),
-		Agent: clip(x.Device.String(), 40), Network: clip(x.Network, 64),
+		Agent: database.Clip(x.Device.String(), 40), Network: database.Clip(x.Network, 64),
 	}, nil
 }
 
@@ -74,14 +75,14 @@ func (s *Store) InsertSession(ctx context.Context, x auth.Session) error {
 	if err != nil {
 		return err
 	}
-	return translate("inserting a session", s.on(ctx).Create(&r).Error)
+	return database.Translate("inserting a session", s.db.On(ctx).Create(&r).Error)
 }
 
 // Session implements auth.SessionStore.
 func (s *Store) Session(ctx context.Context, h auth.Hash) (auth.Session, error) {
 	var r sessionRecord
-	if err := s.on(ctx).Take(&r, "hash = ?", h[:]).Error; err != nil {
-		return auth.Session{}, translate("reading a session", err)
+	if err := s.db.On(ctx).Take(&r, "hash = ?", h[:]).Error; err != nil {
+		return auth.Session{}, database.Translate("reading a session", err)
 	}
 	return r.session()
 }
@@ -90,9 +91,9 @@ func (s *Store) Session(ctx context.Context, h auth.Hash) (auth.Session, error) 
 func (s *Store) TouchSession(ctx context.Context, h auth.Hash, seen time.Time, network string) error {
 	values := map[string]any{"seen_at": seen.UTC()}
 	if network != "" {
-		values["network"] = clip(network, 64)
+		values["network"] = database.Clip(network, 64)
 	}
-	return translate("touching a session", s.on(ctx).Model(&sessionRecord{}).Where("hash = ?", h[:]).Updates(values).Error)
+	return database.Translate("touching a session", s.db.On(ctx).Model(&sessionRecord{}).Where("hash = ?", h[:]).Updates(values).Error)
 }
 
 // RenewSession implements auth.SessionStore. A session that has ended meanwhile stays ended.
@@ -101,7 +102,7 @@ func (s *Store) RenewSession(ctx context.Context, x auth.Session) error {
 	if err != nil {
 		return err
 	}
-	return changed("renewing a session", s.on(ctx).Model(&sessionRecord{}).Where("hash = ?", x.Hash[:]).Updates(map[string]any{
+	return database.Changed("renewing a session", s.db.On(ctx).Model(&sessionRecord{}).Where("hash = ?", x.Hash[:]).Updates(map[string]any{
 		"username": r.Username, "name": r.Name, "email": r.Email, "coop_admin": r.CoopAdmin, "memberships": r.Memberships,
 		"refresh_token": r.RefreshToken, "id_token": r.IDToken, "rights_at": r.RightsAt,
 	}))
@@ -109,7 +110,7 @@ func (s *Store) RenewSession(ctx context.Context, x auth.Session) error {
 
 // DeleteSession implements auth.SessionStore.
 func (s *Store) DeleteSession(ctx context.Context, h auth.Hash) error {
-	return translate("deleting a session", s.on(ctx).Delete(&sessionRecord{}, "hash = ?", h[:]).Error)
+	return database.Translate("deleting a session", s.db.On(ctx).Delete(&sessionRecord{}, "hash = ?", h[:]).Error)
 }
 
 // DeleteSessionsOf implements auth.SessionSweeper.
@@ -118,8 +119,8 @@ func (s *Store) DeleteSessionsOf(ctx context.Context, sid, subject string) (int6
 	if sid == "" {
 		where, key = "kc_sub = ?", subject
 	}
-	done := s.on(ctx).Where(where, key).Delete(&sessionRecord{})
-	return done.RowsAffected, translate("deleting sessions", done.Error)
+	done := s.db.On(ctx).Where(where, key).Delete(&sessionRecord{})
+	return done.RowsAffected, database.Translate("deleting sessions", done.Error)
 }
 
 // mostSessions is how many of one person's are listed.
@@ -128,9 +129,9 @@ const mostSessions = 100
 // SessionsOf implements auth.SessionSweeper.
 func (s *Store) SessionsOf(ctx context.Context, subject string, now time.Time) ([]auth.Session, error) {
 	var rs []sessionRecord
-	err := s.on(ctx).Where("kc_sub = ? AND expires_at > ?", subject, now.UTC()).Order("seen_at DESC, hash").Limit(mostSessions).Find(&rs).Error
+	err := s.db.On(ctx).Where("kc_sub = ? AND expires_at > ?", subject, now.UTC()).Order("seen_at DESC, hash").Limit(mostSessions).Find(&rs).Error
 	if err != nil {
-		return nil, translate("listing sessions", err)
+		return nil, database.Translate("listing sessions", err)
 	}
 	out := make([]auth.Session, 0, len(rs))
 	for _, r := range rs {
@@ -146,19 +147,19 @@ func (s *Store) SessionsOf(ctx context.Context, subject string, now time.Time) (
 // DeleteExpired implements auth.SessionSweeper. It is several statements: what one leaves, the next round takes.
 func (s *Store) DeleteExpired(ctx context.Context, now, idleSince time.Time) error {
 	now, idleSince = now.UTC(), idleSince.UTC()
-	if err := s.on(ctx).Delete(&sessionRecord{}, "expires_at <= ? OR seen_at < ?", now, idleSince).Error; err != nil {
-		return translate("deleting expired sessions", err)
+	if err := s.db.On(ctx).Delete(&sessionRecord{}, "expires_at <= ? OR seen_at < ?", now, idleSince).Error; err != nil {
+		return database.Translate("deleting expired sessions", err)
 	}
-	if err := s.on(ctx).Delete(&flowRecord{}, "expires_at <= ?", now).Error; err != nil {
-		return translate("deleting expired sign-ins", err)
+	if err := s.db.On(ctx).Delete(&flowRecord{}, "expires_at <= ?", now).Error; err != nil {
+		return database.Translate("deleting expired sign-ins", err)
 	}
-	if err := s.on(ctx).Delete(&signalRecord{}, "expires_at <= ?", now).Error; err != nil {
-		return translate("deleting expired signals", err)
+	if err := s.db.On(ctx).Delete(&signalRecord{}, "expires_at <= ?", now).Error; err != nil {
+		return database.Translate("deleting expired signals", err)
 	}
-	if err := s.on(ctx).Delete(&tryRecord{}, "spent_to <= ?", now).Error; err != nil {
-		return translate("deleting old tries", err)
+	if err := s.db.On(ctx).Delete(&tryRecord{}, "spent_to <= ?", now).Error; err != nil {
+		return database.Translate("deleting old tries", err)
 	}
 	// Links stay a day, so that "used or too old" can be told from "never was" in the records.
-	err := s.on(ctx).Delete(&linkRecord{}, "expires_at <= ?", now.AddDate(0, 0, -1)).Error
-	return translate("deleting expired links", err)
+	err := s.db.On(ctx).Delete(&linkRecord{}, "expires_at <= ?", now.AddDate(0, 0, -1)).Error
+	return database.Translate("deleting expired links", err)
 }

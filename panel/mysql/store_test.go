@@ -16,7 +16,7 @@ import (
 	"chatiere/panel/auth/authtest"
 	"chatiere/panel/mysql"
 	"chatiere/tenants"
-	records "chatiere/tenants/mysql"
+	"chatiere/tenants/database"
 	"chatiere/tenants/mysql/mysqltest"
 )
 
@@ -35,21 +35,17 @@ func store(t *testing.T) (*mysql.Store, *mysqltest.Database) {
 	if err := migrations.Grant(ctx, db, d.Name, migrations.Users{Panel: d.Panel, Worker: d.Worker}); err != nil {
 		t.Fatal(err)
 	}
-	return over(t, d.Config(d.Panel)), d
+	return over(t, d.Config(d.Panel).Config), d
 }
 
-func over(t *testing.T, c records.Config) *mysql.Store {
+func over(t *testing.T, c database.Config) *mysql.Store {
 	t.Helper()
-	pool, err := records.Connect(c)
+	db, err := database.Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = pool.Close() })
-	s, err := mysql.New(pool, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	t.Cleanup(func() { _ = db.Close() })
+	return mysql.New(db)
 }
 
 func TestTheStoreInMariaDBKeepsTheContract(t *testing.T) {
@@ -61,7 +57,7 @@ func TestTheStoreInMariaDBKeepsTheContract(t *testing.T) {
 
 func TestTheWorkerCannotReadSessionsAndTokens(t *testing.T) {
 	_, d := store(t)
-	s := over(t, d.Config(d.Worker))
+	s := over(t, d.Config(d.Worker).Config)
 	if _, err := s.Session(t.Context(), auth.Hash{}); err == nil || errors.Is(err, tenants.ErrNotFound) {
 		t.Errorf("reading a session as the worker: %v, want a refusal", err)
 	}
@@ -78,13 +74,13 @@ func TestALongNameIsCutRatherThanKeepingItsOwnerOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := s.Session(t.Context(), x.Hash)
-	if err != nil || got.Name != strings.Repeat("é", 255) {
+	if err != nil || got.Name != strings.Repeat("é", 254)+"…" {
 		t.Errorf("name came back with %d bytes, %v", len(got.Name), err)
 	}
 }
 
 func TestADatabaseThatIsAwayIsUnavailable(t *testing.T) {
-	s := over(t, records.Config{Socket: "/nonexistent/mysqld.sock", Database: "x", User: "x", Log: slog.New(slog.DiscardHandler)})
+	s := over(t, database.Config{Socket: "/nonexistent/mysqld.sock", Database: "x", User: "x", Log: slog.New(slog.DiscardHandler)})
 	if _, err := s.Session(t.Context(), auth.Hash{}); !errors.Is(err, tenants.ErrUnavailable) {
 		t.Errorf("reading without a database: %v, want %v", err, tenants.ErrUnavailable)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"chatiere/panel/auth"
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 )
 
 type tokenRecord struct {
@@ -39,28 +40,28 @@ func (r tokenRecord) token() auth.Token {
 // InsertToken implements auth.TokenStore.
 func (s *Store) InsertToken(ctx context.Context, t auth.Token) error {
 	r := tokenRecord{
-		ID: t.ID, Hash: t.Hash[:], Label: t.Label, MakerKind: string(t.Owner.Kind), MakerID: t.Owner.ID, MakerName: clip(t.OwnerName, 255),
+		ID: t.ID, Hash: t.Hash[:], Label: t.Label, MakerKind: string(t.Owner.Kind), MakerID: t.Owner.ID, MakerName: database.Clip(t.OwnerName, 255),
 		Admin: t.Admin, Scope: string(t.Scope), CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(),
 	}
-	return translate("inserting a token", s.on(ctx).Create(&r).Error)
+	return database.Translate("inserting a token", s.db.On(ctx).Create(&r).Error)
 }
 
 // TokenByHash implements auth.TokenStore.
 func (s *Store) TokenByHash(ctx context.Context, h auth.Hash) (auth.Token, error) {
 	var r tokenRecord
-	err := s.on(ctx).Take(&r, "hash = ?", h[:]).Error
-	return r.token(), translate("reading a token", err)
+	err := s.db.On(ctx).Take(&r, "hash = ?", h[:]).Error
+	return r.token(), database.Translate("reading a token", err)
 }
 
 // Tokens implements auth.TokenStore.
 func (s *Store) Tokens(ctx context.Context, m auth.Owner) ([]auth.Token, error) {
 	var rs []tokenRecord
-	err := madeBy(s.on(ctx), m).Where("revoked_at IS NULL").Order("created_at DESC, id").Find(&rs).Error
+	err := madeBy(s.db.On(ctx), m).Where("revoked_at IS NULL").Order("created_at DESC, id").Find(&rs).Error
 	out := make([]auth.Token, 0, len(rs))
 	for _, r := range rs {
 		out = append(out, r.token())
 	}
-	return out, translate("listing tokens", err)
+	return out, database.Translate("listing tokens", err)
 }
 
 func madeBy(q *gorm.DB, m auth.Owner) *gorm.DB {
@@ -72,22 +73,22 @@ func madeBy(q *gorm.DB, m auth.Owner) *gorm.DB {
 
 // RevokeToken implements auth.TokenStore.
 func (s *Store) RevokeToken(ctx context.Context, id string, m auth.Owner, now time.Time) (auth.Token, error) {
-	done := madeBy(s.on(ctx).Model(&tokenRecord{}), m).Where("id = ? AND revoked_at IS NULL", id).Update("revoked_at", now.UTC())
-	if err := changed("revoking a token", done); err != nil {
+	done := madeBy(s.db.On(ctx).Model(&tokenRecord{}), m).Where("id = ? AND revoked_at IS NULL", id).Update("revoked_at", now.UTC())
+	if err := database.Changed("revoking a token", done); err != nil {
 		return auth.Token{}, err
 	}
 	var r tokenRecord
-	err := s.on(ctx).Take(&r, "id = ?", id).Error
-	return r.token(), translate("reading the revoked token", err)
+	err := s.db.On(ctx).Take(&r, "id = ?", id).Error
+	return r.token(), database.Translate("reading the revoked token", err)
 }
 
 // RevokeTokensOf implements auth.TokenStore.
 func (s *Store) RevokeTokensOf(ctx context.Context, m auth.Owner, now time.Time) (int64, error) {
-	done := madeBy(s.on(ctx).Model(&tokenRecord{}), m).Where("revoked_at IS NULL").Update("revoked_at", now.UTC())
-	return done.RowsAffected, translate("revoking tokens", done.Error)
+	done := madeBy(s.db.On(ctx).Model(&tokenRecord{}), m).Where("revoked_at IS NULL").Update("revoked_at", now.UTC())
+	return done.RowsAffected, database.Translate("revoking tokens", done.Error)
 }
 
 // UseToken implements auth.TokenStore.
 func (s *Store) UseToken(ctx context.Context, id string, now time.Time) error {
-	return translate("noting a token's use", s.on(ctx).Model(&tokenRecord{}).Where("id = ?", id).Update("used_at", now.UTC()).Error)
+	return database.Translate("noting a token's use", s.db.On(ctx).Model(&tokenRecord{}).Where("id = ?", id).Update("used_at", now.UTC()).Error)
 }

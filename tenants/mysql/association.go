@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 )
 
 type associationRecord struct {
@@ -31,7 +32,7 @@ func (r associationRecord) association() tenants.Association {
 
 // CreateAssociation inserts it; ErrConflict when another has the slug.
 func (s *Store) CreateAssociation(ctx context.Context, a tenants.Association) error {
-	return translate("inserting association "+a.ID, s.on(ctx).Create(&associationRecord{
+	return database.Translate("inserting association "+a.ID, s.On(ctx).Create(&associationRecord{
 		ID: a.ID, Slug: a.Slug, Name: a.Name, GroupID: a.GroupID, State: string(a.State), CreatedAt: a.CreatedAt.UTC(),
 	}).Error)
 }
@@ -39,7 +40,7 @@ func (s *Store) CreateAssociation(ctx context.Context, a tenants.Association) er
 // UpdateAssociation writes all but id and time. A slug names groups, so the use cases change it only when its association was
 // never made, which frees it.
 func (s *Store) UpdateAssociation(ctx context.Context, a tenants.Association) error {
-	return changed("updating association "+a.ID, s.on(ctx).Model(&associationRecord{}).Where("id = ?", a.ID).Updates(map[string]any{
+	return database.Changed("updating association "+a.ID, s.On(ctx).Model(&associationRecord{}).Where("id = ?", a.ID).Updates(map[string]any{
 		"slug": a.Slug, "name": a.Name, "group_id": a.GroupID, "state": string(a.State),
 	}))
 }
@@ -47,22 +48,22 @@ func (s *Store) UpdateAssociation(ctx context.Context, a tenants.Association) er
 // Association returns one by id.
 func (s *Store) Association(ctx context.Context, id string) (tenants.Association, error) {
 	var r associationRecord
-	err := s.on(ctx).Take(&r, "id = ?", id).Error
-	return r.association(), translate("reading association "+id, err)
+	err := s.On(ctx).Take(&r, "id = ?", id).Error
+	return r.association(), database.Translate("reading association "+id, err)
 }
 
 // AssociationBySlug returns one by slug; a deleted one is not found.
 func (s *Store) AssociationBySlug(ctx context.Context, slug string) (tenants.Association, error) {
 	var r associationRecord
-	err := s.on(ctx).Take(&r, "slug = ? AND state <> ?", slug, tenants.AssociationDeleted).Error
-	return r.association(), translate("reading an association by slug", err)
+	err := s.On(ctx).Take(&r, "slug = ? AND state <> ?", slug, tenants.AssociationDeleted).Error
+	return r.association(), database.Translate("reading an association by slug", err)
 }
 
 // Associations returns all that are not deleted, by name.
 func (s *Store) Associations(ctx context.Context) ([]tenants.Association, error) {
 	var rs []associationRecord
-	err := s.on(ctx).Where("state <> ?", tenants.AssociationDeleted).Order("name, id").Find(&rs).Error
-	return associations(rs), translate("listing the associations", err)
+	err := s.On(ctx).Where("state <> ?", tenants.AssociationDeleted).Order("name, id").Find(&rs).Error
+	return associations(rs), database.Translate("listing the associations", err)
 }
 
 // AssociationsBySlugs returns those of the given slugs that are not deleted, by name; unknown slugs are left out.
@@ -73,8 +74,8 @@ func (s *Store) AssociationsBySlugs(ctx context.Context, slugs []string) ([]tena
 		return nil, nil
 	}
 	var rs []associationRecord
-	err := s.on(ctx).Where("slug IN ? AND state <> ?", slugs, tenants.AssociationDeleted).Order("name, id").Find(&rs).Error
-	return associations(rs), translate("listing associations by slug", err)
+	err := s.On(ctx).Where("slug IN ? AND state <> ?", slugs, tenants.AssociationDeleted).Order("name, id").Find(&rs).Error
+	return associations(rs), database.Translate("listing associations by slug", err)
 }
 
 func plain(text string) bool {

@@ -7,6 +7,7 @@ import (
 	"gorm.io/gorm"
 
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 )
 
 type auditRecord struct {
@@ -37,23 +38,23 @@ func (r auditRecord) entry() tenants.AuditEntry {
 // Audit appends to the audit trail, in the same transaction as what it tells. A zero time is the database's now.
 func (s *Store) Audit(ctx context.Context, e tenants.AuditEntry) error {
 	row := map[string]any{
-		"at": gorm.Expr("UTC_TIMESTAMP(6)"), "actor_kind": string(e.ActorKind), "actor_id": clip(e.ActorID, 190),
-		"actor_name": clip(e.ActorName, 255), "address": clip(e.Address, 64), "action": clip(e.Action, 64),
-		"association_id": e.AssociationID, "site_id": e.SiteID, "operation_id": e.OperationID, "detail": clip(e.Detail, 2000),
+		"at": gorm.Expr("UTC_TIMESTAMP(6)"), "actor_kind": string(e.ActorKind), "actor_id": database.Clip(e.ActorID, 190),
+		"actor_name": database.Clip(e.ActorName, 255), "address": database.Clip(e.Address, 64), "action": database.Clip(e.Action, 64),
+		"association_id": e.AssociationID, "site_id": e.SiteID, "operation_id": e.OperationID, "detail": database.Clip(e.Detail, 2000),
 	}
 	if !e.At.IsZero() {
 		row["at"] = e.At.UTC()
 	}
-	return translate("writing the audit trail", s.on(ctx).Model(&auditRecord{}).Create(row).Error)
+	return database.Translate("writing the audit trail", s.On(ctx).Model(&auditRecord{}).Create(row).Error)
 }
 
 // AuditEntries returns the entries that pass the filter, newest first.
 func (s *Store) AuditEntries(ctx context.Context, f tenants.AuditFilter) ([]tenants.AuditEntry, error) {
 	// By time and id: every index of the trail ends so, which is what keeps a page fast however long the trail is.
-	q := s.on(ctx).Order("at DESC, id DESC").Limit(limit(f.Limit))
+	q := s.On(ctx).Order("at DESC, id DESC").Limit(limit(f.Limit))
 	for column, value := range map[string]string{
 		"association_id = ?": f.AssociationID, "site_id = ?": f.SiteID, "operation_id = ?": f.OperationID,
-		"actor_name = ?": clip(f.ActorName, 255), "actor_id = ?": f.ActorID, "action = ?": f.Action,
+		"actor_name = ?": database.Clip(f.ActorName, 255), "actor_id = ?": f.ActorID, "action = ?": f.Action,
 	} {
 		if value != "" {
 			q = q.Where(column, value)
@@ -71,7 +72,7 @@ func (s *Store) AuditEntries(ctx context.Context, f tenants.AuditFilter) ([]tena
 	}
 	var rs []auditRecord
 	err := q.Find(&rs).Error
-	return entries(rs), translate("reading the audit trail", err)
+	return entries(rs), database.Translate("reading the audit trail", err)
 }
 
 func entries(rs []auditRecord) []tenants.AuditEntry {
@@ -97,13 +98,13 @@ func (s *Store) AuditActions(ctx context.Context, associationID string) ([]strin
 
 // distinct reads the values of an indexed column: over the whole trail the index alone is jumped through.
 func (s *Store) distinct(ctx context.Context, column, associationID string) ([]string, error) {
-	q := s.on(ctx).Model(&auditRecord{}).Limit(offered)
+	q := s.On(ctx).Model(&auditRecord{}).Limit(offered)
 	if associationID != "" {
 		q = q.Where("association_id = ?", associationID)
 	}
 	var out []string
 	err := q.Distinct().Order(column).Pluck(column, &out).Error
-	return out, translate("reading who stands in the audit trail", err)
+	return out, database.Translate("reading who stands in the audit trail", err)
 }
 
 // limit gives lists an end.

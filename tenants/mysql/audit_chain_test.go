@@ -33,7 +33,7 @@ type vault struct {
 func newVault(t *testing.T) *vault {
 	t.Helper()
 	ctx, worker, d := storeOn(t)
-	v := &vault{T: t, ctx: ctx, worker: worker, panel: as(t, ctx, d.Config(d.Panel)), database: d, root: d.Open(t, d.Migrate)}
+	v := &vault{T: t, ctx: ctx, worker: worker, panel: as(t, d.Config(d.Panel)), database: d, root: d.Open(t, d.Migrate)}
 	v.heads = audit.Checkpoints{Dir: filepath.Join(t.TempDir(), "audit")}
 	v.sealer = &audit.ChainWriter{Records: worker, Checkpoints: v.heads, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	return v
@@ -209,7 +209,7 @@ func TestOldRowsArePrunedByTheUserOfTheSchemaAndTheChainHolds(t *testing.T) {
 	v.write(v.panel, 5)
 	v.exec("UPDATE audit SET at = at - INTERVAL 2 YEAR WHERE id <= 3")
 	must(t, v.sealer.Append(v.ctx))
-	p := audit.Pruner{Records: as(t, v.ctx, v.database.Config(v.database.Migrate)), Checkpoints: v.heads, Keep: 366 * 24 * time.Hour, Now: time.Now}
+	p := audit.Pruner{Records: as(t, v.database.Config(v.database.Migrate)), Checkpoints: v.heads, Keep: 366 * 24 * time.Hour, Now: time.Now}
 	if n, err := p.Prune(v.ctx); n != 3 || err != nil {
 		t.Fatalf("%d pruned, %v", n, err)
 	}
@@ -238,7 +238,7 @@ func TestAPageOfALongTrailReadsFewRows(t *testing.T) {
 		"an association, deep": {AssociationID: "a7", Before: tenants.AuditCursor{At: middle, ID: 54000}}, "a person": {ActorName: "personne 7"},
 		"an act": {Action: "act.3", To: middle}, "a day": {From: middle.Add(-time.Hour), To: middle},
 	} {
-		s := as(t, v.ctx, c)
+		s := as(t, c)
 		s.Pool().SetMaxOpenConns(1)
 		f.Limit = 50
 		before := handlerReads(t, v.ctx, s.Pool())
@@ -247,7 +247,7 @@ func TestAPageOfALongTrailReadsFewRows(t *testing.T) {
 			t.Errorf("%s: %d rows (%v), %d read", name, len(got), err, read)
 		}
 	}
-	s := as(t, v.ctx, c)
+	s := as(t, c)
 	s.Pool().SetMaxOpenConns(1)
 	before := handlerReads(t, v.ctx, s.Pool())
 	names, err := s.AuditActors(v.ctx, "")

@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 )
 
 // keptTries is how many rows one site has for one day and one decision, beside the row of the others.
@@ -18,12 +19,12 @@ const keptTries = 200
 func (s *Store) AddAttempts(ctx context.Context, batchID string, tries []tenants.EgressAttempt) (fresh bool, err error) {
 	err = s.Transact(ctx, func(ctx context.Context) error {
 		fresh = false
-		err := s.on(ctx).Exec("INSERT INTO egress_batches (id, ingested_at) VALUES (?, UTC_TIMESTAMP(6))", batchID).Error
+		err := s.On(ctx).Exec("INSERT INTO egress_batches (id, ingested_at) VALUES (?, UTC_TIMESTAMP(6))", batchID).Error
 		if errors.Is(err, gorm.ErrDuplicatedKey) {
 			return nil
 		}
 		if err != nil {
-			return translate("noting a batch of tries", err)
+			return database.Translate("noting a batch of tries", err)
 		}
 		heaps := map[heap]int{}
 		for _, t := range tries {
@@ -50,21 +51,21 @@ type heap struct {
 }
 
 func (s *Store) addTry(ctx context.Context, t tenants.EgressAttempt) error {
-	err := s.on(ctx).Exec(`INSERT INTO egress_daily
+	err := s.On(ctx).Exec(`INSERT INTO egress_daily
   (site_id, day, name, port, decision, reason, tries, sent, received, first_at, last_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON DUPLICATE KEY UPDATE reason = IF(VALUES(last_at) >= last_at, VALUES(reason), reason), tries = tries + VALUES(tries),
   sent = sent + VALUES(sent), received = received + VALUES(received),
   first_at = LEAST(first_at, VALUES(first_at)), last_at = GREATEST(last_at, VALUES(last_at))`,
-		t.SiteID, s.day(t.First), t.Name, t.Port, string(t.Decision), clip(t.Reason, 64), t.Count, t.Sent, t.Received,
+		t.SiteID, s.day(t.First), t.Name, t.Port, string(t.Decision), database.Clip(t.Reason, 64), t.Count, t.Sent, t.Received,
 		t.First.UTC(), t.Last.UTC()).Error
 	if err != nil {
-		return translate("adding a try", err)
+		return database.Translate("adding a try", err)
 	}
 	refused := int64(0)
 	if t.Decision == tenants.EgressRefused {
 		refused = t.Count
 	}
-	return translate("adding to an hour's tries", s.on(ctx).Exec(`INSERT INTO egress_hourly (site_id, hour, tries, refused, bytes)
+	return database.Translate("adding to an hour's tries", s.On(ctx).Exec(`INSERT INTO egress_hourly (site_id, hour, tries, refused, bytes)
   VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE tries = tries + VALUES(tries), refused = refused + VALUES(refused),
   bytes = bytes + VALUES(bytes)`, t.SiteID, t.First.UTC().Truncate(time.Hour), t.Count, refused, t.Sent+t.Received).Error)
 }
@@ -76,25 +77,25 @@ func (s *Store) fold(ctx context.Context, h heap) error {
 		Name string
 		Port int
 	}
-	err := s.on(ctx).Table("egress_daily").Select("name, port").Where(where, h.site, h.day, string(h.decision)).
+	err := s.On(ctx).Table("egress_daily").Select("name, port").Where(where, h.site, h.day, string(h.decision)).
 		Order("tries DESC, last_at DESC, name, port").Offset(keptTries).Limit(100_000).Scan(&least).Error
 	if err != nil {
-		return translate("looking for the least tried names", err)
+		return database.Translate("looking for the least tried names", err)
 	}
 	for _, l := range least {
 		one := where + " AND name = ? AND port = ?"
 		key := []any{h.site, h.day, string(h.decision), l.Name, l.Port}
-		err := s.on(ctx).Exec(`INSERT INTO egress_daily
+		err := s.On(ctx).Exec(`INSERT INTO egress_daily
   (site_id, day, name, port, decision, reason, tries, sent, received, first_at, last_at)
   SELECT site_id, day, '', 0, decision, 'many names', tries, sent, received, first_at, last_at FROM egress_daily AS one WHERE `+one+`
   ON DUPLICATE KEY UPDATE tries = egress_daily.tries + VALUES(tries), sent = egress_daily.sent + VALUES(sent),
   received = egress_daily.received + VALUES(received), first_at = LEAST(egress_daily.first_at, VALUES(first_at)),
   last_at = GREATEST(egress_daily.last_at, VALUES(last_at))`, key...).Error
 		if err == nil {
-			err = s.on(ctx).Exec("DELETE FROM egress_daily WHERE "+one, key...).Error
+			err = s.On(ctx).Exec("DELETE FROM egress_daily WHERE "+one, key...).Error
 		}
 		if err != nil {
-			return translate("summing the least tried names", err)
+			return database.Translate("summing the least tried names", err)
 		}
 	}
 	return nil
@@ -107,8 +108,8 @@ func (s *Store) DeleteAttempts(ctx context.Context, before time.Time) error {
 		"DELETE FROM egress_hourly WHERE hour < ?":         before.UTC(),
 		"DELETE FROM egress_batches WHERE ingested_at < ?": before.UTC(),
 	} {
-		if err := s.on(ctx).Exec(statement, value).Error; err != nil {
-			return translate("forgetting tries", err)
+		if err := s.On(ctx).Exec(statement, value).Error; err != nil {
+			return database.Translate("forgetting tries", err)
 		}
 	}
 	return nil
@@ -123,7 +124,7 @@ func (s *Store) Attempts(ctx context.Context, siteID string, since time.Time) ([
 		First, Last            time.Time
 	}
 	// The reason is the last one's: it stands behind a time of 20 signs.
-	err := s.on(ctx).Raw(`SELECT name, port, decision, SUM(tries) AS tries, SUM(sent) AS sent, SUM(received) AS received,
+	err := s.On(ctx).Raw(`SELECT name, port, decision, SUM(tries) AS tries, SUM(sent) AS sent, SUM(received) AS received,
   MIN(first_at) AS first, MAX(last_at) AS last,
   SUBSTRING(MAX(CONCAT(DATE_FORMAT(last_at, '%Y%m%d%H%i%s%f'), reason)), 21) AS reason
   FROM egress_daily WHERE site_id = ? AND day >= ? GROUP BY name, port, decision ORDER BY last DESC, name, port LIMIT 2000`,
@@ -135,7 +136,7 @@ func (s *Store) Attempts(ctx context.Context, siteID string, since time.Time) ([
 			Sent: r.Sent, Received: r.Received, First: r.First, Last: r.Last,
 		})
 	}
-	return out, translate("reading tries", err)
+	return out, database.Translate("reading tries", err)
 }
 
 // HourlyEgress returns the hours of each site since that instant in which it did anything, oldest first.
@@ -145,9 +146,9 @@ func (s *Store) HourlyEgress(ctx context.Context, since time.Time) (map[string][
 		Hour                  time.Time
 		Tries, Refused, Bytes int64
 	}
-	err := s.on(ctx).Table("egress_hourly").Where("hour >= ?", since.UTC()).Order("site_id, hour").Scan(&rows).Error
+	err := s.On(ctx).Table("egress_hourly").Where("hour >= ?", since.UTC()).Order("site_id, hour").Scan(&rows).Error
 	if err != nil {
-		return nil, translate("reading the hours of tries", err)
+		return nil, database.Translate("reading the hours of tries", err)
 	}
 	out := map[string][]tenants.HourlyEgress{}
 	for _, r := range rows {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 )
 
 type accessRecord struct {
@@ -56,28 +57,28 @@ func liveAccess(a tenants.EgressGrant) *string {
 func (s *Store) CreateGrant(ctx context.Context, a tenants.EgressGrant) error {
 	r := accessRecord{
 		ID: a.ID, SiteID: a.SiteID, Name: a.Name, Ports: tenants.PortsText(a.Ports), LiveKey: liveAccess(a), Reason: a.Reason,
-		State: string(a.State), AskedBy: clip(a.AskedBy, 255), AskedAt: a.AskedAt.UTC(),
+		State: string(a.State), AskedBy: database.Clip(a.AskedBy, 255), AskedAt: a.AskedAt.UTC(),
 	}
-	return translate("writing a wish for access", s.on(ctx).Create(&r).Error)
+	return database.Translate("writing a wish for access", s.On(ctx).Create(&r).Error)
 }
 
 // DecideGrant writes a's state and decision if its state is still from; ErrConflict otherwise.
 func (s *Store) DecideGrant(ctx context.Context, a tenants.EgressGrant, from tenants.GrantState) error {
-	done := s.on(ctx).Model(&accessRecord{}).Where("id = ? AND state = ?", a.ID, string(from)).Updates(map[string]any{
-		"state": string(a.State), "live_key": liveAccess(a), "decided_by": clip(a.DecidedBy, 255), "decided_at": utc(a.DecidedAt),
+	done := s.On(ctx).Model(&accessRecord{}).Where("id = ? AND state = ?", a.ID, string(from)).Updates(map[string]any{
+		"state": string(a.State), "live_key": liveAccess(a), "decided_by": database.Clip(a.DecidedBy, 255), "decided_at": utc(a.DecidedAt),
 		"answer": a.Answer,
 	})
 	if done.Error == nil && done.RowsAffected == 0 {
 		return fmt.Errorf("deciding on access %s, which is no longer %s: %w", a.ID, from, tenants.ErrConflict)
 	}
-	return translate("deciding on an access", done.Error)
+	return database.Translate("deciding on an access", done.Error)
 }
 
 // Grant returns one by id.
 func (s *Store) Grant(ctx context.Context, id string) (tenants.EgressGrant, error) {
 	var r accessRecord
-	if err := s.on(ctx).Take(&r, "id = ?", id).Error; err != nil {
-		return tenants.EgressGrant{}, translate("reading an access", err)
+	if err := s.On(ctx).Take(&r, "id = ?", id).Error; err != nil {
+		return tenants.EgressGrant{}, database.Translate("reading an access", err)
 	}
 	return r.access()
 }
@@ -94,8 +95,8 @@ func (s *Store) GrantsIn(ctx context.Context, state tenants.GrantState) ([]tenan
 
 func (s *Store) accesses(ctx context.Context, where, value string) ([]tenants.EgressGrant, error) {
 	var rs []accessRecord
-	if err := s.on(ctx).Where(where, value).Order("asked_at DESC, id").Find(&rs).Error; err != nil {
-		return nil, translate("listing accesses", err)
+	if err := s.On(ctx).Where(where, value).Order("asked_at DESC, id").Find(&rs).Error; err != nil {
+		return nil, database.Translate("listing accesses", err)
 	}
 	out := make([]tenants.EgressGrant, 0, len(rs))
 	for _, r := range rs {

@@ -13,7 +13,7 @@ import (
 
 func TestAccessIsKeptAsDecided(t *testing.T) {
 	ctx, worker, d := storeOn(t)
-	s := as(t, ctx, d.Config(d.Panel))
+	s := as(t, d.Config(d.Panel))
 	a := tenants.EgressGrant{
 		ID: "e000000001", SiteID: "s000000001", Name: "*.example.org", Ports: []int{443, 587}, Reason: "pour la carte",
 		State: tenants.GrantAsked, AskedBy: "Léa", AskedAt: at,

@@ -87,7 +87,7 @@ func TestThePanelReadsTriesAndWritesNone(t *testing.T) {
 	ctx, worker, d := storeOn(t)
 	_, err := worker.AddAttempts(ctx, "batch", []tenants.EgressAttempt{tried("a.example", tenants.EgressRefused, 1, at)})
 	must(t, err)
-	panel := as(t, ctx, d.Config(d.Panel))
+	panel := as(t, d.Config(d.Panel))
 	if got, err := panel.Attempts(ctx, "s000000001", at); err != nil || len(got) != 1 {
 		t.Errorf("the panel reads %v (%v)", got, err)
 	}

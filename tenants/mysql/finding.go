@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 )
 
 type findingRecord struct {
@@ -83,7 +84,7 @@ func (s *Store) ReplaceFindings(ctx context.Context, scope tenants.FindingScope,
 }
 
 func (s *Store) openFindings(ctx context.Context, scope tenants.FindingScope) (map[findingKey]tenants.Finding, error) {
-	q := s.on(ctx).Where("area = ? AND ended_at IS NULL", string(scope.Area))
+	q := s.On(ctx).Where("area = ? AND ended_at IS NULL", string(scope.Area))
 	if scope.Subjects != nil {
 		q = q.Where("subject IN ?", nonEmpty(scope.Subjects))
 	}
@@ -110,7 +111,7 @@ func nonEmpty[T ~string](list []T) []string {
 func findingsOf(q *gorm.DB) ([]tenants.Finding, error) {
 	var rs []findingRecord
 	if err := q.Find(&rs).Error; err != nil {
-		return nil, translate("reading findings", err)
+		return nil, database.Translate("reading findings", err)
 	}
 	out := make([]tenants.Finding, 0, len(rs))
 	for _, r := range rs {
@@ -132,7 +133,7 @@ func (s *Store) writeFinding(ctx context.Context, f tenants.Finding) error {
 	if err != nil {
 		return fmt.Errorf("writing a finding: %w", err)
 	}
-	return translate("writing a finding", s.on(ctx).Exec(`INSERT INTO findings (area, subject, code, level, args, since, seen, ended_at)
+	return database.Translate("writing a finding", s.On(ctx).Exec(`INSERT INTO findings (area, subject, code, level, args, since, seen, ended_at)
   VALUES (?, ?, ?, ?, ?, ?, ?, NULL)
   ON DUPLICATE KEY UPDATE level = VALUES(level), args = VALUES(args), since = VALUES(since), seen = VALUES(seen), ended_at = NULL`,
 		string(f.Area), f.Subject, string(f.Code), string(f.Level), string(text), f.Since, f.Seen).Error)
@@ -141,10 +142,10 @@ func (s *Store) writeFinding(ctx context.Context, f tenants.Finding) error {
 func (s *Store) endFindings(ctx context.Context, over map[findingKey]tenants.Finding, at time.Time) ([]tenants.Finding, error) {
 	var ended []tenants.Finding
 	for key, f := range over {
-		err := s.on(ctx).Exec("UPDATE findings SET ended_at = ? WHERE area = ? AND subject = ? AND code = ?",
+		err := s.On(ctx).Exec("UPDATE findings SET ended_at = ? WHERE area = ? AND subject = ? AND code = ?",
 			at, string(f.Area), key.subject, string(key.code)).Error
 		if err != nil {
-			return nil, translate("ending a finding", err)
+			return nil, database.Translate("ending a finding", err)
 		}
 		f.Ended = &at
 		ended = append(ended, f)
@@ -154,12 +155,12 @@ func (s *Store) endFindings(ctx context.Context, over map[findingKey]tenants.Fin
 
 // DeleteFindings implements findings.Records.
 func (s *Store) DeleteFindings(ctx context.Context, before time.Time) error {
-	return translate("forgetting findings", s.on(ctx).Exec("DELETE FROM findings WHERE ended_at < ?", before.UTC()).Error)
+	return database.Translate("forgetting findings", s.On(ctx).Exec("DELETE FROM findings WHERE ended_at < ?", before.UTC()).Error)
 }
 
 // Findings lists what passes the filter, open ones first, the newest first.
 func (s *Store) Findings(ctx context.Context, f tenants.FindingFilter) ([]tenants.Finding, error) {
-	q := s.on(ctx).Order("ended_at IS NOT NULL, since DESC, subject, code")
+	q := s.On(ctx).Order("ended_at IS NOT NULL, since DESC, subject, code")
 	if f.EndedAfter.IsZero() {
 		q = q.Where("ended_at IS NULL")
 	} else {

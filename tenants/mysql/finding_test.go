@@ -22,7 +22,7 @@ func TestThePanelReadsFindingsAndWritesNone(t *testing.T) {
 	f := tenants.Finding{Area: tenants.AreaPlatform, Subject: "proxy", Code: "x", Level: tenants.LevelNote}
 	_, _, err := worker.ReplaceFindings(ctx, scope, at, []tenants.Finding{f})
 	must(t, err)
-	panel := as(t, ctx, d.Config(d.Panel))
+	panel := as(t, d.Config(d.Panel))
 	if got, err := panel.Findings(ctx, tenants.FindingFilter{}); err != nil || len(got) != 1 {
 		t.Errorf("the panel reads %v (%v)", got, err)
 	}

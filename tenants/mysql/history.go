@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"chatiere/tenants/database"
 	"context"
 	"time"
 )
@@ -17,8 +18,8 @@ func (s *Store) PruneHistory(ctx context.Context, before time.Time) error {
 		"DELETE FROM site_access WHERE live_key IS NULL AND decided_at < ? ORDER BY id LIMIT ?",
 		"DELETE FROM worker_heartbeat WHERE seen_at < ? ORDER BY seen_at LIMIT ?",
 	} {
-		if err := s.on(ctx).Exec(statement, before.UTC(), prunedAtOnce).Error; err != nil {
-			return translate("pruning old records", err)
+		if err := s.On(ctx).Exec(statement, before.UTC(), prunedAtOnce).Error; err != nil {
+			return database.Translate("pruning old records", err)
 		}
 	}
 	return nil

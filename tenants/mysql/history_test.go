@@ -13,7 +13,7 @@ import (
 
 func TestWhatEndedLongAgoIsPrunedAndWhatLivesStays(t *testing.T) {
 	ctx, s, d := storeOn(t)
-	panel := as(t, ctx, d.Config(d.Panel))
+	panel := as(t, d.Config(d.Panel))
 	ended := insert(t, ctx, s, "s1")
 	op := claim(t, ctx, s)
 	must(t, s.End(ctx, op.ID, op.Lease.Fence, operations.Done, nil))

@@ -23,7 +23,7 @@ func TestTwentyClaimersClaimEachOperationOnce(t *testing.T) {
 	for i := range work {
 		insert(t, ctx, s, fmt.Sprintf("s%d", i))
 	}
-	stores := []*mysql.Store{s, as(t, ctx, d.Config(d.Worker)), as(t, ctx, d.Config(d.Worker))} // as three processes
+	stores := []*mysql.Store{s, as(t, d.Config(d.Worker)), as(t, d.Config(d.Worker))} // as three processes
 	var wg sync.WaitGroup
 	claims := make(chan operations.Operation, work*2)
 	for i := range claimers {
@@ -204,7 +204,7 @@ func TestAStuckOperationWaitsForAPersonAndGoesOnInItsDirection(t *testing.T) {
 	for _, direction := range []operations.State{operations.Running, operations.Undoing} {
 		t.Run(string(direction), func(t *testing.T) {
 			ctx, s, d := storeOn(t)
-			panel := as(t, ctx, d.Config(d.Panel))
+			panel := as(t, d.Config(d.Panel))
 			insert(t, ctx, s, "s1")
 			op := claim(t, ctx, s)
 			state := map[operations.State]operations.StepState{operations.Running: operations.StepDoing, operations.Undoing: operations.StepUndoing}

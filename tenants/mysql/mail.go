@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 )
 
 // KeepMails writes how things stand with mails. The later state of each counts, whatever the order they come in, and so
@@ -37,13 +38,13 @@ func (s *Store) keepMail(ctx context.Context, m tenants.Mail) error {
 		at := m.Next.UTC()
 		next = &at
 	}
-	return translate("keeping what became of a mail", s.on(ctx).Exec(keepMail,
+	return database.Translate("keeping what became of a mail", s.On(ctx).Exec(keepMail,
 		m.ID, m.SiteID, m.To, string(m.State), m.Cause, m.Code, m.Said, m.Count, m.Accepted.UTC(), m.Changed.UTC(), next).Error)
 }
 
 // DeleteMails removes what last changed before that instant.
 func (s *Store) DeleteMails(ctx context.Context, before time.Time) error {
-	return translate("forgetting mails", s.on(ctx).Exec("DELETE FROM mails WHERE changed_at < ?", before.UTC()).Error)
+	return database.Translate("forgetting mails", s.On(ctx).Exec("DELETE FROM mails WHERE changed_at < ?", before.UTC()).Error)
 }
 
 type mailRecord struct {
@@ -56,7 +57,7 @@ type mailRecord struct {
 // Mails returns the last mails of a site, the newest first.
 func (s *Store) Mails(ctx context.Context, siteID string, limit int) ([]tenants.Mail, error) {
 	var rows []mailRecord
-	err := s.on(ctx).Table("mails").Where("site_id = ?", siteID).Order("accepted_at DESC, id DESC").Limit(limit).Scan(&rows).Error
+	err := s.On(ctx).Table("mails").Where("site_id = ?", siteID).Order("accepted_at DESC, id DESC").Limit(limit).Scan(&rows).Error
 	out := make([]tenants.Mail, 0, len(rows))
 	for _, r := range rows {
 		m := tenants.Mail{
@@ -68,7 +69,7 @@ func (s *Store) Mails(ctx context.Context, siteID string, limit int) ([]tenants.
 		}
 		out = append(out, m)
 	}
-	return out, translate("reading mails", err)
+	return out, database.Translate("reading mails", err)
 }
 
 // MailFigures counts a site's mails on the day (of Europe/Paris) and in the hour that the instant lies in.
@@ -77,14 +78,14 @@ func (s *Store) MailFigures(ctx context.Context, siteID string, now time.Time) (
 	midnight := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, s.paris).UTC()
 	hour := now.UTC().Truncate(time.Hour)
 	var f tenants.MailFigures
-	err := s.on(ctx).Raw(`SELECT
+	err := s.On(ctx).Raw(`SELECT
   COALESCE(SUM(state = 'sent' AND changed_at >= ?), 0) AS sent,
   COALESCE(SUM(state = 'bounced' AND changed_at >= ?), 0) AS bounced,
   COALESCE(SUM(IF(state = 'refused' AND changed_at >= ?, attempts, 0)), 0) AS refused,
   COALESCE(SUM(state IN ('waiting', 'deferred')), 0) AS waiting,
   COALESCE(SUM((state = 'sent' OR state = 'bounced' AND cause = 'refused') AND changed_at >= ?), 0) AS hour
   FROM mails WHERE site_id = ?`, midnight, midnight, midnight, hour, siteID).Scan(&f).Error
-	return f, translate("counting mails", err)
+	return f, database.Translate("counting mails", err)
 }
 
 // recentMail bounds what trouble is looked for in: what has not moved for longer is known already.
@@ -94,7 +95,7 @@ const recentMail = 72 * time.Hour
 func (s *Store) MailTroubles(ctx context.Context, now time.Time) ([]tenants.MailTrouble, error) {
 	now = now.UTC()
 	var out []tenants.MailTrouble
-	err := s.on(ctx).Raw(`SELECT site_id,
+	err := s.On(ctx).Raw(`SELECT site_id,
   SUM(state = 'deferred' AND cause = 'smarthost' AND accepted_at < ?) AS stuck,
   SUM(state = 'waiting' AND cause = 'quota') AS over_one,
   SUM(IF(state = 'refused' AND cause = 'full' AND changed_at >= ?, attempts, 0)) AS full,
@@ -102,5 +103,5 @@ func (s *Store) MailTroubles(ctx context.Context, now time.Time) ([]tenants.Mail
   SUM(state = 'bounced' AND changed_at >= ?) AS bounced
   FROM mails WHERE changed_at >= ? GROUP BY site_id`,
 		now.Add(-tenants.MailPatience), now.Add(-time.Hour), now.Add(-24*time.Hour), now.Add(-24*time.Hour), now.Add(-recentMail)).Scan(&out).Error
-	return out, translate("looking for trouble with mail", err)
+	return out, database.Translate("looking for trouble with mail", err)
 }

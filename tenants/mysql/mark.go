@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 )
 
 type markRecord struct {
@@ -32,24 +33,24 @@ const noSuchTable = 1146
 // Mark returns how far the records have come; the zero mark when they bear none, even if their schema is too old for one.
 func (s *Store) Mark(ctx context.Context) (tenants.Mark, error) {
 	var r markRecord
-	err := s.on(ctx).Take(&r, "one = 1").Error
-	if errors.Is(err, gorm.ErrRecordNotFound) || numbered(err, []uint16{noSuchTable}) {
+	err := s.On(ctx).Take(&r, "one = 1").Error
+	if errors.Is(err, gorm.ErrRecordNotFound) || database.Numbered(err, noSuchTable) {
 		return tenants.Mark{}, nil
 	}
-	return r.mark(), translate("reading the records' mark", err)
+	return r.mark(), database.Translate("reading the records' mark", err)
 }
 
 // AdvanceMark adds one to the mark and returns what it is then; ErrConflict when the records belong to another data root.
 func (s *Store) AdvanceMark(ctx context.Context, installation, host string) (tenants.Mark, error) {
 	var m tenants.Mark
 	err := s.Transact(ctx, func(ctx context.Context) error {
-		done := s.on(ctx).Exec(`UPDATE worker_mark SET count = count + 1, host = ?, marked_at = UTC_TIMESTAMP(6)
-  WHERE one = 1 AND installation = ?`, clip(host, 128), installation)
+		done := s.On(ctx).Exec(`UPDATE worker_mark SET count = count + 1, host = ?, marked_at = UTC_TIMESTAMP(6)
+  WHERE one = 1 AND installation = ?`, database.Clip(host, 128), installation)
 		if done.Error == nil && done.RowsAffected == 0 {
 			return fmt.Errorf("advancing the records' mark: %w", tenants.ErrConflict)
 		}
 		if done.Error != nil {
-			return translate("advancing the records' mark", done.Error)
+			return database.Translate("advancing the records' mark", done.Error)
 		}
 		var err error
 		m, err = s.Mark(ctx)
@@ -62,11 +63,11 @@ func (s *Store) AdvanceMark(ctx context.Context, installation, host string) (ten
 // something to tell.
 func (s *Store) SetMark(ctx context.Context, m tenants.Mark, told *tenants.AuditEntry) error {
 	return s.Transact(ctx, func(ctx context.Context) error {
-		err := s.on(ctx).Exec(`INSERT INTO worker_mark (one, installation, count, host, marked_at)
+		err := s.On(ctx).Exec(`INSERT INTO worker_mark (one, installation, count, host, marked_at)
   VALUES (1, ?, ?, ?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE installation = VALUES(installation), count = VALUES(count),
-  host = VALUES(host), marked_at = VALUES(marked_at)`, m.Installation, m.Count, clip(m.Host, 128)).Error
+  host = VALUES(host), marked_at = VALUES(marked_at)`, m.Installation, m.Count, database.Clip(m.Host, 128)).Error
 		if err != nil || told == nil {
-			return translate("writing the records' mark", err)
+			return database.Translate("writing the records' mark", err)
 		}
 		return s.Audit(ctx, *told)
 	})

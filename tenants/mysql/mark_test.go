@@ -36,7 +36,7 @@ func TestTheMarkGrowsForItsDataRootAlone(t *testing.T) {
 
 func TestRecordsFromBeforeTheFirstMarkBearNone(t *testing.T) {
 	d := mysqltest.New(t)
-	if m, err := as(t, t.Context(), d.Config(d.Migrate)).Mark(t.Context()); err != nil || m != (tenants.Mark{}) {
+	if m, err := as(t, d.Config(d.Migrate)).Mark(t.Context()); err != nil || m != (tenants.Mark{}) {
 		t.Errorf("got %+v, %v", m, err)
 	}
 }

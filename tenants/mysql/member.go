@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 )
 
 type personRecord struct {
@@ -34,7 +35,7 @@ func (membershipRecord) TableName() string { return "association_members" }
 
 func personOf(m tenants.Member) personRecord {
 	return personRecord{
-		Subject: m.Subject, Username: clip(m.Username, 255), Name: clip(m.Name, 255), Email: clip(m.Email, 320),
+		Subject: m.Subject, Username: database.Clip(m.Username, 255), Name: database.Clip(m.Name, 255), Email: database.Clip(m.Email, 320),
 		CoopAdmin: m.CoopAdmin, SeenAt: m.SeenAt.UTC(),
 	}
 }
@@ -54,7 +55,7 @@ type membership struct {
 }
 
 func (s *Store) memberships(ctx context.Context) *gorm.DB {
-	return s.on(ctx).Table("association_members AS m").
+	return s.On(ctx).Table("association_members AS m").
 		Select("p.subject, p.username, p.name, p.email, p.coop_admin, p.seen_at, m.role, a.slug").
 		Joins("JOIN people AS p ON p.subject = m.subject").
 		Joins("JOIN associations AS a ON a.id = m.association_id")
@@ -70,14 +71,14 @@ func (s *Store) Members(ctx context.Context, associationID string) ([]tenants.Me
 		m.Memberships[row.Slug] = tenants.Role(row.Role)
 		out = append(out, m)
 	}
-	return out, translate("listing members", err)
+	return out, database.Translate("listing members", err)
 }
 
 // Person returns what Keycloak last said of a person, with all memberships.
 func (s *Store) Person(ctx context.Context, subject string) (tenants.Member, error) {
 	var r personRecord
-	if err := s.on(ctx).Take(&r, "subject = ?", subject).Error; err != nil {
-		return tenants.Member{}, translate("reading a person", err)
+	if err := s.On(ctx).Take(&r, "subject = ?", subject).Error; err != nil {
+		return tenants.Member{}, database.Translate("reading a person", err)
 	}
 	var rows []membership
 	err := s.memberships(ctx).Where("m.subject = ?", subject).Scan(&rows).Error
@@ -85,7 +86,7 @@ func (s *Store) Person(ctx context.Context, subject string) (tenants.Member, err
 	for _, row := range rows {
 		m.Memberships[row.Slug] = tenants.Role(row.Role)
 	}
-	return m, translate("reading a person's memberships", err)
+	return m, database.Translate("reading a person's memberships", err)
 }
 
 // SaveMembers makes the mirror of the association's groups equal to members. Whether somebody is an admin of the co-op
@@ -117,19 +118,19 @@ func (s *Store) SaveAdmins(ctx context.Context, subjects []string) error {
 	subjects = append(subjects, "")
 	return s.Transact(ctx, func(ctx context.Context) error {
 		var former []string
-		people := func() *gorm.DB { return s.on(ctx).Model(&personRecord{}) }
+		people := func() *gorm.DB { return s.On(ctx).Model(&personRecord{}) }
 		err := people().Where("coop_admin AND subject NOT IN ?", subjects).Pluck("subject", &former).Error
 		if err != nil {
-			return translate("reading the admins", err)
+			return database.Translate("reading the admins", err)
 		}
 		if err := people().Where("NOT coop_admin AND subject IN ?", subjects).Update("coop_admin", true).Error; err != nil {
-			return translate("saving the admins", err)
+			return database.Translate("saving the admins", err)
 		}
 		if len(former) == 0 {
 			return nil
 		}
 		if err := people().Where("subject IN ?", former).Update("coop_admin", false).Error; err != nil {
-			return translate("taking the rights of admins away", err)
+			return database.Translate("taking the rights of admins away", err)
 		}
 		return s.forget(ctx, former)
 	})
@@ -145,12 +146,12 @@ func (s *Store) MemberCounts(ctx context.Context, associationIDs []string) (map[
 		AssociationID string
 		People        int
 	}
-	err := s.on(ctx).Model(&membershipRecord{}).Select("association_id, COUNT(*) AS people").
+	err := s.On(ctx).Model(&membershipRecord{}).Select("association_id, COUNT(*) AS people").
 		Where("association_id IN ?", associationIDs).Group("association_id").Scan(&rows).Error
 	for _, row := range rows {
 		counts[row.AssociationID] = row.People
 	}
-	return counts, translate("counting members", err)
+	return counts, database.Translate("counting members", err)
 }
 
 // SaveMember writes what a sign-in says of one person: admin or not, and all memberships. Slugs without an association
@@ -181,22 +182,22 @@ func (s *Store) savePeople(ctx context.Context, people []personRecord, columns .
 	if len(people) == 0 {
 		return nil
 	}
-	return translate("saving people", s.on(ctx).Clauses(clause.OnConflict{
+	return database.Translate("saving people", s.On(ctx).Clauses(clause.OnConflict{
 		DoUpdates: clause.AssignmentColumns(columns),
 	}).CreateInBatches(people, 200).Error)
 }
 
 func (s *Store) replaceMemberships(ctx context.Context, where, key string, roles []membershipRecord) error {
 	var before []string
-	if err := s.on(ctx).Model(&membershipRecord{}).Where(where, key).Pluck("subject", &before).Error; err != nil {
-		return translate("reading memberships", err)
+	if err := s.On(ctx).Model(&membershipRecord{}).Where(where, key).Pluck("subject", &before).Error; err != nil {
+		return database.Translate("reading memberships", err)
 	}
-	if err := s.on(ctx).Where(where, key).Delete(&membershipRecord{}).Error; err != nil {
-		return translate("removing memberships", err)
+	if err := s.On(ctx).Where(where, key).Delete(&membershipRecord{}).Error; err != nil {
+		return database.Translate("removing memberships", err)
 	}
 	if len(roles) > 0 {
-		if err := s.on(ctx).CreateInBatches(roles, 200).Error; err != nil {
-			return translate("saving memberships", err)
+		if err := s.On(ctx).CreateInBatches(roles, 200).Error; err != nil {
+			return database.Translate("saving memberships", err)
 		}
 	}
 	return s.forget(ctx, before)
@@ -208,7 +209,7 @@ func (s *Store) forget(ctx context.Context, subjects []string) error {
 	if len(subjects) == 0 {
 		return nil
 	}
-	return translate("forgetting people", s.on(ctx).Exec(`DELETE FROM people WHERE subject IN ? AND NOT coop_admin
+	return database.Translate("forgetting people", s.On(ctx).Exec(`DELETE FROM people WHERE subject IN ? AND NOT coop_admin
   AND NOT EXISTS (SELECT 1 FROM association_members AS m WHERE m.subject = people.subject)
   AND NOT EXISTS (SELECT 1 FROM site_accounts AS a WHERE a.subject = people.subject)`, subjects).Error)
 }

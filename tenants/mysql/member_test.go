@@ -43,7 +43,7 @@ func TestTheMirrorOfMembersIsReplacedAsAWhole(t *testing.T) {
 
 func TestASignInSaysEverythingOfAPerson(t *testing.T) {
 	ctx, _, d := storeOn(t)
-	s := as(t, ctx, d.Config(d.Panel)) // sign-ins are the panel's
+	s := as(t, d.Config(d.Panel)) // sign-ins are the panel's
 	association(t, ctx, s, "lilas")
 	association(t, ctx, s, "roses")
 	p := member("sub-zoe", "Zoé", map[string]tenants.Role{"lilas": tenants.RoleManager, "roses": tenants.RoleMember})

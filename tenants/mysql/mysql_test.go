@@ -15,6 +15,7 @@ import (
 
 	"chatiere/migrations"
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 	"chatiere/tenants/mysql"
 	"chatiere/tenants/mysql/mysqltest"
 )
@@ -40,12 +41,12 @@ func storeOn(t *testing.T) (context.Context, *mysql.Store, *mysqltest.Database) 
 	if err := migrations.Grant(ctx, db, d.Name, migrations.Users{Panel: d.Panel, Worker: d.Worker}); err != nil {
 		t.Fatal(err)
 	}
-	return ctx, as(t, ctx, d.Config(d.Worker)), d
+	return ctx, as(t, d.Config(d.Worker)), d
 }
 
-func as(t *testing.T, ctx context.Context, c mysql.Config) *mysql.Store {
+func as(t *testing.T, c mysql.Config) *mysql.Store {
 	t.Helper()
-	s, err := mysql.Open(ctx, c)
+	s, err := mysql.Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,9 +98,9 @@ func newSite(a tenants.Association, host string) tenants.Site {
 
 func TestADatabaseThatIsDownStopsNothingFromStarting(t *testing.T) {
 	ctx := context.Background()
-	s := as(t, ctx, mysql.Config{
+	s := as(t, mysql.Config{Config: database.Config{
 		Socket: filepath.Join(t.TempDir(), "none.sock"), Database: "x", User: "x", Log: slog.New(slog.DiscardHandler),
-	})
+	}})
 	_, err := s.Site(ctx, "s000000000")
 	wants(t, "reading a site", err, tenants.ErrUnavailable)
 	wants(t, "pinging", s.Ping(ctx), tenants.ErrUnavailable)
@@ -139,7 +140,7 @@ func TestTheLogTellsOfSlowQueriesWithoutTheirValuesAndOfNoErrors(t *testing.T) {
 	var lines bytes.Buffer
 	c := d.Config(d.Worker)
 	c.Log = slog.New(slog.NewTextHandler(&lines, nil))
-	s := as(t, ctx, c)
+	s := as(t, c)
 	a := association(t, ctx, s, "lilas")
 	wants(t, "the same again", s.CreateAssociation(ctx, a), tenants.ErrConflict)
 	if lines.Len() > 0 {

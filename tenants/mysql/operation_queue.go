@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"chatiere/tenants/database"
 	"chatiere/tenants/operations"
 )
 
@@ -40,32 +41,32 @@ func (s *Store) insert(ctx context.Context, op operations.Operation) (id string,
 	r := operationRecordOf(op)
 	// Due after the same delay as by the asker's clock, which may differ from the database's.
 	delay := max(0, op.RunAfter.Sub(op.CreatedAt))
-	err = s.on(ctx).Create(&r).Error
+	err = s.On(ctx).Create(&r).Error
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
 		return s.byKey(ctx, op)
 	}
 	if err != nil {
-		return "", translate("inserting operation "+op.ID, err)
+		return "", database.Translate("inserting operation "+op.ID, err)
 	}
 	if err := s.insertHolds(ctx, op); err != nil {
 		return "", err
 	}
-	if err := s.on(ctx).Exec("UPDATE operations SET run_after = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE id = ?",
+	if err := s.On(ctx).Exec("UPDATE operations SET run_after = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE id = ?",
 		delay.Microseconds(), op.ID).Error; err != nil {
-		return "", translate("setting when operation "+op.ID+" is due", err)
+		return "", database.Translate("setting when operation "+op.ID+" is due", err)
 	}
 	if steps := stepRecordsOf(op); len(steps) > 0 {
-		err = s.on(ctx).Create(&steps).Error
+		err = s.On(ctx).Create(&steps).Error
 	}
-	return op.ID, translate("inserting the steps of operation "+op.ID, err)
+	return op.ID, database.Translate("inserting the steps of operation "+op.ID, err)
 }
 
 // byKey returns the id of the operation with the key. It reads with a lock, so as to see what others have committed
 // meanwhile.
 func (s *Store) byKey(ctx context.Context, op operations.Operation) (id string, err error) {
 	var r operationRecord
-	err = s.on(ctx).Clauses(clause.Locking{Strength: "UPDATE"}).Select("id").Take(&r, "idem_key = ?", op.Key).Error
-	return r.ID, translate("looking for an operation by key", err)
+	err = s.On(ctx).Clauses(clause.Locking{Strength: "UPDATE"}).Select("id").Take(&r, "idem_key = ?", op.Key).Error
+	return r.ID, database.Translate("looking for an operation by key", err)
 }
 
 // insertHolds inserts the operation's holds, in an order that is the same for all, and returns ErrBusy when one of them is
@@ -80,18 +81,18 @@ func (s *Store) insertHolds(ctx context.Context, op operations.Operation) error 
 		if h.Shared {
 			r.Holder, others = op.ID, "holder = ''"
 		}
-		err := s.on(ctx).Create(&r).Error
+		err := s.On(ctx).Create(&r).Error
 		if errors.Is(err, gorm.ErrDuplicatedKey) {
 			return busy
 		}
 		if err != nil {
-			return translate("holding "+h.Subject, err)
+			return database.Translate("holding "+h.Subject, err)
 		}
 		var holder []string
-		err = s.on(ctx).Raw("SELECT operation_id FROM operation_holds WHERE subject = ? AND "+others+" LIMIT 1 LOCK IN SHARE MODE", h.Subject).
+		err = s.On(ctx).Raw("SELECT operation_id FROM operation_holds WHERE subject = ? AND "+others+" LIMIT 1 LOCK IN SHARE MODE", h.Subject).
 			Scan(&holder).Error
 		if err != nil {
-			return translate("looking for holds on "+h.Subject, err)
+			return database.Translate("looking for holds on "+h.Subject, err)
 		}
 		if len(holder) > 0 {
 			return busy
@@ -103,12 +104,12 @@ func (s *Store) insertHolds(ctx context.Context, op operations.Operation) error 
 // Operation returns one with its steps.
 func (s *Store) Operation(ctx context.Context, id string) (operations.Operation, error) {
 	var r operationRecord
-	err := s.on(ctx).Take(&r, "id = ?", id).Error
+	err := s.On(ctx).Take(&r, "id = ?", id).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return operations.Operation{}, fmt.Errorf("reading an operation: %w", operations.ErrNotFound)
 	}
 	if err != nil {
-		return operations.Operation{}, translate("reading an operation", err)
+		return operations.Operation{}, database.Translate("reading an operation", err)
 	}
 	found, err := s.withSteps(ctx, []operationRecord{r})
 	if err != nil {
@@ -122,7 +123,7 @@ func (s *Store) Operations(ctx context.Context, f operations.Filter) ([]operatio
 	if f.AssociationIDs != nil && len(f.AssociationIDs) == 0 {
 		return nil, nil
 	}
-	q := s.on(ctx).Order("id DESC").Limit(limit(f.Limit))
+	q := s.On(ctx).Order("id DESC").Limit(limit(f.Limit))
 	if f.AssociationIDs != nil {
 		q = q.Where("association_id IN ?", f.AssociationIDs)
 	}
@@ -137,7 +138,7 @@ func (s *Store) Operations(ctx context.Context, f operations.Filter) ([]operatio
 	}
 	var rs []operationRecord
 	if err := q.Find(&rs).Error; err != nil {
-		return nil, translate("listing operations", err)
+		return nil, database.Translate("listing operations", err)
 	}
 	return s.withSteps(ctx, rs)
 }
@@ -151,8 +152,8 @@ func (s *Store) withSteps(ctx context.Context, rs []operationRecord) ([]operatio
 		ids = append(ids, r.ID)
 	}
 	var steps []stepRecord
-	if err := s.on(ctx).Where("operation_id IN ?", ids).Order("operation_id, seq").Find(&steps).Error; err != nil {
-		return nil, translate("reading steps", err)
+	if err := s.On(ctx).Where("operation_id IN ?", ids).Order("operation_id, seq").Find(&steps).Error; err != nil {
+		return nil, database.Translate("reading steps", err)
 	}
 	of := map[string][]stepRecord{}
 	for _, step := range steps {
@@ -184,16 +185,16 @@ func (s *Store) Retry(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		return translate(doing, s.on(ctx).Exec(`UPDATE operation_steps SET attempt = 0
+		return database.Translate(doing, s.On(ctx).Exec(`UPDATE operation_steps SET attempt = 0
   WHERE operation_id = ? AND state IN ('doing', 'undoing')`, id).Error)
 	})
 }
 
 func (s *Store) ask(ctx context.Context, doing, id, statement string) error {
-	return s.retry(ctx, func() error {
-		done := s.on(ctx).Exec(statement, id)
+	return s.WithRetry(ctx, func() error {
+		done := s.On(ctx).Exec(statement, id)
 		if done.Error != nil {
-			return translate(doing, done.Error)
+			return database.Translate(doing, done.Error)
 		}
 		if done.RowsAffected > 0 {
 			return nil
@@ -220,9 +221,9 @@ func (s *Store) LastOperation(ctx context.Context, siteID string) (operations.Op
 // Clock returns the database's time, for the doctor to compare.
 func (s *Store) Clock(ctx context.Context) (time.Time, error) {
 	var now time.Time
-	err := s.on(ctx).Raw("SELECT UTC_TIMESTAMP(6)").Row().Scan(&now)
+	err := s.On(ctx).Raw("SELECT UTC_TIMESTAMP(6)").Row().Scan(&now)
 	if err != nil {
-		return time.Time{}, translate("reading the database's clock", err)
+		return time.Time{}, database.Translate("reading the database's clock", err)
 	}
 	return now, nil
 }

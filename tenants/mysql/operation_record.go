@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"chatiere/tenants/database"
 	"chatiere/tenants/operations"
 )
 
@@ -101,7 +102,7 @@ func operationRecordOf(op operations.Operation) operationRecord {
 	return operationRecord{
 		ID: op.ID, Kind: op.Kind, Lane: string(op.Lane), PlanVersion: op.PlanVersion, Subject: op.Subject,
 		AssociationID: op.AssociationID, SiteID: op.SiteID, IdemKey: op.Key, Spec: spec, State: string(op.State),
-		CreatedBy: clip(op.CreatedBy, 255), CreatedAt: op.CreatedAt.UTC(), RunAfter: op.CreatedAt.UTC(),
+		CreatedBy: database.Clip(op.CreatedBy, 255), CreatedAt: op.CreatedAt.UTC(), RunAfter: op.CreatedAt.UTC(),
 	}
 }
 

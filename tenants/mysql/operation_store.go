@@ -9,6 +9,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"chatiere/tenants/database"
 	"chatiere/tenants/operations"
 )
 
@@ -25,9 +26,9 @@ func (s *Store) Claim(ctx context.Context, owner string, lanes []operations.Lane
 	const rounds, handful = 10, 8 // claimers who all see the same oldest one shift to the next of the handful
 	for range rounds {
 		var candidates []operationRecord
-		err := s.on(ctx).Select("id", "fence").Where("lane IN ? AND "+due, lanes).Order("run_after, id").Limit(handful).Find(&candidates).Error
+		err := s.On(ctx).Select("id", "fence").Where("lane IN ? AND "+due, lanes).Order("run_after, id").Limit(handful).Find(&candidates).Error
 		if err != nil {
-			return operations.Operation{}, translate("looking for due operations", err)
+			return operations.Operation{}, database.Translate("looking for due operations", err)
 		}
 		if len(candidates) == 0 {
 			break
@@ -46,12 +47,12 @@ func (s *Store) Claim(ctx context.Context, owner string, lanes []operations.Lane
 }
 
 func (s *Store) lease(ctx context.Context, c operationRecord, owner string, ttl time.Duration) (got bool, err error) {
-	err = s.retry(ctx, func() error {
-		done := s.on(ctx).Exec(`UPDATE operations SET lease_owner = ?, fence = fence + 1,
+	err = s.WithRetry(ctx, func() error {
+		done := s.On(ctx).Exec(`UPDATE operations SET lease_owner = ?, fence = fence + 1,
   lease_until = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND, started_at = COALESCE(started_at, UTC_TIMESTAMP(6))
-  WHERE id = ? AND fence = ? AND `+due, clip(owner, 128), ttl.Microseconds(), c.ID, c.Fence)
+  WHERE id = ? AND fence = ? AND `+due, database.Clip(owner, 128), ttl.Microseconds(), c.ID, c.Fence)
 		got = done.RowsAffected == 1
-		return translate("leasing operation "+c.ID, done.Error)
+		return database.Translate("leasing operation "+c.ID, done.Error)
 	})
 	return got, err
 }
@@ -74,28 +75,28 @@ func (s *Store) Renew(ctx context.Context, id string, fence int64, ttl time.Dura
 // Cancelled reads whether cancelling was asked since the claim.
 func (s *Store) Cancelled(ctx context.Context, id string) (bool, error) {
 	var r operationRecord
-	err := s.on(ctx).Select("cancel").Take(&r, "id = ?", id).Error
+	err := s.On(ctx).Select("cancel").Take(&r, "id = ?", id).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return false, fmt.Errorf("reading an operation: %w", operations.ErrNotFound)
 	}
-	return r.Cancel, translate("reading whether operation "+id+" is cancelled", err)
+	return r.Cancel, database.Translate("reading whether operation "+id+" is cancelled", err)
 }
 
 // SetProgress writes how far a running step has come.
 func (s *Store) SetProgress(ctx context.Context, id string, fence int64, seq int, p operations.Progress) error {
 	doing := "writing the progress of operation " + id
-	p.Unit = clip(p.Unit, 32)
+	p.Unit = database.Clip(p.Unit, 32)
 	text, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	return s.retry(ctx, func() error {
-		done := s.on(ctx).Exec(`UPDATE operation_steps SET progress = ? WHERE operation_id = ? AND seq = ?
+	return s.WithRetry(ctx, func() error {
+		done := s.On(ctx).Exec(`UPDATE operation_steps SET progress = ? WHERE operation_id = ? AND seq = ?
   AND EXISTS (SELECT 1 FROM operations WHERE `+held+`)`, string(text), id, seq, id, fence)
 		if done.Error == nil && done.RowsAffected == 0 {
 			return fmt.Errorf("%s: %w", doing, operations.ErrFenced)
 		}
-		return translate(doing, done.Error)
+		return database.Translate(doing, done.Error)
 	})
 }
 
@@ -134,9 +135,9 @@ func (s *Store) Commit(ctx context.Context, id string, fence int64, step operati
 
 func (s *Store) writeStep(ctx context.Context, id string, step operations.StepRecord, more map[string]any) error {
 	more["progress"] = nil
-	more["state"], more["attempt"], more["error"] = string(step.State), step.Attempt, clip(step.Error, maxText)
-	done := s.on(ctx).Model(&stepRecord{}).Where("operation_id = ? AND seq = ?", id, step.Seq).Updates(more)
-	return changed(fmt.Sprintf("writing step %d of operation %s", step.Seq, id), done)
+	more["state"], more["attempt"], more["error"] = string(step.State), step.Attempt, database.Clip(step.Error, maxText)
+	done := s.On(ctx).Model(&stepRecord{}).Where("operation_id = ? AND seq = ?", id, step.Seq).Updates(more)
+	return database.Changed(fmt.Sprintf("writing step %d of operation %s", step.Seq, id), done)
 }
 
 // Requeue gives the lease back and makes the operation due after the delay.
@@ -144,13 +145,13 @@ func (s *Store) Requeue(ctx context.Context, id string, fence int64, delay time.
 	return s.fenced(ctx, "postponing operation "+id, id, fence, map[string]any{
 		"run_after":   gorm.Expr("UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND", delay.Microseconds()),
 		"lease_owner": "", "lease_until": nil,
-		"problem": clip(problem, 64), "detail": clip(detail, maxText),
+		"problem": database.Clip(problem, 64), "detail": database.Clip(detail, maxText),
 	})
 }
 
 // SetState changes the state (to Undoing or Stuck) with the reason; Stuck gives the lease back.
 func (s *Store) SetState(ctx context.Context, id string, fence int64, state operations.State, problem, detail string) error {
-	set := map[string]any{"state": string(state), "problem": clip(problem, 64), "detail": clip(detail, maxText)}
+	set := map[string]any{"state": string(state), "problem": database.Clip(problem, 64), "detail": database.Clip(detail, maxText)}
 	if state != operations.Stuck {
 		return s.fenced(ctx, "turning operation "+id, id, fence, set)
 	}
@@ -178,8 +179,8 @@ func (s *Store) End(ctx context.Context, id string, fence int64, state operation
 		if err := s.fenced(ctx, "ending operation "+id, id, fence, set); err != nil {
 			return err
 		}
-		if err := s.on(ctx).Where("operation_id = ?", id).Delete(&holdRecord{}).Error; err != nil {
-			return translate("freeing what operation "+id+" held", err)
+		if err := s.On(ctx).Where("operation_id = ?", id).Delete(&holdRecord{}).Error; err != nil {
+			return database.Translate("freeing what operation "+id+" held", err)
 		}
 		if outcome == nil {
 			return nil
@@ -191,11 +192,11 @@ func (s *Store) End(ctx context.Context, id string, fence int64, state operation
 // RevokeLeases takes every lease away: a starting worker that holds the file lock knows that their owner is dead. Should the
 // owner live after all, its fence no longer fits.
 func (s *Store) RevokeLeases(ctx context.Context) (n int64, err error) {
-	err = s.retry(ctx, func() error {
-		done := s.on(ctx).Exec(`UPDATE operations SET lease_owner = '', lease_until = NULL, fence = fence + 1
+	err = s.WithRetry(ctx, func() error {
+		done := s.On(ctx).Exec(`UPDATE operations SET lease_owner = '', lease_until = NULL, fence = fence + 1
   WHERE lease_until IS NOT NULL`)
 		n = done.RowsAffected
-		return translate("voiding the leases", done.Error)
+		return database.Translate("voiding the leases", done.Error)
 	})
 	return n, err
 }
@@ -204,11 +205,11 @@ func (s *Store) RevokeLeases(ctx context.Context) (n int64, err error) {
 const maxText = 16000
 
 func (s *Store) fenced(ctx context.Context, doing, id string, fence int64, set map[string]any) error {
-	return s.retry(ctx, func() error {
-		done := s.on(ctx).Model(&operationRecord{}).Where(held, id, fence).Updates(set)
+	return s.WithRetry(ctx, func() error {
+		done := s.On(ctx).Model(&operationRecord{}).Where(held, id, fence).Updates(set)
 		if done.Error == nil && done.RowsAffected == 0 {
 			return fmt.Errorf("%s: %w", doing, operations.ErrFenced)
 		}
-		return translate(doing, done.Error)
+		return database.Translate(doing, done.Error)
 	})
 }

@@ -243,7 +243,7 @@ func holding(t *testing.T, siteID string, shared bool) operations.Operation {
 
 func TestASharedHoldExcludesExclusiveOnesUntilItsOperationEnds(t *testing.T) {
 	ctx, s, d := storeOn(t)
-	panel := as(t, ctx, d.Config(d.Panel))
+	panel := as(t, d.Config(d.Panel))
 	insert(t, ctx, s, "s1") // holds the site, not its data
 	_, err := panel.Insert(ctx, holding(t, "s1", true))
 	must(t, err)

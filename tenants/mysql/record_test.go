@@ -164,7 +164,7 @@ func TestTheRangeOfUserIDsHasAnEnd(t *testing.T) {
 	ctx, first, d := storeOn(t)
 	c := d.Config(d.Panel) // the panel makes the row, so it must have the rights for it
 	c.FirstUID, c.LastUID = 300, 301
-	s := as(t, ctx, c)
+	s := as(t, c)
 	a := association(t, ctx, first, "lilas")
 	site(t, ctx, s, a, "a.example")
 	if x := site(t, ctx, s, a, "b.example"); x.UID != 301 {

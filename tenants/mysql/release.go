@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 )
 
 type releaseRecord struct {
@@ -73,8 +74,8 @@ func (s *Store) CreateRelease(ctx context.Context, r *tenants.Release, d tenants
 		if err != nil {
 			return err
 		}
-		if err := s.on(ctx).Create(&record).Error; err != nil {
-			return translate("inserting a release of site "+r.SiteID, err)
+		if err := s.On(ctx).Create(&record).Error; err != nil {
+			return database.Translate("inserting a release of site "+r.SiteID, err)
 		}
 		return nil
 	})
@@ -84,9 +85,9 @@ func (s *Store) CreateRelease(ctx context.Context, r *tenants.Release, d tenants
 // operations on one site exclude each other.
 func (s *Store) NextRelease(ctx context.Context, siteID string) (int, error) {
 	var last *int
-	err := s.on(ctx).Model(&releaseRecord{}).Where("site_id = ?", siteID).Select("MAX(number)").Scan(&last).Error
+	err := s.On(ctx).Model(&releaseRecord{}).Where("site_id = ?", siteID).Select("MAX(number)").Scan(&last).Error
 	if err != nil {
-		return 0, translate("counting the releases of site "+siteID, err)
+		return 0, database.Translate("counting the releases of site "+siteID, err)
 	}
 	if last == nil {
 		return 1, nil
@@ -99,9 +100,9 @@ func (s *Store) releaseOf(ctx context.Context, siteID, operationID string) (tena
 	if operationID == "" {
 		return tenants.Release{}, nil
 	}
-	err := s.on(ctx).Where("site_id = ? AND operation_id = ?", siteID, operationID).Find(&found).Error
+	err := s.On(ctx).Where("site_id = ? AND operation_id = ?", siteID, operationID).Find(&found).Error
 	if err != nil || len(found) == 0 {
-		return tenants.Release{}, translate("looking for a release of site "+siteID, err)
+		return tenants.Release{}, database.Translate("looking for a release of site "+siteID, err)
 	}
 	return found[0].release()
 }
@@ -129,8 +130,8 @@ func newRelease(r tenants.Release, d tenants.Definition) (definitionRecord, erro
 // Release returns one by id.
 func (s *Store) Release(ctx context.Context, id string) (tenants.Release, error) {
 	var r releaseRecord
-	if err := s.on(ctx).Take(&r, "id = ?", id).Error; err != nil {
-		return tenants.Release{}, translate("reading release "+id, err)
+	if err := s.On(ctx).Take(&r, "id = ?", id).Error; err != nil {
+		return tenants.Release{}, database.Translate("reading release "+id, err)
 	}
 	return r.release()
 }
@@ -138,9 +139,9 @@ func (s *Store) Release(ctx context.Context, id string) (tenants.Release, error)
 // Definition returns what a release fixes.
 func (s *Store) Definition(ctx context.Context, releaseID string) (tenants.Definition, error) {
 	var text string
-	err := s.on(ctx).Model(&definitionRecord{}).Where("id = ?", releaseID).Select("definition").Take(&text).Error
+	err := s.On(ctx).Model(&definitionRecord{}).Where("id = ?", releaseID).Select("definition").Take(&text).Error
 	if err != nil {
-		return tenants.Definition{}, translate("reading the definition of release "+releaseID, err)
+		return tenants.Definition{}, database.Translate("reading the definition of release "+releaseID, err)
 	}
 	var d tenants.Definition
 	if err := json.Unmarshal([]byte(text), &d); err != nil {
@@ -151,30 +152,30 @@ func (s *Store) Definition(ctx context.Context, releaseID string) (tenants.Defin
 
 // SetRelease makes a release the one that visitors of its site reach.
 func (s *Store) SetRelease(ctx context.Context, r tenants.Release) error {
-	return changed("setting the release of site "+r.SiteID,
-		s.on(ctx).Model(&siteRecord{}).Where("id = ?", r.SiteID).Update("release_id", r.ID))
+	return database.Changed("setting the release of site "+r.SiteID,
+		s.On(ctx).Model(&siteRecord{}).Where("id = ?", r.SiteID).Update("release_id", r.ID))
 }
 
 // DeleteRelease forgets the release of a site that an operation made and gave up before visitors reached it; an absent one is
 // success, and the one that the site has is never deleted.
 func (s *Store) DeleteRelease(ctx context.Context, siteID, operationID string) error {
-	reached := s.on(ctx).Model(&siteRecord{}).Where("sites.id = ? AND release_id IS NOT NULL", siteID).Select("release_id")
-	err := s.on(ctx).Where("site_id = ? AND operation_id = ? AND id NOT IN (?)", siteID, operationID, reached).Delete(&releaseRecord{}).Error
-	return translate("forgetting a release of site "+siteID, err)
+	reached := s.On(ctx).Model(&siteRecord{}).Where("sites.id = ? AND release_id IS NOT NULL", siteID).Select("release_id")
+	err := s.On(ctx).Where("site_id = ? AND operation_id = ? AND id NOT IN (?)", siteID, operationID, reached).Delete(&releaseRecord{}).Error
+	return database.Translate("forgetting a release of site "+siteID, err)
 }
 
 // SaveUpdateAvailable notes whether a release made now would differ from the site's, unless that is another one by now.
 func (s *Store) SaveUpdateAvailable(ctx context.Context, siteID, releaseID string, available bool) error {
-	return translate("noting whether site "+siteID+" can be updated", s.on(ctx).Model(&siteRecord{}).
+	return database.Translate("noting whether site "+siteID+" can be updated", s.On(ctx).Model(&siteRecord{}).
 		Where("id = ? AND release_id = ?", siteID, releaseID).Update("update_available", available).Error)
 }
 
 // Unreleased returns the live sites without a release whose image is known.
 func (s *Store) Unreleased(ctx context.Context) ([]tenants.Unreleased, error) {
 	var rs []siteRecord
-	err := s.on(ctx).Where("release_id IS NULL AND image_id <> '' AND state IN ?", liveStates).Find(&rs).Error
+	err := s.On(ctx).Where("release_id IS NULL AND image_id <> '' AND state IN ?", liveStates).Find(&rs).Error
 	if err != nil {
-		return nil, translate("listing the sites without a release", err)
+		return nil, database.Translate("listing the sites without a release", err)
 	}
 	out := make([]tenants.Unreleased, 0, len(rs))
 	for _, r := range rs {

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 )
 
 // TrafficRow is what one site got in one stretch of one day.
@@ -25,12 +26,12 @@ type TrafficRow struct {
 func (s *Store) AddTraffic(ctx context.Context, batchID string, rows []TrafficRow) (fresh bool, err error) {
 	err = s.Transact(ctx, func(ctx context.Context) error {
 		fresh = false
-		err := s.on(ctx).Exec("INSERT INTO traffic_batches (id, ingested_at) VALUES (?, UTC_TIMESTAMP(6))", batchID).Error
+		err := s.On(ctx).Exec("INSERT INTO traffic_batches (id, ingested_at) VALUES (?, UTC_TIMESTAMP(6))", batchID).Error
 		if errors.Is(err, gorm.ErrDuplicatedKey) {
 			return nil
 		}
 		if err != nil {
-			return translate("noting a traffic batch", err)
+			return database.Translate("noting a traffic batch", err)
 		}
 		for _, row := range rows {
 			if err := s.addTraffic(ctx, row); err != nil {
@@ -44,7 +45,7 @@ func (s *Store) AddTraffic(ctx context.Context, batchID string, rows []TrafficRo
 }
 
 func (s *Store) addTraffic(ctx context.Context, r TrafficRow) error {
-	return translate("adding traffic", s.on(ctx).Exec(`INSERT INTO traffic_daily
+	return database.Translate("adding traffic", s.On(ctx).Exec(`INSERT INTO traffic_daily
   (site_id, day, requests, bytes_in, bytes_out, status1, status2, status3, status4, status5)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON DUPLICATE KEY UPDATE requests = requests + VALUES(requests), bytes_in = bytes_in + VALUES(bytes_in),
@@ -56,8 +57,8 @@ func (s *Store) addTraffic(ctx context.Context, r TrafficRow) error {
 
 // ForgetBatches removes the notes of batches added before that instant; their files must be gone by then.
 func (s *Store) ForgetBatches(ctx context.Context, before time.Time) error {
-	return translate("forgetting traffic batches",
-		s.on(ctx).Exec("DELETE FROM traffic_batches WHERE ingested_at < ?", before.UTC()).Error)
+	return database.Translate("forgetting traffic batches",
+		s.On(ctx).Exec("DELETE FROM traffic_batches WHERE ingested_at < ?", before.UTC()).Error)
 }
 
 // RequestsToday returns the requests of each of the sites on the day (of Europe/Paris) that the instant lies in.
@@ -71,12 +72,12 @@ func (s *Store) RequestsToday(ctx context.Context, siteIDs []string, day time.Ti
 		SiteID   string
 		Requests int64
 	}
-	err := s.on(ctx).Table("traffic_daily").Select("site_id, requests").
+	err := s.On(ctx).Table("traffic_daily").Select("site_id, requests").
 		Where("day = ? AND site_id IN ?", s.day(day), siteIDs).Scan(&rows).Error
 	for _, r := range rows {
 		out[r.SiteID] = r.Requests
 	}
-	return out, translate("counting today's requests", err)
+	return out, database.Translate("counting today's requests", err)
 }
 
 // Traffic returns the days of one site from the first to the last, as far as there was any, oldest first.
@@ -86,7 +87,7 @@ func (s *Store) Traffic(ctx context.Context, siteID string, first, last time.Tim
 		Requests, BytesIn, BytesOut                 int64
 		Status1, Status2, Status3, Status4, Status5 int64
 	}
-	err := s.on(ctx).Table("traffic_daily").Where("site_id = ? AND day BETWEEN ? AND ?", siteID, s.day(first), s.day(last)).
+	err := s.On(ctx).Table("traffic_daily").Where("site_id = ? AND day BETWEEN ? AND ?", siteID, s.day(first), s.day(last)).
 		Order("day").Scan(&rows).Error
 	var out []TrafficRow
 	for _, r := range rows {
@@ -96,37 +97,37 @@ func (s *Store) Traffic(ctx context.Context, siteID string, first, last time.Tim
 			Status: [6]int64{0, r.Status1, r.Status2, r.Status3, r.Status4, r.Status5},
 		})
 	}
-	return out, translate("reading traffic", err)
+	return out, database.Translate("reading traffic", err)
 }
 
 func (s *Store) day(at time.Time) string { return at.In(s.paris).Format(time.DateOnly) }
 
 // Heartbeat notes that a worker is alive, by the database's clock, and by what command people can bring it back.
 func (s *Store) Heartbeat(ctx context.Context, worker, revival string) error {
-	return translate("noting the heartbeat", s.on(ctx).Exec(`INSERT INTO worker_heartbeat (worker, seen_at, revival)
+	return database.Translate("noting the heartbeat", s.On(ctx).Exec(`INSERT INTO worker_heartbeat (worker, seen_at, revival)
   VALUES (?, UTC_TIMESTAMP(6), ?) ON DUPLICATE KEY UPDATE seen_at = VALUES(seen_at), revival = VALUES(revival)`,
-		worker, clip(revival, 2000)).Error)
+		worker, database.Clip(revival, 2000)).Error)
 }
 
 // NoteRights notes that the worker has just read everybody's rights from the realm.
 func (s *Store) NoteRights(ctx context.Context, worker string) error {
-	return translate("noting that rights were read", s.on(ctx).Exec(`INSERT INTO worker_heartbeat (worker, seen_at, rights_at)
+	return database.Translate("noting that rights were read", s.On(ctx).Exec(`INSERT INTO worker_heartbeat (worker, seen_at, rights_at)
   VALUES (?, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE rights_at = VALUES(rights_at)`, worker).Error)
 }
 
 // RightsAge returns how long ago a worker last read everybody's rights, by the database's clock; false when none ever did.
 func (s *Store) RightsAge(ctx context.Context) (age time.Duration, ever bool, err error) {
 	var microseconds sql.NullInt64
-	err = s.on(ctx).Raw("SELECT TIMESTAMPDIFF(MICROSECOND, MAX(rights_at), UTC_TIMESTAMP(6)) FROM worker_heartbeat").Row().Scan(&microseconds)
-	return time.Duration(microseconds.Int64) * time.Microsecond, microseconds.Valid, translate("reading when rights were read", err)
+	err = s.On(ctx).Raw("SELECT TIMESTAMPDIFF(MICROSECOND, MAX(rights_at), UTC_TIMESTAMP(6)) FROM worker_heartbeat").Row().Scan(&microseconds)
+	return time.Duration(microseconds.Int64) * time.Microsecond, microseconds.Valid, database.Translate("reading when rights were read", err)
 }
 
 // Revival returns the command that brings the worker back, as the last one left it; "" when none ever did.
 func (s *Store) Revival(ctx context.Context) (string, error) {
 	var last []string
-	err := s.on(ctx).Table("worker_heartbeat").Order("seen_at DESC").Limit(1).Pluck("revival", &last).Error
+	err := s.On(ctx).Table("worker_heartbeat").Order("seen_at DESC").Limit(1).Pluck("revival", &last).Error
 	if err != nil || len(last) == 0 {
-		return "", translate("looking for the worker's command", err)
+		return "", database.Translate("looking for the worker's command", err)
 	}
 	return last[0], nil
 }
@@ -134,12 +135,12 @@ func (s *Store) Revival(ctx context.Context) (string, error) {
 // WorkerSeen returns when a worker was last alive; ErrNotFound when none ever was.
 func (s *Store) WorkerSeen(ctx context.Context) (time.Time, error) {
 	var seen []time.Time
-	err := s.on(ctx).Table("worker_heartbeat").Order("seen_at DESC").Limit(1).Pluck("seen_at", &seen).Error
+	err := s.On(ctx).Table("worker_heartbeat").Order("seen_at DESC").Limit(1).Pluck("seen_at", &seen).Error
 	if err == nil && len(seen) == 0 {
-		return time.Time{}, translate("looking for a worker", tenants.ErrNotFound)
+		return time.Time{}, database.Translate("looking for a worker", tenants.ErrNotFound)
 	}
 	if err != nil {
-		return time.Time{}, translate("looking for a worker", err)
+		return time.Time{}, database.Translate("looking for a worker", err)
 	}
 	return seen[0], nil
 }

@@ -107,7 +107,7 @@ func TestTheWorkerIsSeen(t *testing.T) {
 
 func TestTheAuditTrailGrowsAndCanBeNarrowed(t *testing.T) {
 	ctx, _, d := storeOn(t)
-	s := as(t, ctx, d.Config(d.Panel))
+	s := as(t, d.Config(d.Panel))
 	e := tenants.AuditEntry{
 		At: at, ActorKind: tenants.KindPerson, ActorID: "sub", ActorName: "Zoé", Address: "2001:db8::1", Action: "site.create",
 		AssociationID: "a1", SiteID: "s1", OperationID: "o1", Detail: "blog",

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"chatiere/tenants"
-	"chatiere/tenants/mysql"
+	connection "chatiere/tenants/database"
 	"chatiere/tenants/mysql/mysqltest"
 	"chatiere/tenants/provision"
 	"chatiere/tenants/sitedb"
@@ -88,10 +88,10 @@ func (b *bench) site(t *testing.T) string {
 }
 
 // application connects as a site does.
-func (b *bench) application(t *testing.T, name, secret, database string) *sql.DB {
+func (b *bench) application(t *testing.T, name, secret, schema string) *sql.DB {
 	t.Helper()
-	db, err := mysql.Connect(mysql.Config{
-		Socket: b.server.Socket, User: name, Password: secret, Database: database, Log: slog.New(slog.DiscardHandler),
+	db, err := connection.Connect(connection.Config{
+		Socket: b.server.Socket, User: name, Password: secret, Database: schema, Log: slog.New(slog.DiscardHandler),
 	})
 	must(t, err)
 	t.Cleanup(func() { _ = db.Close() })

@@ -61,7 +61,7 @@ func TestTechnologiesAreImportedInTheirRoomAlone(t *testing.T) {
 	rooms := map[string][]string{
 		"github.com/docker/docker":      {"tenants/docker"},
 		"github.com/gofiber/fiber":      {"panel"},
-		"gorm.io":                       {"tenants/mysql", "panel/mysql"},
+		"gorm.io":                       {"tenants/database", "tenants/mysql", "panel/mysql"},
 		"github.com/robfig/cron":        {"tenants/schedule"},
 		"github.com/coreos/go-oidc":     {"tenants/identity"},
 		"github.com/pressly/goose":      {"migrations"},

@@ -26,7 +26,7 @@ import (
 
 // Panel runs the panel until ctx ends. It starts even if the database, the issuer or the worker is down.
 func Panel(ctx context.Context, c config.Config, log *slog.Logger) error {
-	store, err := openStore(ctx, c, c.Database.PanelUser, c.Secret(config.SecretDBPanel), log)
+	store, err := openStore(c, c.Database.PanelUser, c.Secret(config.SecretDBPanel), log)
 	if err != nil {
 		return err
 	}
@@ -43,10 +43,6 @@ func Panel(ctx context.Context, c config.Config, log *slog.Logger) error {
 }
 
 func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.Options, error) {
-	own, err := panelmysql.New(store.Pool(), log)
-	if err != nil {
-		return panel.Options{}, err
-	}
 	identity, err := panelIdentity(c)
 	if err != nil {
 		return panel.Options{}, err
@@ -85,7 +81,7 @@ func panelOptions(c config.Config, store *mysql.Store, log *slog.Logger) (panel.
 		Sockets: panel.Sockets{Edge: c.Paths().PanelSocket(), Local: c.Paths().CLISocket()},
 		SignIn: panel.SignInSettings{
 			Identity: identity, AccountURL: c.Identity.Issuer + "/account", SessionKey: []byte(key), Limits: sessionLimits(c),
-			People: store, Store: own, Identities: identities(c, w),
+			People: store, Store: panelmysql.New(store.DB), Identities: identities(c, w),
 		},
 		Entry:   panel.EntrySettings{Issuer: entries, Former: formerIdentities(c)},
 		Records: panelRecords{store, c.Now}, Provisioner: desk, Catalogue: panelCatalogue{known}, Doctor: w, Monitor: w,

@@ -20,6 +20,7 @@ import (
 	"chatiere/cmd/internal/config"
 	"chatiere/templates"
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 	"chatiere/tenants/identity/assertion"
 	"chatiere/tenants/keycloak"
 	"chatiere/tenants/mysql"
@@ -78,23 +79,15 @@ func edgeClient(c config.Config, socket string) *http.Client {
 }
 
 // openStore opens the panel's database as one of its users.
-func openStore(ctx context.Context, c config.Config, user string, password config.Secret, log *slog.Logger) (*mysql.Store, error) {
-	settings, err := databaseConfig(c, user, password, log)
+func openStore(c config.Config, user string, password config.Secret, log *slog.Logger) (*mysql.Store, error) {
+	secret, err := password.Reveal()
 	if err != nil {
 		return nil, err
 	}
-	return mysql.Open(ctx, settings)
-}
-
-func databaseConfig(c config.Config, user string, password config.Secret, log *slog.Logger) (mysql.Config, error) {
-	secret, err := password.Reveal()
-	if err != nil {
-		return mysql.Config{}, err
-	}
-	return mysql.Config{
-		Socket: c.Database.Socket, Database: c.Database.Name, User: user, Password: secret,
-		FirstUID: c.Sites.FirstUID, LastUID: c.Sites.LastUID, Log: log,
-	}, nil
+	return mysql.Open(mysql.Config{
+		Config:   database.Config{Socket: c.Database.Socket, Database: c.Database.Name, User: user, Password: secret, Log: log},
+		FirstUID: c.Sites.FirstUID, LastUID: c.Sites.LastUID,
+	})
 }
 
 // loadCatalogue reads the templates of the program; engine is nil where no image is ever asked for.

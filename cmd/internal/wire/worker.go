@@ -116,7 +116,7 @@ func newWorker(ctx context.Context, c config.Config, log *slog.Logger) (*worker.
 
 func (g *graph) openRecords(ctx context.Context) (err error) {
 	c := g.config
-	if g.store, err = openStore(ctx, c, c.Database.WorkerUser, c.Secret(config.SecretDBWorker), g.log); err != nil {
+	if g.store, err = openStore(c, c.Database.WorkerUser, c.Secret(config.SecretDBWorker), g.log); err != nil {
 		return err
 	}
 	g.recent = &mysql.RecentSites{Store: g.store}
@@ -182,7 +182,7 @@ type schema struct {
 
 func (g *graph) openSchema(ctx context.Context) (worker.Schema, error) {
 	c := g.config
-	store, err := openStore(ctx, c, c.Database.MigrateUser, c.Secret(config.SecretDBMigrate), g.log)
+	store, err := openStore(c, c.Database.MigrateUser, c.Secret(config.SecretDBMigrate), g.log)
 	return schema{store, g}, err
 }
 
@@ -286,7 +286,7 @@ func (g *graph) recurring() worker.Jobs {
 			Writer: &audit.ChainWriter{Records: g.store, Checkpoints: checkpoints, Now: c.Now, Log: g.log},
 			Source: g.store, Checkpoints: checkpoints, Keep: time.Duration(c.Audit.KeepDays) * 24 * time.Hour, Now: c.Now,
 			OpenPrunable: func(ctx context.Context) (audit.PrunableLog, error) {
-				return openStore(ctx, c, c.Database.MigrateUser, c.Secret(config.SecretDBMigrate), g.log)
+				return openStore(c, c.Database.MigrateUser, c.Secret(config.SecretDBMigrate), g.log)
 			},
 		},
 		Mail:   &mailcheck.Checker{Records: g.store, Findings: g.findings, Relay: c.Mail.Smarthost != "", Now: c.Now},

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"chatiere/tenants/database"
 	"chatiere/tenants/mysql"
 )
 
@@ -67,7 +68,9 @@ func (d *Database) Open(t testing.TB, user string) *sql.DB {
 // Config returns how the store connects as one of the accounts.
 func (d *Database) Config(user string) mysql.Config {
 	return mysql.Config{
-		Socket: d.server.Socket, Database: d.Name, User: user, Password: d.Password,
-		FirstUID: 200000, LastUID: 265535, Log: slog.New(slog.DiscardHandler),
+		Config: database.Config{
+			Socket: d.server.Socket, Database: d.Name, User: user, Password: d.Password, Log: slog.New(slog.DiscardHandler),
+		},
+		FirstUID: 200000, LastUID: 265535,
 	}
 }

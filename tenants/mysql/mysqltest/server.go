@@ -6,6 +6,7 @@ package mysqltest
 
 import (
 	"bytes"
+	"chatiere/tenants/database"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -19,8 +20,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"chatiere/tenants/mysql"
 )
 
 const (
@@ -165,9 +164,9 @@ func docker(args ...string) (string, error) {
 	return strings.TrimSpace(out.String()), nil
 }
 
-func (s *Server) connect(user, password, database string) (*sql.DB, error) {
-	return mysql.Connect(mysql.Config{
-		Socket: s.Socket, User: user, Password: password, Database: database, Log: slog.New(slog.DiscardHandler),
+func (s *Server) connect(user, password, name string) (*sql.DB, error) {
+	return database.Connect(database.Config{
+		Socket: s.Socket, User: user, Password: password, Database: name, Log: slog.New(slog.DiscardHandler),
 	})
 }
 

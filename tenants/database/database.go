@@ -1,8 +1,8 @@
-// Package mysql keeps the domain's records in MariaDB: associations, people, sites, operations, the audit trail and traffic.
+// Package database is the connection to MariaDB that the stores of several rooms share: pool, transactions, and the domain's
+// sentinels for the server's errors. It knows no table.
 //
-// It is the only room of the domain that knows SQL. Records are structs of its own, mapped to the domain's types by
-// hand; the schema comes from package migrations, never from these structs. Start reading at Store.
-package mysql
+// Start reading at DB.
+package database
 
 import (
 	"context"
@@ -24,8 +24,6 @@ type Config struct {
 	Database string
 	User     string
 	Password string
-	FirstUID int // range of the sites' user ids
-	LastUID  int
 	Log      *slog.Logger
 }
 
@@ -38,26 +36,20 @@ const (
 	maxIdleTime = time.Minute
 )
 
-// Store is the database as the use cases, the runner and the pages see it. It is safe for concurrent use.
-type Store struct {
-	db                *gorm.DB
-	pool              *sql.DB
-	firstUID, lastUID int
-	paris             *time.Location
+// DB is a database. It is safe for concurrent use.
+type DB struct {
+	gorm *gorm.DB
+	pool *sql.DB
 }
 
-// Open returns a store. It does not connect yet: a database that is down makes methods answer tenants.ErrUnavailable
-// until it is back, and keeps nothing from starting.
-func Open(ctx context.Context, c Config) (*Store, error) {
-	paris, err := time.LoadLocation("Europe/Paris")
-	if err != nil {
-		return nil, fmt.Errorf("loading the time zone: %w", err)
-	}
+// Open returns a database. It does not connect yet: while the server is down, everything answers tenants.ErrUnavailable, and
+// nothing is kept from starting.
+func Open(c Config) (*DB, error) {
 	pool, err := Connect(c)
 	if err != nil {
 		return nil, err
 	}
-	db, err := gorm.Open(gormmysql.New(gormmysql.Config{Conn: pool, SkipInitializeWithVersion: true}), &gorm.Config{
+	layer, err := gorm.Open(gormmysql.New(gormmysql.Config{Conn: pool, SkipInitializeWithVersion: true}), &gorm.Config{
 		TranslateError:         true,
 		DisableAutomaticPing:   true,
 		SkipDefaultTransaction: true, // one statement is a transaction; more than one go through Transact
@@ -68,8 +60,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		_ = pool.Close() // nothing was opened yet
 		return nil, fmt.Errorf("preparing the database layer: %w", err)
 	}
-	c.Log.DebugContext(ctx, "database configured", "database", c.Database, "user", c.User)
-	return &Store{db: db, pool: pool, firstUID: c.FirstUID, lastUID: c.LastUID, paris: paris}, nil
+	c.Log.Debug("database configured", "database", c.Database, "user", c.User)
+	return &DB{gorm: layer, pool: pool}, nil
 }
 
 // Connect returns a bare connection pool with the settings every connection of ours needs; migrations run over one.
@@ -107,15 +99,15 @@ func Connect(c Config) (*sql.DB, error) {
 	return pool, nil
 }
 
-// Pool is the store's connections, for another room's records in the same database. The store closes it.
-func (s *Store) Pool() *sql.DB { return s.pool }
+// Pool returns the connections, for migrations. Close closes it.
+func (d *DB) Pool() *sql.DB { return d.pool }
 
 // Close gives the connections back.
-func (s *Store) Close() error { return s.pool.Close() }
+func (d *DB) Close() error { return d.pool.Close() }
 
 // Ping asks the database whether it answers.
-func (s *Store) Ping(ctx context.Context) error {
-	return translate("asking the database", s.pool.PingContext(ctx))
+func (d *DB) Ping(ctx context.Context) error {
+	return Translate("asking the database", d.pool.PingContext(ctx))
 }
 
 // driverLog takes what the driver would print to the standard error stream.

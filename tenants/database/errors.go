@@ -1,4 +1,4 @@
-package mysql
+package database
 
 import (
 	"context"
@@ -48,8 +48,8 @@ const (
 	tooLong        = 1406
 )
 
-// translate wraps an error with what was being done and the domain's sentinel for it; nil stays nil.
-func translate(doing string, err error) error {
+// Translate wraps an error with what was being done and the domain's sentinel for it; nil stays nil.
+func Translate(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -64,36 +64,37 @@ func sentinelOf(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return nil // the asker's own doing
-	case errors.Is(err, gorm.ErrRecordNotFound), errors.Is(err, sql.ErrNoRows), numbered(err, []uint16{illegalMix}):
+	case errors.Is(err, gorm.ErrRecordNotFound), errors.Is(err, sql.ErrNoRows), Numbered(err, illegalMix):
 		return tenants.ErrNotFound
 	case errors.Is(err, gorm.ErrDuplicatedKey), errors.Is(err, gorm.ErrForeignKeyViolated):
 		return tenants.ErrConflict
-	case numbered(err, []uint16{incorrectValue, tooLong}):
+	case Numbered(err, incorrectValue, tooLong):
 		return tenants.ErrInvalid
-	case numbered(err, full):
+	case Numbered(err, full...):
 		return tenants.ErrDiskFull
-	case numbered(err, again), numbered(err, away),
+	case Numbered(err, again...), Numbered(err, away...),
 		errors.Is(err, driver.ErrBadConn), errors.Is(err, mariadb.ErrInvalidConn), errors.As(err, &network):
 		return tenants.ErrUnavailable
 	}
 	return nil
 }
 
-func numbered(err error, numbers []uint16) bool {
+// Numbered reports whether the server refused with one of these error numbers.
+func Numbered(err error, numbers ...uint16) bool {
 	var refusal *mariadb.MySQLError
 	return errors.As(err, &refusal) && slices.Contains(numbers, refusal.Number)
 }
 
-// changed turns "no row matched" into ErrNotFound.
-func changed(doing string, done *gorm.DB) error {
+// Changed turns "no row matched" into ErrNotFound.
+func Changed(doing string, done *gorm.DB) error {
 	if done.Error == nil && done.RowsAffected == 0 {
 		return fmt.Errorf("%s: %w", doing, tenants.ErrNotFound)
 	}
-	return translate(doing, done.Error)
+	return Translate(doing, done.Error)
 }
 
-// clip cuts text that may be of any length (an error, a name from elsewhere) to what its column takes.
-func clip(text string, signs int) string {
+// Clip cuts text that may be of any length (an error, a name from elsewhere) to what its column takes.
+func Clip(text string, signs int) string {
 	text = strings.ToValidUTF8(text, "�")
 	if utf8.RuneCountInString(text) <= signs {
 		return text

@@ -1,4 +1,4 @@
-package mysql
+package database
 
 import (
 	"context"
@@ -11,12 +11,12 @@ import (
 
 type transactionKey struct{}
 
-// on returns the transaction that ctx carries, or the pool.
-func (s *Store) on(ctx context.Context) *gorm.DB {
+// On returns the transaction that ctx carries, or the pool.
+func (d *DB) On(ctx context.Context) *gorm.DB {
 	if tx, ok := ctx.Value(transactionKey{}).(*gorm.DB); ok {
 		return tx.WithContext(ctx)
 	}
-	return s.db.WithContext(ctx)
+	return d.gorm.WithContext(ctx)
 }
 
 func inTransaction(ctx context.Context) bool {
@@ -26,13 +26,13 @@ func inTransaction(ctx context.Context) bool {
 
 // Transact runs fn in one transaction, which the context it hands on carries. Within a transaction it joins it. fn runs
 // again after a deadlock, so it must do nothing but read and write records.
-func (s *Store) Transact(ctx context.Context, fn func(ctx context.Context) error) error {
+func (d *DB) Transact(ctx context.Context, fn func(ctx context.Context) error) error {
 	if inTransaction(ctx) {
 		return fn(ctx)
 	}
-	return s.retry(ctx, func() error {
+	return d.WithRetry(ctx, func() error {
 		var inner error
-		outer := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		outer := d.gorm.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 			inner = fn(context.WithValue(ctx, transactionKey{}, tx))
 			return inner
 			// Read committed: fences and unique keys do what snapshots would, and no lock is kept on a gap.
@@ -40,7 +40,7 @@ func (s *Store) Transact(ctx context.Context, fn func(ctx context.Context) error
 		if inner != nil {
 			return inner
 		}
-		return translate("writing to the database", outer)
+		return Translate("writing to the database", outer)
 	})
 }
 
@@ -50,16 +50,16 @@ const (
 	firstPause = 4 * time.Millisecond
 )
 
-// retry repeats fn while the server says that it changed nothing and that the same may succeed now. Inside a transaction
+// WithRetry repeats fn while the server says that it changed nothing and that the same may succeed now. Inside a transaction
 // it does not: the whole of it was rolled back, and Transact repeats it.
-func (s *Store) retry(ctx context.Context, fn func() error) error {
+func (d *DB) WithRetry(ctx context.Context, fn func() error) error {
 	if inTransaction(ctx) {
 		return fn()
 	}
 	pause := firstPause
 	for try := 1; ; try++ {
 		err := fn()
-		if try == retries || !numbered(err, again) {
+		if try == retries || !Numbered(err, again...) {
 			return err
 		}
 		select {

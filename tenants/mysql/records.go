@@ -1,5 +1,0 @@
-package mysql
-
-import "chatiere/tenants/provision"
-
-var _ provision.Records = (*Store)(nil)

@@ -50,7 +50,7 @@ func TestTheDocumentDescribesEveryRouteOfTheAPIAndNoOther(t *testing.T) {
 		}
 		mounted++
 		if !said[r.Method+" "+r.Path] {
-			t.Errorf("%s %s is not described: give it a line in panel/endpoint_docs.go", r.Method, r.Path)
+			t.Errorf("%s %s is not described: give it a line in panel/contract/endpoints.go", r.Method, r.Path)
 		}
 	}
 	if mounted != len(said) || mounted < 20 {

@@ -6,6 +6,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"chatiere/panel/api"
+	"chatiere/panel/feed"
 	"chatiere/panel/views"
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
@@ -22,7 +23,7 @@ func (s *Server) operation(c *fiber.Ctx) error {
 		Pivoted: s.o.PastPivot != nil && s.o.PastPivot(op),
 	}
 	reversible := provision.AuthorizeReversal(visitorOf(c).Principal, a.Slug, op) == nil
-	page.Cancel = !over(op) && !page.Pivoted && !op.Cancel && op.State != operations.Undoing && reversible
+	page.Cancel = !feed.Over(op) && !page.Pivoted && !op.Cancel && op.State != operations.Undoing && reversible
 	page.Retry = op.State == operations.Stuck && reversible
 	if op.SiteID != "" {
 		x, err := s.o.Records.Site(c.UserContext(), op.SiteID)
@@ -41,8 +42,6 @@ func (s *Server) operation(c *fiber.Ctx) error {
 }
 
 // over reports whether there is nothing more to wait for: ended, or held until a person acts.
-func over(op operations.Operation) bool { return op.State.Ended() || op.State == operations.Stuck }
-
 func (s *Server) operationCancel(c *fiber.Ctx) error {
 	if err := s.o.Provisioner.CancelOperation(c.UserContext(), s.request(c, ""), c.Params("id")); err != nil {
 		return err
@@ -85,12 +84,12 @@ func (s *Server) apiOperation(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if typed := c.Query("wait"); typed != "" && !over(op) {
+	if typed := c.Query("wait"); typed != "" && !feed.Over(op) {
 		patience, err := time.ParseDuration(typed)
 		if err != nil || patience < 0 {
 			return tenants.Faults{{Field: "wait", Code: "malformed"}}
 		}
-		op = s.feed.until(c.UserContext(), op, min(patience, maxWait))
+		op = s.feed.Until(c.UserContext(), op, min(patience, maxWait))
 	}
 	return c.JSON(operationOf(op, a.Slug, may(c, tenants.ActDoctor, "")))
 }

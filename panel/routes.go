@@ -8,6 +8,7 @@ import (
 
 	"chatiere/panel/api"
 	"chatiere/panel/assets"
+	"chatiere/panel/contract"
 	"chatiere/panel/middleware"
 	"chatiere/panel/views"
 	"chatiere/tenants"
@@ -183,6 +184,17 @@ func (s *Server) endpoints() []route {
 		{"POST", p + "/break-glass", s.apiBreakGlass, local, sessionOrToken, change},
 	}
 }
+
+// apiRoutes are the endpoints as the API's document lists them.
+func (s *Server) apiRoutes() []contract.Route {
+	var out []contract.Route
+	for _, r := range s.endpoints() {
+		out = append(out, contract.Route{Method: r.method, Path: r.path, Stream: r.policy == stream})
+	}
+	return out
+}
+
+func (s *Server) apiDocument(c *fiber.Ctx) error { return c.JSON(s.document) }
 
 // mount registers a route with the middleware that its columns require.
 func (s *Server) mount(app *fiber.App, on listener, r route) {

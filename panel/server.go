@@ -14,6 +14,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"chatiere/panel/auth"
+	"chatiere/panel/contract"
+	"chatiere/panel/feed"
 	"chatiere/panel/middleware"
 	"chatiere/panel/openapi"
 	"chatiere/panel/views"
@@ -36,8 +38,8 @@ type Server struct {
 	back       *auth.BackChannel
 	limiter    *auth.Limiter // of sign-in attempts
 	changes    *auth.Changes // notified when a session or token ends
-	feed       *operationFeed
-	streams    *streamLimiter
+	feed       *feed.Feed
+	streams    *feed.Limiter
 	document   *openapi.Document // of the API
 	protect    func(*fiber.Ctx)  // sets the headers of every answer
 
@@ -72,13 +74,11 @@ func New(o Options) (*Server, error) {
 	s.breakGlass = &auth.BreakGlass{Links: o.SignIn.Store, Sessions: s.sessions, Audit: o.Records, Now: o.Now}
 	s.back = &auth.BackChannel{Provider: s.provider, Store: o.SignIn.Store, Changes: s.changes, Audit: o.Records, Now: o.Now}
 	s.limiter = auth.NewLimiter(o.SignIn.Store, o.SignIn.SessionKey, o.Now, o.Log)
-	s.streams = newStreamLimiter(maxStreams)
-	s.feed = newOperationFeed(s.done, o.Records, pollInterval, o.Log)
+	s.streams = feed.NewLimiter(maxStreams)
+	s.feed = feed.New(s.done, o.Records, pollInterval, o.Log)
 	s.protect = middleware.Protection(originOf(o.SignIn.Identity.Issuer))
-	if s.document, err = s.describe(); err != nil {
-		return nil, err
-	}
-	return s, nil
+	s.document, err = contract.Document(sessionCookie, s.apiRoutes())
+	return s, err
 }
 
 const (
@@ -139,7 +139,7 @@ func (s *Server) Run(ctx context.Context) error {
 			err = errors.Join(err, fmt.Errorf("shutting down: %w", e))
 		}
 	}
-	s.feed.wait()
+	s.feed.Wait()
 	return err
 }
 

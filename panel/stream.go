@@ -5,53 +5,19 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
-	"net"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"chatiere/panel/auth"
+	"chatiere/panel/feed"
 	"chatiere/panel/middleware"
 	"chatiere/tenants"
 	"chatiere/tenants/operations"
 )
 
-const (
-	maxStreams = 6 // per session, token or socket times what a person has open
-	writeLimit = 30 * time.Second
-)
-
-// streamLimiter limits the open streams of one visitor.
-type streamLimiter struct {
-	limit int
-	mu    sync.Mutex
-	open  map[string]int
-}
-
-func newStreamLimiter(limit int) *streamLimiter {
-	return &streamLimiter{limit: limit, open: map[string]int{}}
-}
-
-func (t *streamLimiter) acquire(key string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.open[key] >= t.limit {
-		return false
-	}
-	t.open[key]++
-	return true
-}
-
-func (t *streamLimiter) release(key string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.open[key]--; t.open[key] <= 0 {
-		delete(t.open, key)
-	}
-}
+// maxStreams is per session, token or socket times what a person has open.
+const maxStreams = 6
 
 // encoder renders an operation as one line of an event's data.
 type encoder func(op operations.Operation, slug string) ([]byte, error)
@@ -81,14 +47,15 @@ func (s *Server) stream(c *fiber.Ctx, encode encoder) error {
 		return err
 	}
 	key := streamKey(visitorOf(c))
-	if !s.streams.acquire(key) {
+	if !s.streams.Acquire(key) {
 		return auth.ErrLimited
 	}
-	f := &eventStream{
-		conn: c.Context().Conn(), encode: encode, slug: a.Slug, recheck: s.recheck(c, a.Slug), serverDone: s.done, heartbeat: s.o.Heartbeat, signals: s.changes, changed: changed,
-		release: func() { s.streams.release(key) }, first: op,
+	changes, unsubscribe := s.feed.Subscribe(op.ID)
+	f := &feed.Stream{
+		Conn: c.Context().Conn(), First: op, Changes: changes, Heartbeat: s.o.Heartbeat, Signals: s.changes, Changed: changed,
+		Encode:  func(op operations.Operation) ([]byte, error) { return encode(op, a.Slug) },
+		Recheck: s.recheck(c, a.Slug), Done: s.done,
 	}
-	f.changes, f.unsubscribe = s.feed.subscribe(op.ID)
 	c.Set(fiber.HeaderContentType, "text/event-stream")
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set("X-Accel-Buffering", "no")
@@ -98,7 +65,9 @@ func (s *Server) stream(c *fiber.Ctx, encode encoder) error {
 				s.log.Error("stream panicked", "operation", op.ID, "panic", r)
 			}
 		}()
-		f.run(w)
+		defer s.streams.Release(key)
+		defer unsubscribe()
+		f.Run(w)
 	})
 	return nil
 }
@@ -133,89 +102,4 @@ func (s *Server) recheck(c *fiber.Ctx, slug string) func(context.Context) error 
 		}
 		return tenants.Authorize(p, tenants.ActOperationShow, slug)
 	}
-}
-
-// eventStream is one open stream.
-type eventStream struct {
-	conn        net.Conn
-	encode      encoder
-	slug        string
-	heartbeat   time.Duration
-	signals     *auth.Changes
-	changed     <-chan struct{}
-	recheck     func(context.Context) error
-	changes     <-chan operations.Operation
-	serverDone  context.Context
-	first       operations.Operation
-	release     func()
-	unsubscribe func()
-}
-
-func (f *eventStream) run(w *bufio.Writer) {
-	defer f.release()
-	defer f.unsubscribe()
-	if f.send(w, f.first) != nil {
-		return
-	}
-	beat := time.NewTicker(f.heartbeat)
-	defer beat.Stop()
-	for {
-		select {
-		case op, open := <-f.changes:
-			if !open {
-				f.end(w)
-				return
-			}
-			if f.send(w, op) != nil {
-				return
-			}
-		case <-beat.C:
-			if f.alive(w) != nil {
-				return
-			}
-		case <-f.changed: // a session has just ended, perhaps this one
-			f.changed = f.signals.Wait()
-			if f.alive(w) != nil {
-				return
-			}
-		case <-f.serverDone.Done():
-			return // the browser reconnects by itself, to our successor
-		}
-	}
-}
-
-func (f *eventStream) send(w *bufio.Writer, op operations.Operation) error {
-	data, err := f.encode(op, f.slug)
-	if err != nil {
-		return err
-	}
-	return f.write(w, "event: progress\ndata: %s\n\n", data)
-}
-
-// end sends the end event only if the operation is over; when the server stops, the browser reconnects.
-func (f *eventStream) end(w *bufio.Writer) {
-	if f.serverDone.Err() == nil {
-		_ = f.write(w, "event: end\ndata: %s\n\n", []byte("{}"))
-	}
-}
-
-// alive keeps the connection open, or returns an error if the visitor has lost the right to see the operation.
-func (f *eventStream) alive(w *bufio.Writer) error {
-	ctx, cancel := context.WithTimeout(f.serverDone, handlerLimit)
-	defer cancel()
-	if err := f.recheck(ctx); err != nil {
-		return err
-	}
-	return f.write(w, ": %s\n\n", []byte("alive"))
-}
-
-func (f *eventStream) write(w *bufio.Writer, format string, data []byte) error {
-	// The server's write timeout starts with the response; each event of a stream gets its own.
-	if err := f.conn.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintf(w, format, data); err != nil {
-		return err
-	}
-	return w.Flush() // the only sign that nobody listens any more
 }

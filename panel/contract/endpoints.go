@@ -1,4 +1,8 @@
-package panel
+// Package contract is what the API promises to programs: a line for each endpoint with its summary, its parameters and the types
+// of request and response. The OpenAPI document is built from these lines, and requests are checked against them.
+//
+// It knows no handler. Start reading at endpoints.
+package contract
 
 import (
 	"fmt"
@@ -7,14 +11,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gofiber/fiber/v2"
-
 	"chatiere/panel/api"
 	"chatiere/panel/openapi"
 )
 
-// endpoint documents one route of the API: a summary, its parameters, and the types of request and response.
-type endpoint struct {
+// Endpoint documents one route of the API: a summary, its parameters, and the types of request and response.
+type Endpoint struct {
 	summary  string
 	query    []openapi.Parameter // no other parameters are accepted
 	request  any                 // nil: no body
@@ -37,8 +39,8 @@ func boolParam(name, says string) openapi.Parameter {
 
 var ofAssociation = stringParam("association", "Slug of the association to narrow the list to.", 80)
 
-// endpointDocs has one line for each route of the API; without it, the route's test fails.
-var endpointDocs = map[string]endpoint{
+// endpoints has one line for each route of the API; without it, the route's test fails.
+var endpoints = map[string]Endpoint{
 	"GET /openapi.json": {summary: "This document.", response: map[string]any{}, public: true},
 	"GET /account":      {summary: "Who asks, as the panel sees them.", response: api.Account{}},
 	"GET /templates":    {summary: "What a new site can be made of.", response: api.List[api.Template]{}},
@@ -105,14 +107,18 @@ var endpointDocs = map[string]endpoint{
 	"POST /break-glass": {summary: "Makes a one-time way in. On the server's own socket alone.", response: api.BreakGlassLink{}, status: 201},
 }
 
-func (r route) endpoint() (endpoint, bool) {
-	path, ok := strings.CutPrefix(r.path, api.Prefix)
+// Find returns the endpoint of a route; false for one that is not of the API or has no line.
+func Find(method, path string) (Endpoint, bool) {
+	path, ok := strings.CutPrefix(path, api.Prefix)
 	if !ok {
-		return endpoint{}, false
+		return Endpoint{}, false
 	}
-	e, ok := endpointDocs[r.method+" "+path]
+	e, ok := endpoints[method+" "+path]
 	return e, ok
 }
+
+// HasBody reports whether the endpoint's requests have a body.
+func (e Endpoint) HasBody() bool { return e.request != nil }
 
 // maxKey bounds an idempotency key, which shares a column with the sender's id.
 const (
@@ -128,27 +134,33 @@ var patterns = map[string]openapi.Schema{
 	api.HeaderIdempotency: {Type: "string", Pattern: fmt.Sprintf("^[!-~]{1,%d}$", maxKey)},
 }
 
-// describe builds the OpenAPI document.
-func (s *Server) describe() (*openapi.Document, error) {
+// Route is one route of the API.
+type Route struct {
+	Method, Path string
+	Stream       bool // answers with events
+}
+
+// Document builds the OpenAPI document. cookie is the one of sessions.
+func Document(cookie string, routes []Route) (*openapi.Document, error) {
 	var all []openapi.Endpoint
-	for _, r := range s.endpoints() {
-		e, ok := r.endpoint()
+	for _, r := range routes {
+		e, ok := Find(r.Method, r.Path)
 		if !ok {
-			return nil, fmt.Errorf("%s %s has no line in panel/endpoint_docs.go: %w", r.method, r.path, openapi.ErrShape)
+			return nil, fmt.Errorf("%s %s has no line in panel/contract/endpoints.go: %w", r.Method, r.Path, openapi.ErrShape)
 		}
 		all = append(all, openapi.Endpoint{
-			Method: r.method, Path: openAPIPath(strings.TrimPrefix(r.path, api.Prefix)), Says: e.summary, Public: e.public, Query: e.query,
-			Takes: e.request, Answers: e.response, Status: e.status, Stream: r.policy == stream, Key: e.key(),
+			Method: r.Method, Path: openAPIPath(strings.TrimPrefix(r.Path, api.Prefix)), Says: e.summary, Public: e.public, Query: e.query,
+			Takes: e.request, Answers: e.response, Status: e.status, Stream: r.Stream, Key: e.key(),
 		})
 	}
 	return openapi.Draw(openapi.API{
-		Title: "Chatière", Version: "1", Prefix: api.Prefix, Error: api.Envelope{}, Failures: failures, Cookie: sessionCookie, Patterns: patterns,
+		Title: "Chatière", Version: "1", Prefix: api.Prefix, Error: api.Envelope{}, Failures: failures, Cookie: cookie, Patterns: patterns,
 		Says: "What the panel answers to programs. Every refusal has the same shape: a code to compare, a sentence to read, the fields at fault, and the id under which the co-op finds the cause.",
 	}, all)
 }
 
 // key is the idempotency header; only requests that become operations support it.
-func (e endpoint) key() string {
+func (e Endpoint) key() string {
 	if e.status == http.StatusAccepted {
 		return api.HeaderIdempotency
 	}
@@ -179,5 +191,3 @@ func failures(e openapi.Endpoint) []openapi.Failure {
 	slices.SortFunc(out, func(a, b openapi.Failure) int { return a.Status - b.Status })
 	return out
 }
-
-func (s *Server) apiDocument(c *fiber.Ctx) error { return c.JSON(s.document) }

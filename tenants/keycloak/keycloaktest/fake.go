@@ -33,6 +33,7 @@ type Fake struct {
 	next    int
 	token   string
 	left    int
+	once    int
 	groups  map[string]*group
 	users   map[string]*user
 	realm   map[string]any
@@ -84,6 +85,19 @@ func (f *Fake) BreakAfter(n int) {
 	f.left = n
 }
 
+// FailOnce answers n more admin requests, one with a fault of the server, and all further ones. It returns a function that
+// reports whether that one was asked for.
+func (f *Fake) FailOnce(n int) (reached func() bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.once = n + 1
+	return func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.once <= 0
+	}
+}
+
 // seed makes what a fresh realm has.
 func (f *Fake) seed() {
 	for _, name := range []string{"basic", "profile", "email", "acr", "roles", "web-origins"} {
@@ -114,6 +128,10 @@ func (f *Fake) guard(next http.Handler) http.Handler {
 				return
 			}
 			f.left = max(f.left-1, -1)
+			if f.once--; f.once == 0 {
+				refuse(w, http.StatusInternalServerError, "unknown_error")
+				return
+			}
 			if r.Header.Get("Authorization") != "Bearer "+f.token {
 				refuse(w, http.StatusUnauthorized, "HTTP 401 Unauthorized")
 				return

@@ -88,3 +88,19 @@ func TestVerifyIsRootsOnTheServer(t *testing.T) {
 		t.Errorf("with bad heads: %d %s", code, complaint)
 	}
 }
+
+func TestVerifyTellsWhatWaitsAndThatThereIsMore(t *testing.T) {
+	for body, want := range map[string]map[string]bool{
+		`{"rows":12,"heads":2,"faults":[],"waiting":3}`:                                                {"3 rows wait": true, "… and more": false, "last seal": false},
+		`{"rows":12,"heads":2,"faults":[]}`:                                                            {"wait": false},
+		`{"rows":12,"faults":[{"kind":"changed","id":42,"at":"2026-11-22T12:00:00Z"}],"cropped":true}`: {"… and more": true, "whole": false},
+	} {
+		panel, _ := workerSays(t, 200, body)
+		_, out, _ := verifying(t, []string{"CHATIERE_SOCKET=" + panel})
+		for words, said := range want {
+			if strings.Contains(out, words) != said {
+				t.Errorf("%s is told as %q", body, out)
+			}
+		}
+	}
+}

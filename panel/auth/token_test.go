@@ -157,6 +157,9 @@ func TestBreakGlassWorksOnceInTimeAndWithoutTheIssuer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := p.glass.Check(t.Context(), key); !errors.Is(err, auth.ErrEnded) {
+		t.Errorf("looking at it when it is used up: %v, want %v", err, auth.ErrEnded)
+	}
 	p.clock.Advance(50 * time.Minute)
 	v, err := p.resolve(t, a.Cookie)
 	if who := v.Session.Principal(); err != nil || v.Stale || !who.CoopAdmin || !who.SecondFact {
@@ -174,6 +177,9 @@ func TestBreakGlassWorksOnceInTimeAndWithoutTheIssuer(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.clock.Advance(15 * time.Minute)
+	if _, err := p.glass.Check(t.Context(), late); !errors.Is(err, auth.ErrEnded) {
+		t.Errorf("looking at it after 15 minutes: %v, want %v", err, auth.ErrEnded)
+	}
 	if _, err := p.glass.Enter(t.Context(), late, "", auth.Origin{}); !errors.Is(err, auth.ErrEnded) {
 		t.Errorf("after 15 minutes: %v, want %v", err, auth.ErrEnded)
 	}

@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -93,5 +94,39 @@ func TestAQuietPathIsOnlyLoggedToThoseWhoDebug(t *testing.T) {
 	ask(t, app, "/other", nil)
 	if text := log.String(); strings.Contains(text, "/health") || !strings.Contains(text, "/other") {
 		t.Errorf("log is %s", text)
+	}
+}
+
+func TestAChosenLanguageIsRememberedAndLeavesTheAddress(t *testing.T) {
+	app := fiber.New()
+	app.Use(middleware.Language([]string{"fr", "en"}))
+	app.All("/*", func(c *fiber.Ctx) error { return c.SendString(middleware.LanguageOf(c)) })
+	for path, want := range map[string]string{
+		"/sites?lang=en": "/sites", "/sites?q=a&lang=en&x=1": "/sites?q=a&x=1", "/?lang=fr": "/", "//elsewhere.example/a?lang=en": "/elsewhere.example/a",
+	} {
+		res := ask(t, app, path, nil)
+		cookie := res.Header.Get("Set-Cookie")
+		if res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != want || !strings.HasPrefix(cookie, middleware.LanguageCookie+"=") {
+			t.Errorf("%s leads to %q with %d and cookie %q", path, res.Header.Get("Location"), res.StatusCode, cookie)
+		}
+	}
+	for name, c := range map[string]struct {
+		path   string
+		header map[string]string
+		want   string
+	}{
+		"nothing":                  {"/", nil, "fr"},
+		"a language nobody knows":  {"/?lang=de", nil, "fr"},
+		"the cookie":               {"/", map[string]string{"Cookie": middleware.LanguageCookie + "=en", "Accept-Language": "fr"}, "en"},
+		"another cookie":           {"/", map[string]string{"Cookie": middleware.LanguageCookie + "=de", "Accept-Language": "en"}, "en"},
+		"the browser":              {"/", map[string]string{"Accept-Language": "de, en-GB;q=0.8, fr;q=0.5"}, "en"},
+		"a browser we cannot suit": {"/", map[string]string{"Accept-Language": "de"}, "fr"},
+		"nonsense":                 {"/", map[string]string{"Accept-Language": ";;;"}, "fr"},
+	} {
+		res := ask(t, app, c.path, c.header)
+		body, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != http.StatusOK || string(body) != c.want {
+			t.Errorf("%s: %d %q, %v", name, res.StatusCode, body, err)
+		}
 	}
 }

@@ -194,7 +194,8 @@ func TestWhatTheEngineFillsInIsNoDrift(t *testing.T) {
 	must(t, e.Create(t.Context(), wanted("site")))
 	host := d.containers["site"].HostConfig
 	host.ShmSize, host.Runtime, host.CgroupnsMode, host.MaskedPaths = 64<<20, "runc", "private", []string{"/proc/kcore"}
-	host.MemorySwap = -1 // a kernel without it
+	host.MemorySwap = -1                                                                 // a kernel without it
+	host.Binds, host.DNS, host.Annotations = []string{}, []string{}, map[string]string{} // nothing, in other words
 	if got, err := e.Drift(t.Context(), "site", wanted("site")); err != nil || len(got) > 0 {
 		t.Errorf("differs in %v (%v)", got, err)
 	}
@@ -265,6 +266,8 @@ func TestAConfigurationKeepsItsImageWhenTheReferenceMovesOn(t *testing.T) {
 	must(t, e.Remove(t.Context(), "keycloak"))
 	delete(d.images, imageID)
 	wants(t, "the image is gone", e.CreateFromConfig(t.Context(), "keycloak", raw), tenants.ErrNotFound)
+	d.fail["GET /wordpress:1/json"] = http.StatusServiceUnavailable
+	wants(t, "nobody knows what the reference means", e.CreateFromConfig(t.Context(), "keycloak", raw), tenants.ErrUnavailable)
 }
 
 func TestAConfigurationThatIsNotWholeOrNotOursIsRefused(t *testing.T) {
@@ -349,8 +352,11 @@ func TestACommandsOutputAndCodeAreReturned(t *testing.T) {
 		wants(t, "after its time", err, context.DeadlineExceeded)
 	}
 	d.fail["POST /exec"] = http.StatusConflict
-	_, err = e.Exec(t.Context(), "site", tenants.Exec{Command: []string{"x"}})
+	_, err = e.Exec(t.Context(), "site", tenants.Exec{Command: []string{"php", "-v"}})
 	wants(t, "in a container that does not run", err, tenants.ErrUnavailable)
+	if !strings.Contains(err.Error(), `running "php" in container site`) {
+		t.Errorf("told as %v", err)
+	}
 	delete(d.fail, "POST /exec")
 	d.fail["POST /start"] = http.StatusNotFound
 	if _, err = e.Exec(t.Context(), "site", tenants.Exec{Command: []string{"x"}}); err == nil {
@@ -391,4 +397,32 @@ func TestTheEngineAndLogsAreTold(t *testing.T) {
 	if got, err := e.LogTail(t.Context(), "site", 10); err != nil || got != "words   words  (error)" {
 		t.Errorf("got %q (%v)", got, err)
 	}
+}
+
+func TestABuildIsFollowedToItsEndOrItsError(t *testing.T) {
+	d, e := newDaemon(t)
+	d.out = `{"stream":"Step 1\n"}{"status":"Pulling"}{"stream":"done\n"}`
+	var lines strings.Builder
+	id, err := e.Build(t.Context(), "chatiere/x:1", strings.NewReader("context"), map[string]string{"A": "1"}, &lines)
+	if err != nil || id != "sha256:3333" || lines.String() != "Step 1\nPulling\ndone\n" {
+		t.Errorf("built %s (%v), told %q", id, err, lines.String())
+	}
+	if !slices.Contains(d.asked, `context chatiere/x:1 {"A":"1"}`) {
+		t.Errorf("asked for %v", d.asked)
+	}
+	if _, err := e.Build(t.Context(), "chatiere/x:1", strings.NewReader(""), nil, nil); err != nil {
+		t.Errorf("with nobody who listens: %v", err)
+	}
+	d.out = `{"stream":"Step 1\n"}{"error":"no such file"}`
+	_, err = e.Build(t.Context(), "chatiere/x:1", strings.NewReader(""), nil, io.Discard)
+	wants(t, "a step that fails", err, docker.ErrBuild)
+	for what, out := range map[string]string{"an answer that breaks off": `{"stream":"St`, "nonsense": "x"} {
+		d.out = out
+		if _, err := e.Build(t.Context(), "chatiere/x:1", strings.NewReader(""), nil, io.Discard); err == nil {
+			t.Errorf("%s is no error", what)
+		}
+	}
+	d.fail["POST /build"] = http.StatusServiceUnavailable
+	_, err = e.Build(t.Context(), "chatiere/x:1", strings.NewReader(""), nil, io.Discard)
+	wants(t, "a builder that is away", err, tenants.ErrUnavailable)
 }

@@ -77,7 +77,7 @@ func Connect(c Config) (*sql.DB, error) {
 	conf.ClientFoundRows = true // RowsAffected counts what a WHERE matched: fences rest on it
 	conf.InterpolateParams = true
 	conf.Timeout = 5 * time.Second
-	conf.Logger = driverLog{c.Log}
+	conf.Logger = DriverLog{c.Log}
 	conf.Params = map[string]string{
 		"time_zone":                "'+00:00'",
 		"sql_mode":                 "'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
@@ -110,10 +110,10 @@ func (d *DB) Ping(ctx context.Context) error {
 	return Translate("asking the database", d.pool.PingContext(ctx))
 }
 
-// driverLog takes what the driver would print to the standard error stream.
-type driverLog struct{ log *slog.Logger }
+// DriverLog takes what the driver would print to the standard error stream.
+type DriverLog struct{ Log *slog.Logger }
 
 // Print implements the driver's Logger.
-func (d driverLog) Print(v ...any) {
-	d.log.Warn("database connection", "detail", fmt.Sprint(v...))
+func (d DriverLog) Print(v ...any) {
+	d.Log.Warn("database connection", "detail", fmt.Sprint(v...))
 }

@@ -7,18 +7,15 @@ package sitedb
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"regexp"
-	"slices"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 
 	"chatiere/tenants"
+	"chatiere/tenants/database"
 	"chatiere/tenants/provision"
 )
 
@@ -67,7 +64,7 @@ func Open(o Options) (*Server, error) {
 	conf.Net, conf.Addr, conf.User, conf.Passwd = "unix", o.Socket, o.User, o.Password
 	conf.Timeout = 5 * time.Second
 	conf.InterpolateParams = true
-	conf.Logger = driverLog{o.Log}
+	conf.Logger = database.DriverLog{Log: o.Log.With("server", "sites")}
 	conf.Params = map[string]string{"lock_wait_timeout": "20", "max_statement_time": "60"}
 	connector, err := mysql.NewConnector(conf)
 	if err != nil {
@@ -115,23 +112,6 @@ func AdminStatements(user, password string) ([]string, error) {
 	}, nil
 }
 
-// Error numbers of MariaDB that mean "not now".
-var away = []uint16{
-	1040, // too many connections
-	1053, // shutdown in progress
-	1205, // lock wait timeout
-	1213, // deadlock
-	1317, // query interrupted
-	1927, // connection killed
-	1969, // statement took too long
-}
-
-// Error numbers of MariaDB that mean that it has no room left.
-var full = []uint16{
-	1021, // disk full, waiting for somebody to make room
-	1114, // the table is full: its file cannot grow
-}
-
 // Error numbers of MariaDB that mean that our account is not accepted or lacks a right. None of them passes by itself.
 var refused = []uint16{
 	1044, // access denied to a database
@@ -144,39 +124,8 @@ var refused = []uint16{
 }
 
 func translate(doing string, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case unavailable(err):
-		return fmt.Errorf("%s: %w: %w", doing, tenants.ErrUnavailable, err)
-	case numbered(err, full):
-		return fmt.Errorf("%s: %w: %w", doing, tenants.ErrDiskFull, err)
-	case numbered(err, refused):
+	if database.Numbered(err, refused...) {
 		return fmt.Errorf("%s: %w: %w", doing, tenants.ErrRefused, err)
 	}
-	return fmt.Errorf("%s: %w", doing, err)
-}
-
-func numbered(err error, numbers []uint16) bool {
-	var said *mysql.MySQLError
-	return errors.As(err, &said) && slices.Contains(numbers, said.Number)
-}
-
-func unavailable(err error) bool {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return false
-	}
-	if numbered(err, away) {
-		return true
-	}
-	var network net.Error
-	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.As(err, &network)
-}
-
-// driverLog takes what the driver would print to the standard error stream.
-type driverLog struct{ log *slog.Logger }
-
-// Print implements the driver's Logger.
-func (d driverLog) Print(v ...any) {
-	d.log.Warn("sites' database connection", "detail", fmt.Sprint(v...))
+	return database.Translate(doing, err)
 }

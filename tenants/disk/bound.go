@@ -16,22 +16,22 @@ import (
 )
 
 // The engine follows links on its way to what it mounts into a container. A directory of a site's data that is mounted by
-// itself must therefore lie on a way of which the site can exchange nothing: each directory on it is root's, open to the
+// itself must therefore lie on a path on which the site can replace nothing: each directory on it is root's, open to the
 // site's group and sticky, so that the site makes and removes its own files there and cannot rename the next directory.
 
-// wayThrough is a directory on the way to one that is mounted by itself.
-func wayThrough(s tenants.Site, name string) place {
-	return place{name, 0, s.UID, 0o770 | fs.ModeSticky}
+// parentDir is a directory above one that is mounted by itself.
+func parentDir(s tenants.Site, name string) dirSpec {
+	return dirSpec{name, 0, s.UID, 0o770 | fs.ModeSticky}
 }
 
-// boundPlaces are the directories below a site's data that are mounted by themselves, and those on the way there, parents
+// mountDirs are the directories below a site's data that are mounted by themselves, and those on the way there, parents
 // first.
-func boundPlaces(s tenants.Site) []place {
-	var places []place
+func mountDirs(s tenants.Site) []dirSpec {
+	var places []dirSpec
 	for _, bound := range s.Release.Places {
 		parts := strings.Split(bound, "/")
 		for i := range parts {
-			p := wayThrough(s, path.Join(append([]string{dataOf(s)}, parts[:i+1]...)...))
+			p := parentDir(s, path.Join(append([]string{dataOf(s)}, parts[:i+1]...)...))
 			if i == len(parts)-1 {
 				p.mode = 0o770
 			}
@@ -43,9 +43,9 @@ func boundPlaces(s tenants.Site) []place {
 	return places
 }
 
-// ensureBound makes those directories, or makes existing ones safe. It never makes the data themselves: empty ones in the
+// ensureMountDirs makes those directories, or makes existing ones safe. It never makes the data themselves: empty ones in the
 // place of lost ones would hide the loss.
-func ensureBound(root *os.Root, s tenants.Site) error {
+func ensureMountDirs(root *os.Root, s tenants.Site) error {
 	if len(s.Release.Places) == 0 {
 		return nil
 	}
@@ -57,10 +57,10 @@ func ensureBound(root *os.Root, s tenants.Site) error {
 		return fmt.Errorf("opening the data of site %s: %w", s.ID, err)
 	}
 	defer func() { _ = data.Close() }()
-	if err := wayThrough(s, "").give(data); err != nil {
+	if err := parentDir(s, "").setOwner(data); err != nil {
 		return full("making the data of site "+s.ID+" safe", err)
 	}
-	for _, p := range boundPlaces(s) {
+	for _, p := range mountDirs(s) {
 		if err := p.ensureBelow(data, strings.TrimPrefix(p.path, dataOf(s)+"/")); err != nil {
 			return full("making "+p.path, err)
 		}
@@ -68,11 +68,11 @@ func ensureBound(root *os.Root, s tenants.Site) error {
 	return nil
 }
 
-// errExchanged says that a site renamed a directory while it was made safe.
-var errExchanged = errors.New("exchanged meanwhile")
+// errReplaced means that a site renamed a directory while it was made safe.
+var errReplaced = errors.New("replaced meanwhile")
 
 // ensureBelow makes a directory below the open data, whose parents are safe already, or makes an existing one safe.
-func (p place) ensureBelow(data *os.File, rel string) error {
+func (p dirSpec) ensureBelow(data *os.File, rel string) error {
 	parent, err := unix.Dup(int(data.Fd()))
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (p place) ensureBelow(data *os.File, rel string) error {
 	}
 	dir := os.NewFile(uintptr(fd), p.path)
 	defer func() { _ = dir.Close() }()
-	if err := p.give(dir); err != nil {
+	if err := p.setOwner(dir); err != nil {
 		return err
 	}
 	var given, there unix.Stat_t
@@ -105,13 +105,13 @@ func (p place) ensureBelow(data *os.File, rel string) error {
 		return err
 	}
 	if given.Ino != there.Ino || given.Dev != there.Dev {
-		return errExchanged
+		return errReplaced
 	}
 	return nil
 }
 
-// give gives an open directory its owner and mode.
-func (p place) give(dir *os.File) error {
+// setOwner sets owner and mode of an open directory.
+func (p dirSpec) setOwner(dir *os.File) error {
 	if err := dir.Chown(p.uid, p.gid); err != nil {
 		return err
 	}

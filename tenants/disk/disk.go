@@ -58,7 +58,7 @@ const EntrantsFile = "people.json"
 var siteID = regexp.MustCompile(`^s[0-9a-z]{9}$`)
 
 // place is one directory of a site.
-type place struct {
+type dirSpec struct {
 	path     string // below the data root
 	uid, gid int
 	mode     fs.FileMode
@@ -69,13 +69,13 @@ var shared = []string{"sites", "run", "run/app", "run/mariadb-sites"}
 
 // places lists the site's directories, parents first. Those that hold the site's own ones are root's, so that the site
 // cannot exchange them.
-func (d *Disk) places(s tenants.Site) []place {
+func (d *Disk) places(s tenants.Site) []dirSpec {
 	home := path.Join("sites", s.ID)
-	data := place{dataOf(s), s.UID, s.UID, 0o750}
+	data := dirSpec{dataOf(s), s.UID, s.UID, 0o750}
 	if len(s.Release.Places) > 0 {
-		data = wayThrough(s, dataOf(s))
+		data = parentDir(s, dataOf(s))
 	}
-	return append([]place{
+	return append([]dirSpec{
 		{home, 0, 0, 0o755},
 		data,
 		{path.Join(home, "secrets"), s.UID, s.UID, 0o500},
@@ -83,15 +83,15 @@ func (d *Disk) places(s tenants.Site) []place {
 }
 
 // sockets are the places of a site's release that may lie in memory: nothing in them outlives a reboot.
-func (d *Disk) sockets(s tenants.Site) []place {
+func (d *Disk) sockets(s tenants.Site) []dirSpec {
 	run := path.Join("run/app", s.ID)
-	places := []place{{run, 0, 0, 0o755}}
+	places := []dirSpec{{run, 0, 0, 0o755}}
 	if s.Release.Sockets != "" {
-		places = append(places, place{path.Join(run, s.Release.Sockets), 0, 0, 0o755})
+		places = append(places, dirSpec{path.Join(run, s.Release.Sockets), 0, 0, 0o755})
 	}
 	return append(places,
-		place{httpOf(s), s.UID, d.o.ProxyGID, 0o750 | fs.ModeSetgid},
-		place{path.Join(run, s.Release.Sockets, gateDir), d.o.GatewayUID, s.UID, 0o750 | fs.ModeSetgid},
+		dirSpec{httpOf(s), s.UID, d.o.ProxyGID, 0o750 | fs.ModeSetgid},
+		dirSpec{path.Join(run, s.Release.Sockets, gateDir), d.o.GatewayUID, s.UID, 0o750 | fs.ModeSetgid},
 		d.database(s),
 	)
 }
@@ -105,8 +105,8 @@ const (
 func httpOf(s tenants.Site) string { return path.Join("run/app", s.ID, s.Release.Sockets, httpDir) }
 
 // database is where the site's own socket of the sites' database lies; the forwarder beside that database makes it.
-func (d *Disk) database(s tenants.Site) place {
-	return place{path.Join("run/mariadb-sites", s.ID), d.o.DatabaseUID, s.UID, 0o750 | fs.ModeSetgid}
+func (d *Disk) database(s tenants.Site) dirSpec {
+	return dirSpec{path.Join("run/mariadb-sites", s.ID), d.o.DatabaseUID, s.UID, 0o750 | fs.ModeSetgid}
 }
 
 // Ensure makes the site's directories with their owners, and the secrets that do not exist yet.
@@ -119,13 +119,13 @@ func (d *Disk) Ensure(ctx context.Context, s tenants.Site) error {
 	if err := ensure(ctx, root, d.places(s)); err != nil {
 		return err
 	}
-	if err := ensureBound(root, s); err != nil {
+	if err := ensureMountDirs(root, s); err != nil {
 		return err
 	}
 	if err := ensureSecrets(root, s); err != nil {
 		return full("making the secrets of site "+s.ID, err)
 	}
-	return full("giving site "+s.ID+" the key of the panel", d.ensureEntry(root, s))
+	return full("writing the key of the panel for site "+s.ID, d.ensureEntry(root, s))
 }
 
 // open opens the data root for making what belongs to the site.
@@ -137,7 +137,7 @@ func (d *Disk) open(s tenants.Site) (*os.Root, error) {
 	return root, full("opening the data root", err)
 }
 
-func ensure(ctx context.Context, root *os.Root, places []place) error {
+func ensure(ctx context.Context, root *os.Root, places []dirSpec) error {
 	for _, name := range shared {
 		if err := makeShared(root, name); err != nil {
 			return full("making "+name, err)
@@ -167,7 +167,7 @@ func makeShared(root *os.Root, name string) error {
 }
 
 // ensure makes a directory or puts an existing one right, and makes sure that it is still there after a power cut.
-func (p place) ensure(root *os.Root) error {
+func (p dirSpec) ensure(root *os.Root) error {
 	if err := root.Mkdir(p.path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -176,7 +176,7 @@ func (p place) ensure(root *os.Root) error {
 		return err
 	}
 	defer func() { _ = dir.Close() }()
-	if err := p.give(dir); err != nil {
+	if err := p.setOwner(dir); err != nil {
 		return err
 	}
 	return syncDir(root, path.Dir(p.path))
@@ -203,7 +203,7 @@ func (d *Disk) Ready(_ context.Context, s tenants.Site) (bool, error) {
 		return false, full("opening the data root", err)
 	}
 	defer func() { _ = root.Close() }()
-	for _, p := range append(d.places(s), boundPlaces(s)...) {
+	for _, p := range append(d.places(s), mountDirs(s)...) {
 		if ok, err := p.ready(root); err != nil || !ok {
 			return false, err
 		}
@@ -223,7 +223,7 @@ func (d *Disk) Ready(_ context.Context, s tenants.Site) (bool, error) {
 	return d.entryReady(root, s)
 }
 
-func (p place) ready(root *os.Root) (bool, error) {
+func (p dirSpec) ready(root *os.Root) (bool, error) {
 	info, err := root.Lstat(p.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil

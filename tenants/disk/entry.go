@@ -13,35 +13,35 @@ import (
 	"chatiere/tenants"
 )
 
-// EnsureEntry gives a site that exists the key it knows the panel by, or exchanges an old one. Its running processes see
-// it at once: they have the directory, and not the file.
+// EnsureEntry writes the key by which an existing site checks assertions, or replaces an old one. Its running processes see
+// the new file at once: they have the directory mounted, not the file.
 func (d *Disk) EnsureEntry(_ context.Context, s tenants.Site) error {
 	root, err := d.open(s)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = root.Close() }()
-	return full("giving site "+s.ID+" the key of the panel", d.ensureEntry(root, s))
+	return full("writing the key of the panel for site "+s.ID, d.ensureEntry(root, s))
 }
 
-// SaveEntrants tells a site that exists who may enter it, in the site's own words. It reports whether that is news.
+// SaveEntrants writes the list of who may enter an existing site. changed is false if the site has that list already.
 func (d *Disk) SaveEntrants(_ context.Context, s tenants.Site, content []byte) (changed bool, err error) {
 	root, err := d.open(s)
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = root.Close() }()
-	changed, err = exchange(root, s, EntrantsFile, content)
-	return changed, full("telling site "+s.ID+" who may enter it", err)
+	changed, err = replaceFile(root, s, EntrantsFile, content)
+	return changed, full("writing who may enter site "+s.ID, err)
 }
 
-func besideSecrets(id, name string) string { return path.Join("sites", id, "secrets", name) }
+func secretPath(id, name string) string { return path.Join("sites", id, "secrets", name) }
 
 func (d *Disk) ensureEntry(root *os.Root, s tenants.Site) error {
 	if len(d.o.Entry) == 0 {
 		return nil
 	}
-	_, err := exchange(root, s, EntryFile, d.o.Entry)
+	_, err := replaceFile(root, s, EntryFile, d.o.Entry)
 	return err
 }
 
@@ -52,15 +52,15 @@ func (d *Disk) entryReady(root *os.Root, s tenants.Site) (bool, error) {
 	return same(root, s, EntryFile, d.o.Entry)
 }
 
-// exchange writes beside and renames, so that a page never reads half of it.
-func exchange(root *os.Root, s tenants.Site, name string, content []byte) (changed bool, err error) {
+// replaceFile writes a temporary file and renames it, so that a page never reads half of it.
+func replaceFile(root *os.Root, s tenants.Site, name string, content []byte) (changed bool, err error) {
 	if ready, err := same(root, s, name, content); err != nil || ready {
 		return false, err
 	}
-	beside := besideSecrets(s.ID, ".new-"+rand.Text())
+	beside := secretPath(s.ID, ".new-"+rand.Text())
 	err = write(root, beside, s.UID, string(content))
 	if err == nil {
-		err = root.Rename(beside, besideSecrets(s.ID, name))
+		err = root.Rename(beside, secretPath(s.ID, name))
 	}
 	if err != nil {
 		return false, errors.Join(err, ignoreMissing(root.Remove(beside)))
@@ -70,17 +70,17 @@ func exchange(root *os.Root, s tenants.Site, name string, content []byte) (chang
 
 // same reports whether the site has the file with this content, and owner and mode as we write them.
 func same(root *os.Root, s tenants.Site, name string, content []byte) (bool, error) {
-	info, err := root.Lstat(besideSecrets(s.ID, name))
+	info, err := root.Lstat(secretPath(s.ID, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("looking at %s of site %s: %w", name, s.ID, err)
+		return false, fmt.Errorf("checking %s of site %s: %w", name, s.ID, err)
 	}
 	if owner(info) != s.UID || info.Mode() != 0o400 {
 		return false, nil
 	}
-	have, err := root.ReadFile(besideSecrets(s.ID, name))
+	have, err := root.ReadFile(secretPath(s.ID, name))
 	return bytes.Equal(have, content), err
 }
 

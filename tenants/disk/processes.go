@@ -100,7 +100,7 @@ func (p *processes) each(ctx context.Context, fn func(pid, uid int)) error {
 		return err
 	}
 	defer func() { _ = dir.Close() }()
-	return eachName(ctx, dir, func(name string) error {
+	return eachEntry(ctx, dir, func(name string) error {
 		var stat unix.Stat_t
 		pid, notProcess := strconv.Atoi(name)
 		if notProcess == nil && unix.Fstatat(int(dir.Fd()), name, &stat, 0) == nil {
@@ -153,7 +153,7 @@ func (p *processes) unlinked(ctx context.Context, uid int, dev uint64) (int64, e
 			return // it has ended
 		}
 		defer func() { _ = dir.Close() }()
-		_ = eachName(ctx, dir, func(name string) error { // as far as it goes: the process may end meanwhile
+		_ = eachEntry(ctx, dir, func(name string) error { // as far as it goes: the process may end meanwhile
 			var stat unix.Stat_t
 			err := unix.Fstatat(int(dir.Fd()), name, &stat, 0)
 			id := inode{stat.Dev, stat.Ino}

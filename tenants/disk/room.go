@@ -33,7 +33,8 @@ func (d *Disk) Room(ctx context.Context, need int64) error {
 	return nil
 }
 
-// Space tells how the file system of the data root stands, or that of the sites' files where it is another and fuller.
+// Space returns the free space of the file system of the data root, or of that of the sites' files if it is another and
+// fuller.
 func (d *Disk) Space(context.Context) (diskguard.Space, error) {
 	space, err := spaceOf(d.o.Root)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 
 var secretNames = []string{DBPassword, SecretKey, AdminPassword}
 
-// fresh returns a new secret: 64 bytes in hexadecimal for the key, 32 signs that fit anywhere for passwords.
-func fresh(name string) string {
+// newSecret returns a new secret: 64 bytes in hexadecimal for the key, 32 signs that fit anywhere for passwords.
+func newSecret(name string) string {
 	b := make([]byte, 64)
 	_, _ = rand.Read(b) // never fails: crypto/rand ends the program rather than return an error
 	if name == SecretKey {
@@ -32,7 +32,7 @@ func fresh(name string) string {
 func ensureSecrets(root *os.Root, s tenants.Site) error {
 	dir := path.Join("sites", s.ID, "secrets")
 	for _, name := range secretNames {
-		if err := ensureSecret(root, path.Join(dir, name), s.UID, fresh(name)); err != nil {
+		if err := ensureSecret(root, path.Join(dir, name), s.UID, newSecret(name)); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -44,7 +44,7 @@ func ensureSecrets(root *os.Root, s tenants.Site) error {
 func ensureSecret(root *os.Root, name string, uid int, value string) error {
 	switch _, err := root.Lstat(name); {
 	case err == nil:
-		return putRight(root, name, uid)
+		return restoreOwner(root, name, uid)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
@@ -73,8 +73,8 @@ func write(root *os.Root, name string, uid int, value string) error {
 	return errors.Join(err, f.Close())
 }
 
-// putRight gives an existing secret back its owner and mode, which a restore may have changed.
-func putRight(root *os.Root, name string, uid int) error {
+// restoreOwner sets owner and mode of an existing secret again, which a restore may have changed.
+func restoreOwner(root *os.Root, name string, uid int) error {
 	if err := root.Lchown(name, uid, uid); err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func (d *Disk) EnsureSockets(ctx context.Context, s tenants.Site) error {
 	if err := ensure(ctx, root, d.sockets(s)); err != nil {
 		return err
 	}
-	return ensureBound(root, s)
+	return ensureMountDirs(root, s)
 }
 
 // RetireSockets removes the directories of the sockets of all other releases of the site.
@@ -47,7 +47,7 @@ func (d *Disk) RetireSockets(ctx context.Context, s tenants.Site) error {
 	if s.Release.Sockets == "" {
 		keep = []string{httpDir, gateDir}
 	}
-	return eachName(ctx, dir, func(name string) error {
+	return eachEntry(ctx, dir, func(name string) error {
 		if slices.Contains(keep, name) {
 			return nil
 		}
@@ -63,7 +63,7 @@ func (d *Disk) EnsureDatabaseSocket(ctx context.Context, s tenants.Site) error {
 		return err
 	}
 	defer func() { _ = root.Close() }()
-	return ensure(ctx, root, []place{d.database(s)})
+	return ensure(ctx, root, []dirSpec{d.database(s)})
 }
 
 // Clean removes whatever is no socket in the directory that the site's web server makes its socket in: the site can write
@@ -85,7 +85,7 @@ func (d *Disk) Clean(ctx context.Context, s tenants.Site) error {
 		return fmt.Errorf("cleaning the sockets of site %s: %w", s.ID, err)
 	}
 	defer func() { _ = dir.Close() }()
-	return eachName(ctx, dir, func(name string) error {
+	return eachEntry(ctx, dir, func(name string) error {
 		var stat unix.Stat_t
 		switch err := unix.Fstatat(int(dir.Fd()), name, &stat, unix.AT_SYMLINK_NOFOLLOW); {
 		case errors.Is(err, fs.ErrNotExist), err == nil && stat.Mode&unix.S_IFMT == unix.S_IFSOCK:
@@ -138,7 +138,7 @@ func (d *Disk) HighestUID(ctx context.Context, last int) (int, error) {
 		if err != nil {
 			return 0, fmt.Errorf("looking whose the data of site %s are: %w", id, err)
 		}
-		if uid := group(info); uid <= last { // the owner may be root, see wayThrough
+		if uid := group(info); uid <= last { // the owner may be root, see parentDir
 			highest = max(highest, uid)
 		}
 	}

@@ -66,8 +66,8 @@ func (m *measure) tree(ctx context.Context, top *os.File) error {
 	return err
 }
 
-// later keeps a directory that is too deep, as one of its own.
-func (m *measure) later(parent *os.File, name string) error {
+// deferDir keeps a directory that is too deep, to be walked from there.
+func (m *measure) deferDir(parent *os.File, name string) error {
 	if len(m.deep) >= maxDeep {
 		return errTooDeep
 	}
@@ -96,16 +96,16 @@ func (m *measure) sum() diskguard.Usage {
 	return diskguard.Usage{Bytes: m.bytes + int64(math.Round(m.partBytes)), Files: m.files + int64(math.Round(m.parts))}
 }
 
-// walk counts everything below dir, on the same file system. What goes away meanwhile is left out.
+// walk counts everything below dir, on the same file system. What disappears meanwhile is left out.
 func (m *measure) walk(ctx context.Context, dir *os.File, depth int) error {
-	return eachName(ctx, dir, func(name string) error {
+	return eachEntry(ctx, dir, func(name string) error {
 		var stat unix.Stat_t
 		err := unix.Fstatat(int(dir.Fd()), name, &stat, unix.AT_SYMLINK_NOFOLLOW)
 		if errors.Is(err, unix.ENOENT) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("looking at %q: %w", name, err)
+			return fmt.Errorf("reading %q: %w", name, err)
 		}
 		if stat.Dev != m.dev {
 			return nil
@@ -116,7 +116,7 @@ func (m *measure) walk(ctx context.Context, dir *os.File, depth int) error {
 		}
 		err = m.descend(ctx, dir, name, depth)
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
-			return nil // exchanged under our eyes
+			return nil // replaced meanwhile
 		}
 		return err
 	})
@@ -124,7 +124,7 @@ func (m *measure) walk(ctx context.Context, dir *os.File, depth int) error {
 
 func (m *measure) descend(ctx context.Context, dir *os.File, name string, depth int) error {
 	if depth >= maxDepth {
-		return m.later(dir, name)
+		return m.deferDir(dir, name)
 	}
 	child, err := openAt(dir, name)
 	if err != nil {
@@ -134,8 +134,8 @@ func (m *measure) descend(ctx context.Context, dir *os.File, name string, depth 
 	return m.walk(ctx, child, depth+1)
 }
 
-// eachName calls fn for each entry of dir, a chunk at a time.
-func eachName(ctx context.Context, dir *os.File, fn func(name string) error) error {
+// eachEntry calls fn for each entry of dir, a chunk at a time.
+func eachEntry(ctx context.Context, dir *os.File, fn func(name string) error) error {
 	for {
 		names, err := dir.Readdirnames(chunk)
 		if errors.Is(err, io.EOF) {
@@ -188,7 +188,7 @@ func (r *remover) empty(ctx context.Context, dir *os.File, depth int) error {
 			return err
 		}
 		found := 0
-		err := eachName(ctx, dir, func(name string) error {
+		err := eachEntry(ctx, dir, func(name string) error {
 			found++
 			return r.remove(ctx, dir, name, depth)
 		})

@@ -21,7 +21,8 @@ func (d *Disk) Usage(ctx context.Context, id string) (int64, error) {
 }
 
 // SiteUsage measures the site's files, those of its database and what lies where its sockets are, files without a name that
-// its processes hold open included. A site too odd to be measured whole gives what was counted, with an error.
+// its processes hold open included. If the tree cannot be walked completely, the
+// partial sum is returned together with an error.
 func (d *Disk) SiteUsage(ctx context.Context, s tenants.Site) (diskguard.Usage, error) {
 	var sum diskguard.Usage
 	var faults []error

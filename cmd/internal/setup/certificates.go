@@ -14,7 +14,7 @@ func (r *run) certificates() error {
 	}
 	dirs := certs.Dirs{CA: r.paths.CADir(), Leaf: r.paths.CertsDir(), Group: config.ProxyGID}
 	changed, err := certs.EnsureLocal(dirs, r.config.CertificateDomains(), r.tools.Clock)
-	r.note(r.paths.Wildcard(), changed)
+	r.addChange(r.paths.Wildcard(), changed)
 	return err
 }
 
@@ -23,10 +23,10 @@ func (r *run) certificates() error {
 func (r *run) givenCertificates() error {
 	for _, file := range []struct {
 		from string
-		to   place
+		to   entry
 	}{
-		{r.config.TLS.Key, place{path: r.paths.WildcardKey(), mode: 0o640, gid: config.ProxyGID}},
-		{r.config.TLS.Cert, place{path: r.paths.Wildcard(), mode: 0o644}},
+		{r.config.TLS.Key, entry{path: r.paths.WildcardKey(), mode: 0o640, gid: config.ProxyGID}},
+		{r.config.TLS.Cert, entry{path: r.paths.Wildcard(), mode: 0o644}},
 	} {
 		data, err := os.ReadFile(file.from)
 		if err != nil {
@@ -36,10 +36,10 @@ func (r *run) givenCertificates() error {
 		if err != nil {
 			return err
 		}
-		r.note(file.to.path, changed)
+		r.addChange(file.to.path, changed)
 	}
 	// The containers mount it in any case; an empty list of authorities adds none to the public ones.
-	changed, err := place{path: r.paths.CA(), mode: 0o644}.write(nil)
-	r.note(r.paths.CA(), changed)
+	changed, err := entry{path: r.paths.CA(), mode: 0o644}.write(nil)
+	r.addChange(r.paths.CA(), changed)
 	return err
 }

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -40,8 +41,8 @@ func (r *run) compose() error {
 	for _, v := range append(references, values...) {
 		fmt.Fprintf(&b, "%s='%s'\n", v.name, literal(v.value))
 	}
-	changed, err := place{path: r.paths.ComposeEnv(), mode: 0o600}.write([]byte(b.String()))
-	r.note(r.paths.ComposeEnv(), changed)
+	changed, err := entry{path: r.paths.ComposeEnv(), mode: 0o600}.write([]byte(b.String()))
+	r.addChange(r.paths.ComposeEnv(), changed)
 	return err
 }
 
@@ -135,7 +136,7 @@ func (r *run) references() ([]variable, error) {
 	}
 	var out []variable
 	for _, i := range images {
-		out = append(out, variable{i.variable, or(r.options.Images[i.name], or(before[i.variable], i.reference))})
+		out = append(out, variable{i.variable, cmp.Or(r.options.Images[i.name], cmp.Or(before[i.variable], i.reference))})
 	}
 	return out, nil
 }

@@ -2,6 +2,7 @@ package setup
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -76,7 +77,7 @@ func (r *run) configuration() error {
 }
 
 func (r *run) writeConfiguration() error {
-	o := r.options.filled()
+	o := r.options.withDefaults()
 	var text bytes.Buffer
 	if err := fresh.Execute(&text, o); err != nil {
 		return err
@@ -85,28 +86,20 @@ func (r *run) writeConfiguration() error {
 	if _, err := config.Parse("command line", text.Bytes(), r.tools.Environ); err != nil {
 		return err
 	}
-	changed, err := place{path: r.paths.Config(), mode: 0o644}.write(text.Bytes())
-	r.note(r.paths.Config(), changed)
+	changed, err := entry{path: r.paths.Config(), mode: 0o644}.write(text.Bytes())
+	r.addChange(r.paths.Config(), changed)
 	return err
 }
 
 // filled sets what was left open for a new file.
-func (o Options) filled() Options {
-	o.Instance = or(o.Instance, "main")
-	o.Language = or(o.Language, "fr")
-	o.CoopName = or(o.CoopName, "Chatière")
-	o.HTTPSPort = or(o.HTTPSPort, 443)
-	o.HTTPPort = or(o.HTTPPort, 80)
-	o.PublicPort = or(o.PublicPort, o.HTTPSPort)
+func (o Options) withDefaults() Options {
+	o.Instance = cmp.Or(o.Instance, "main")
+	o.Language = cmp.Or(o.Language, "fr")
+	o.CoopName = cmp.Or(o.CoopName, "Chatière")
+	o.HTTPSPort = cmp.Or(o.HTTPSPort, 443)
+	o.HTTPPort = cmp.Or(o.HTTPPort, 80)
+	o.PublicPort = cmp.Or(o.PublicPort, o.HTTPSPort)
 	return o
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 // contradictions compares what was asked for with an existing file, and names every difference.

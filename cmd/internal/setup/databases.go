@@ -33,15 +33,15 @@ func (r *run) databases() error {
 		mariaDB:      {config.SecretDBRoot, panel},
 		sitesMariaDB: {config.SecretDBSitesRoot, sites},
 	} {
-		if err := r.copies(container, config.MariaDBUID, map[string]string{"db_root": f.root}); err != nil {
+		if err := r.copySecrets(container, config.MariaDBUID, map[string]string{"db_root": f.root}); err != nil {
 			return err
 		}
-		p := place{path: r.paths.SecretsOf(container) + "/init.sql", mode: 0o600, uid: config.MariaDBUID, gid: config.MariaDBUID}
+		p := entry{path: r.paths.SecretsOf(container) + "/init.sql", mode: 0o600, uid: config.MariaDBUID, gid: config.MariaDBUID}
 		changed, err := p.write([]byte(strings.Join(f.statements, "\n") + "\n"))
 		if err != nil {
 			return err
 		}
-		r.note(p.path, changed)
+		r.addChange(p.path, changed)
 	}
 	return nil
 }

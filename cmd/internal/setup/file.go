@@ -11,8 +11,8 @@ import (
 	"chatiere/reverseproxy/atomicfile"
 )
 
-// place is where a file or directory belongs and to whom.
-type place struct {
+// entry is a file or directory of the data root: its path, mode and owner.
+type entry struct {
 	path     string
 	mode     fs.FileMode // with fs.ModeSetgid where the group is to be inherited
 	uid, gid int
@@ -20,13 +20,13 @@ type place struct {
 
 // write makes the file's content, mode and owner what they should be, and reports whether they were not.
 // A reader sees the old file or the new one.
-func (p place) write(data []byte) (changed bool, err error) {
-	if err := p.sweep(); err != nil {
+func (p entry) write(data []byte) (changed bool, err error) {
+	if err := p.removeUnfinished(); err != nil {
 		return false, err
 	}
 	old, err := os.ReadFile(p.path)
 	if err == nil && bytes.Equal(old, data) {
-		return p.settle()
+		return p.correct()
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
@@ -35,27 +35,27 @@ func (p place) write(data []byte) (changed bool, err error) {
 }
 
 // directory makes it if needed.
-func (p place) directory() (changed bool, err error) {
+func (p entry) directory() (changed bool, err error) {
 	if err := os.Mkdir(p.path, 0o700); err == nil {
 		changed = true
 	} else if !errors.Is(err, fs.ErrExist) {
 		return false, err
 	}
-	settled, err := p.settle()
+	corrected, err := p.correct()
 	if err != nil {
 		return changed, err
 	}
-	return changed || settled, nil
+	return changed || corrected, nil
 }
 
-// settle corrects mode and owner. It never follows a link: a role that may write beside it must not steer us.
-func (p place) settle() (changed bool, err error) {
+// correct sets mode and owner if they differ. It never follows a link: a role that may write beside it must not redirect us.
+func (p entry) correct() (changed bool, err error) {
 	info, err := os.Lstat(p.path)
 	if err != nil {
 		return false, err
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
-		return false, &fs.PathError{Op: "settle", Path: p.path, Err: syscall.ELOOP}
+		return false, &fs.PathError{Op: "correct", Path: p.path, Err: syscall.ELOOP}
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || int(stat.Uid) != p.uid || int(stat.Gid) != p.gid {
@@ -71,8 +71,8 @@ func (p place) settle() (changed bool, err error) {
 	return true, os.Chmod(p.path, p.mode) // after the owner, whose change may clear the setgid bit
 }
 
-// sweep removes what killed runs left of the file.
-func (p place) sweep() error {
+// removeUnfinished removes temporary files that killed runs have left.
+func (p entry) removeUnfinished() error {
 	left, err := filepath.Glob(atomicfile.Unfinished(p.path))
 	for _, path := range left {
 		err = errors.Join(err, ignoreMissing(os.Remove(path)))

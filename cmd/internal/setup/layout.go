@@ -10,10 +10,10 @@ const inherit = fs.ModeSetgid
 
 // layout lists the directories of a data root, parents first. What a role shares with another lies in a directory of
 // its own, whose group is the other's; the roles have no capability that would pass over these modes.
-func layout(p config.Paths) []place {
+func layout(p config.Paths) []entry {
 	const root, proxy, panel, gateway, mariadb, keycloak = 0, config.ProxyGID, config.PanelUID, config.GatewayUID,
 		config.MariaDBUID, config.KeycloakUID
-	return []place{
+	return []entry{
 		{p.Root(), 0o755, root, root},
 		{p.Secrets(), 0o700, root, root},
 		{p.SecretsOf(mariaDB), 0o700, mariadb, mariadb},
@@ -53,7 +53,7 @@ func (r *run) directories() error {
 		if err != nil {
 			return err
 		}
-		r.note(d.path, changed)
+		r.addChange(d.path, changed)
 	}
 	return nil
 }

@@ -15,11 +15,11 @@ import (
 // secretBytes is how much of a random source goes into each.
 const secretBytes = 32
 
-// secrets makes those that are missing. One that is there is kept, whoever made it; what somebody else has to give
+// secrets makes those that are missing. An existing one is kept, no matter who made it; what somebody else has to give
 // (the secrets of an external realm's clients) is left to the admin, and config check asks for it.
 func (r *run) secrets() error {
 	for _, use := range r.config.SecretUses() {
-		p := place{path: r.paths.Secret(use.Name), mode: 0o600, uid: use.OwnerUID, gid: use.OwnerUID}
+		p := entry{path: r.paths.Secret(use.Name), mode: 0o600, uid: use.OwnerUID, gid: use.OwnerUID}
 		value, err := os.ReadFile(p.path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -27,9 +27,9 @@ func (r *run) secrets() error {
 		changed := false
 		switch {
 		case strings.TrimSpace(string(value)) != "":
-			changed, err = p.settle()
+			changed, err = p.correct()
 		case use.Given:
-			r.tools.Progress("left to you: " + p.path + ", " + whose(use.Name))
+			r.tools.Progress("left to you: " + p.path + ", " + secretHint(use.Name))
 			continue
 		default:
 			changed, err = r.newSecret(p)
@@ -37,20 +37,20 @@ func (r *run) secrets() error {
 		if err != nil {
 			return err
 		}
-		r.note(p.path, changed)
+		r.addChange(p.path, changed)
 	}
 	return nil
 }
 
-// whose says what an admin has to bring.
-func whose(name string) string {
+// secretHint describes a secret that the admin has to provide.
+func secretHint(name string) string {
 	if name == config.SecretMail {
 		return "the password of mail.user at the smarthost"
 	}
 	return "the secret of a client of your realm"
 }
 
-func (r *run) newSecret(p place) (bool, error) {
+func (r *run) newSecret(p entry) (bool, error) {
 	raw := make([]byte, secretBytes)
 	if _, err := io.ReadFull(r.tools.Random, raw); err != nil {
 		return false, fmt.Errorf("reading random bytes: %w", err)
@@ -61,19 +61,19 @@ func (r *run) newSecret(p place) (bool, error) {
 // reveal reads a secret of this root.
 func (r *run) reveal(name string) (string, error) { return r.config.Secret(name).Reveal() }
 
-// copies puts secrets where a container that is not ours reads them. Copies, because a file has one owner.
-func (r *run) copies(container string, uid int, names map[string]string) error {
+// copySecrets puts secrets where a container that is not ours reads them. Copies, because a file has one owner.
+func (r *run) copySecrets(container string, uid int, names map[string]string) error {
 	for as, name := range names {
 		value, err := r.reveal(name)
 		if err != nil {
 			return err
 		}
-		p := place{path: r.paths.SecretsOf(container) + "/" + as, mode: 0o600, uid: uid, gid: uid}
+		p := entry{path: r.paths.SecretsOf(container) + "/" + as, mode: 0o600, uid: uid, gid: uid}
 		changed, err := p.write([]byte(value + "\n"))
 		if err != nil {
 			return err
 		}
-		r.note(p.path, changed)
+		r.addChange(p.path, changed)
 	}
 	return nil
 }
@@ -82,7 +82,7 @@ func (r *run) keycloak() error {
 	if r.config.Identity.External {
 		return nil
 	}
-	return r.copies(keycloakName, config.KeycloakUID, map[string]string{
+	return r.copySecrets(keycloakName, config.KeycloakUID, map[string]string{
 		"db_keycloak":  config.SecretDBKeycloak,
 		"oidc_panel":   config.SecretOIDCPanel,
 		"oidc_worker":  config.SecretOIDCWorker,

@@ -14,13 +14,13 @@ import (
 )
 
 var (
-	// ErrDiffers is a wish that an existing configuration contradicts.
+	// ErrDiffers: an existing configuration contradicts an option.
 	ErrDiffers = errors.New("the configuration says otherwise")
-	// ErrBusy is another setup of the same root at work.
+	// ErrBusy: another setup of the same root is running.
 	ErrBusy = errors.New("another setup of this root is at work")
 )
 
-// Options is what can be wished for on the command line. Zero values leave the choice to the file or the defaults.
+// Options are the choices on the command line. Zero values leave the choice to the file or the defaults.
 type Options struct {
 	Root     string
 	Instance string
@@ -45,11 +45,11 @@ type Tools struct {
 	Progress func(line string)
 }
 
-// Report says what a run did.
+// Report is what a run did.
 type Report struct {
 	Root     string   `json:"root"`
 	Config   string   `json:"config"`
-	Changed  []string `json:"changed"` // paths that were made or mended
+	Changed  []string `json:"changed"` // paths that were made or repaired
 	PanelURL string   `json:"panel_url"`
 	CA       string   `json:"ca_cert,omitempty"`
 }
@@ -64,7 +64,7 @@ type run struct {
 }
 
 // Run makes the data root what the configuration asks for.
-// It returns ErrDiffers, wrapped, when a wish contradicts an existing file, which it then leaves as it is.
+// It returns ErrDiffers, wrapped, when an option contradicts an existing file, which it then leaves unchanged.
 func Run(ctx context.Context, o Options, tools Tools) (Report, error) {
 	if o.Root == "" {
 		o.Root = config.DefaultRoot
@@ -108,8 +108,8 @@ func (r *run) report() Report {
 	return report
 }
 
-// note remembers and tells that something was made or mended.
-func (r *run) note(path string, changed bool) {
+// addChange records and reports a path that was made or repaired.
+func (r *run) addChange(path string, changed bool) {
 	if !changed {
 		return
 	}

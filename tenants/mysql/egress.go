@@ -11,8 +11,8 @@ import (
 	"chatiere/tenants/database"
 )
 
-// keptTries is how many rows one site has for one day and one decision, beside the row of the others.
-const keptTries = 200
+// keptAttempts is how many rows one site has for one day and one decision, beside the row of the others.
+const keptAttempts = 200
 
 // AddAttempts adds a batch of the gateway's spool; fresh is false, and nothing is added, when the batch was added before.
 // Of each site's day the names tried most stay apart, and the others are summed under no name.
@@ -26,15 +26,15 @@ func (s *Store) AddAttempts(ctx context.Context, batchID string, tries []tenants
 		if err != nil {
 			return database.Translate("noting a batch of tries", err)
 		}
-		heaps := map[heap]int{}
+		buckets := map[bucket]int{}
 		for _, t := range tries {
-			if err := s.addTry(ctx, t); err != nil {
+			if err := s.addAttempt(ctx, t); err != nil {
 				return err
 			}
-			heaps[heap{t.SiteID, s.day(t.First), t.Decision}]++
+			buckets[bucket{t.SiteID, s.day(t.First), t.Decision}]++
 		}
-		for h := range heaps {
-			if err := s.fold(ctx, h); err != nil {
+		for h := range buckets {
+			if err := s.collapseTail(ctx, h); err != nil {
 				return err
 			}
 		}
@@ -44,13 +44,13 @@ func (s *Store) AddAttempts(ctx context.Context, batchID string, tries []tenants
 	return fresh && err == nil, err
 }
 
-// heap is what is bounded.
-type heap struct {
+// bucket is the rows of one site, day and decision, whose number is bounded.
+type bucket struct {
 	site, day string
 	decision  tenants.EgressDecision
 }
 
-func (s *Store) addTry(ctx context.Context, t tenants.EgressAttempt) error {
+func (s *Store) addAttempt(ctx context.Context, t tenants.EgressAttempt) error {
 	err := s.On(ctx).Exec(`INSERT INTO egress_daily
   (site_id, day, name, port, decision, reason, tries, sent, received, first_at, last_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON DUPLICATE KEY UPDATE reason = IF(VALUES(last_at) >= last_at, VALUES(reason), reason), tries = tries + VALUES(tries),
@@ -70,15 +70,16 @@ func (s *Store) addTry(ctx context.Context, t tenants.EgressAttempt) error {
   bytes = bytes + VALUES(bytes)`, t.SiteID, t.First.UTC().Truncate(time.Hour), t.Count, refused, t.Sent+t.Received).Error)
 }
 
-// fold sums the least tried names under no name, as far as there are too many. Among equals the longest unseen goes.
-func (s *Store) fold(ctx context.Context, h heap) error {
+// collapseTail adds the names with the fewest attempts to the row without a name, if there are too many. Among equals the
+// one that was not seen for longest goes.
+func (s *Store) collapseTail(ctx context.Context, h bucket) error {
 	where := "site_id = ? AND day = ? AND decision = ? AND name <> ''"
 	var least []struct {
 		Name string
 		Port int
 	}
 	err := s.On(ctx).Table("egress_daily").Select("name, port").Where(where, h.site, h.day, string(h.decision)).
-		Order("tries DESC, last_at DESC, name, port").Offset(keptTries).Limit(100_000).Scan(&least).Error
+		Order("tries DESC, last_at DESC, name, port").Offset(keptAttempts).Limit(100_000).Scan(&least).Error
 	if err != nil {
 		return database.Translate("looking for the least tried names", err)
 	}

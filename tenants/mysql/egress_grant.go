@@ -11,7 +11,7 @@ import (
 	"chatiere/tenants/database"
 )
 
-type accessRecord struct {
+type grantRecord struct {
 	ID        string `gorm:"primaryKey"`
 	SiteID    string
 	Name      string
@@ -27,9 +27,9 @@ type accessRecord struct {
 }
 
 // TableName implements gorm's Tabler.
-func (accessRecord) TableName() string { return "site_access" }
+func (grantRecord) TableName() string { return "site_access" }
 
-func (r accessRecord) access() (tenants.EgressGrant, error) {
+func (r grantRecord) grant() (tenants.EgressGrant, error) {
 	a := tenants.EgressGrant{
 		ID: r.ID, SiteID: r.SiteID, Name: r.Name, Reason: r.Reason, State: tenants.GrantState(r.State), AskedBy: r.AskedBy,
 		AskedAt: r.AskedAt, DecidedBy: r.DecidedBy, DecidedAt: r.DecidedAt, Answer: r.Answer,
@@ -44,8 +44,8 @@ func (r accessRecord) access() (tenants.EgressGrant, error) {
 	return a, nil
 }
 
-// liveAccess is what may stand once among a site's wishes; null once it is over.
-func liveAccess(a tenants.EgressGrant) *string {
+// liveGrantKey is unique among a site's grants that are not over; null once one is.
+func liveGrantKey(a tenants.EgressGrant) *string {
 	if !a.State.Live() {
 		return nil
 	}
@@ -55,8 +55,8 @@ func liveAccess(a tenants.EgressGrant) *string {
 
 // CreateGrant inserts a wish; ErrConflict when the same is asked for or granted.
 func (s *Store) CreateGrant(ctx context.Context, a tenants.EgressGrant) error {
-	r := accessRecord{
-		ID: a.ID, SiteID: a.SiteID, Name: a.Name, Ports: tenants.PortsText(a.Ports), LiveKey: liveAccess(a), Reason: a.Reason,
+	r := grantRecord{
+		ID: a.ID, SiteID: a.SiteID, Name: a.Name, Ports: tenants.PortsText(a.Ports), LiveKey: liveGrantKey(a), Reason: a.Reason,
 		State: string(a.State), AskedBy: database.Clip(a.AskedBy, 255), AskedAt: a.AskedAt.UTC(),
 	}
 	return database.Translate("writing a wish for access", s.On(ctx).Create(&r).Error)
@@ -64,8 +64,8 @@ func (s *Store) CreateGrant(ctx context.Context, a tenants.EgressGrant) error {
 
 // DecideGrant writes a's state and decision if its state is still from; ErrConflict otherwise.
 func (s *Store) DecideGrant(ctx context.Context, a tenants.EgressGrant, from tenants.GrantState) error {
-	done := s.On(ctx).Model(&accessRecord{}).Where("id = ? AND state = ?", a.ID, string(from)).Updates(map[string]any{
-		"state": string(a.State), "live_key": liveAccess(a), "decided_by": database.Clip(a.DecidedBy, 255), "decided_at": utc(a.DecidedAt),
+	done := s.On(ctx).Model(&grantRecord{}).Where("id = ? AND state = ?", a.ID, string(from)).Updates(map[string]any{
+		"state": string(a.State), "live_key": liveGrantKey(a), "decided_by": database.Clip(a.DecidedBy, 255), "decided_at": utc(a.DecidedAt),
 		"answer": a.Answer,
 	})
 	if done.Error == nil && done.RowsAffected == 0 {
@@ -76,31 +76,31 @@ func (s *Store) DecideGrant(ctx context.Context, a tenants.EgressGrant, from ten
 
 // Grant returns one by id.
 func (s *Store) Grant(ctx context.Context, id string) (tenants.EgressGrant, error) {
-	var r accessRecord
+	var r grantRecord
 	if err := s.On(ctx).Take(&r, "id = ?", id).Error; err != nil {
 		return tenants.EgressGrant{}, database.Translate("reading an access", err)
 	}
-	return r.access()
+	return r.grant()
 }
 
 // SiteGrants returns a site's, whatever became of them, the newest first.
 func (s *Store) SiteGrants(ctx context.Context, siteID string) ([]tenants.EgressGrant, error) {
-	return s.accesses(ctx, "site_id = ?", siteID)
+	return s.grants(ctx, "site_id = ?", siteID)
 }
 
 // GrantsIn returns those of all sites in a state, the newest first.
 func (s *Store) GrantsIn(ctx context.Context, state tenants.GrantState) ([]tenants.EgressGrant, error) {
-	return s.accesses(ctx, "state = ?", string(state))
+	return s.grants(ctx, "state = ?", string(state))
 }
 
-func (s *Store) accesses(ctx context.Context, where, value string) ([]tenants.EgressGrant, error) {
-	var rs []accessRecord
+func (s *Store) grants(ctx context.Context, where, value string) ([]tenants.EgressGrant, error) {
+	var rs []grantRecord
 	if err := s.On(ctx).Where(where, value).Order("asked_at DESC, id").Find(&rs).Error; err != nil {
-		return nil, database.Translate("listing accesses", err)
+		return nil, database.Translate("listing egress grants", err)
 	}
 	out := make([]tenants.EgressGrant, 0, len(rs))
 	for _, r := range rs {
-		a, err := r.access()
+		a, err := r.grant()
 		if err != nil {
 			return nil, err
 		}

@@ -13,7 +13,7 @@ import (
 func (s *Store) KeepMails(ctx context.Context, mails []tenants.Mail) error {
 	return s.Transact(ctx, func(ctx context.Context) error {
 		for _, m := range mails {
-			if err := s.keepMail(ctx, m); err != nil {
+			if err := s.saveMail(ctx, m); err != nil {
 				return err
 			}
 		}
@@ -22,7 +22,7 @@ func (s *Store) KeepMails(ctx context.Context, mails []tenants.Mail) error {
 }
 
 // changed_at comes last: the comparisons before it are with the value that was there.
-const keepMail = `INSERT INTO mails
+const upsertMail = `INSERT INTO mails
   (id, site_id, recipient, state, cause, code, said, attempts, accepted_at, changed_at, next_at)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON DUPLICATE KEY UPDATE
@@ -32,13 +32,13 @@ const keepMail = `INSERT INTO mails
   next_at = IF(VALUES(changed_at) >= changed_at, VALUES(next_at), next_at),
   changed_at = GREATEST(VALUES(changed_at), changed_at)`
 
-func (s *Store) keepMail(ctx context.Context, m tenants.Mail) error {
+func (s *Store) saveMail(ctx context.Context, m tenants.Mail) error {
 	var next *time.Time
 	if !m.Next.IsZero() {
 		at := m.Next.UTC()
 		next = &at
 	}
-	return database.Translate("keeping what became of a mail", s.On(ctx).Exec(keepMail,
+	return database.Translate("keeping what became of a mail", s.On(ctx).Exec(upsertMail,
 		m.ID, m.SiteID, m.To, string(m.State), m.Cause, m.Code, m.Said, m.Count, m.Accepted.UTC(), m.Changed.UTC(), next).Error)
 }
 

@@ -1,6 +1,6 @@
-// Package entrants tells sites which people may enter them, so that a session inside a site ends with the right at the
-// co-op, and keeps note of the accounts inside sites that let in without the panel. It knows no application: what it
-// tells lies in a file beside the site's secrets, what it notes comes from the template's hook "accounts".
+// Package entrants gives each site the list of people who may enter it, so that a session inside a site ends with the right
+// at the co-op, and records the accounts inside sites that work without the panel. It knows no application: the list is a
+// file beside the site's secrets, the accounts come from the template's hook "accounts". Start reading at Keeper.
 package entrants
 
 import (
@@ -16,7 +16,7 @@ import (
 	"chatiere/tenants"
 )
 
-// Records is what it reads and notes.
+// Records reads who may enter and stores the accounts.
 type Records interface {
 	LiveSites(ctx context.Context) ([]tenants.Site, error)
 	// Entrants returns who may enter the sites of each association, by its id, and of all of them, under "".
@@ -25,7 +25,7 @@ type Records interface {
 	SaveSiteAccounts(ctx context.Context, siteID string, accounts []tenants.SiteAccount) error
 }
 
-// Files hands a site its list; changed is false when it has it already.
+// Files writes a site's list; changed is false if the site has it already.
 type Files interface {
 	SaveEntrants(ctx context.Context, s tenants.Site, content []byte) (changed bool, err error)
 }
@@ -39,14 +39,14 @@ type Hooks interface {
 // Hook lists the accounts inside a site.
 const Hook = "accounts"
 
-// surveyEvery is how old the knowledge of a site's accounts may be while nobody's right changes.
-const surveyEvery = 12 * time.Hour
+// surveyInterval is how old a site's recorded accounts may be while nobody's rights change.
+const surveyInterval = 12 * time.Hour
 
-// surveyAgain is how long a site whose accounts could not be listed is left alone: sites keep the image they were made
+// retryInterval is how long a site whose accounts could not be listed is not asked again: sites keep the image they were made
 // from, and one from before the hook has none.
-const surveyAgain = 10 * time.Minute
+const retryInterval = 10 * time.Minute
 
-// Keeper holds the ports.
+// Keeper publishes the lists and surveys the accounts.
 type Keeper struct {
 	Issuer  string // the identity provider that gives people their subjects
 	Records Records
@@ -55,10 +55,10 @@ type Keeper struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 
-	mu     sync.Mutex
-	due    map[string]bool    // by site: its list changed since its accounts were looked at
-	turns  map[string]int64   // by site: the turn in which they were last looked at
-	failed map[string]failure // by site: why that did not work
+	mu      sync.Mutex
+	due     map[string]bool    // by site: its list changed since its accounts were listed
+	periods map[string]int64   // by site: the period in which they were last listed
+	failed  map[string]failure // by site: why that failed
 }
 
 type failure struct {
@@ -72,7 +72,7 @@ type list struct {
 	People map[string]int64 `json:"people"` // by subject: all their sessions that began by then are over, in seconds
 }
 
-// Publish hands every site its list, as the records have it now.
+// Publish writes every site's list from the records.
 func (k *Keeper) Publish(ctx context.Context) error {
 	sites, err := k.Records.LiveSites(ctx)
 	if err != nil {
@@ -110,12 +110,12 @@ func (k *Keeper) publish(ctx context.Context, s tenants.Site, entrants map[strin
 	}
 	changed, err := k.Files.SaveEntrants(ctx, s, append(content, '\n'))
 	if changed {
-		k.mark(s.ID)
+		k.markDue(s.ID)
 	}
 	return err
 }
 
-func (k *Keeper) mark(siteID string) {
+func (k *Keeper) markDue(siteID string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.due == nil {
@@ -124,8 +124,8 @@ func (k *Keeper) mark(siteID string) {
 	k.due[siteID] = true
 }
 
-// Survey notes the accounts of the ready sites whose list changed, and from time to time of every other, one by one. What
-// is wrong with one site is logged when it is new: it is no fault of the round.
+// Survey records the accounts of the ready sites whose list changed, and every twelve hours those of every other, one by
+// one. A site's error is logged once and is no error of the round.
 func (k *Keeper) Survey(ctx context.Context) error {
 	sites, err := k.Records.LiveSites(ctx)
 	if err != nil {
@@ -136,14 +136,14 @@ func (k *Keeper) Survey(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		k.note(ctx, s.ID, err)
+		k.recordResult(ctx, s.ID, err)
 	}
 	return nil
 }
 
-func (k *Keeper) note(ctx context.Context, siteID string, err error) {
+func (k *Keeper) recordResult(ctx context.Context, siteID string, err error) {
 	if err != nil {
-		k.mark(siteID)
+		k.markDue(siteID)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -160,36 +160,36 @@ func (k *Keeper) note(ctx context.Context, siteID string, err error) {
 	k.failed[siteID] = failure{k.Now(), err.Error()}
 }
 
-// dueSites takes the sites whose turn it is; one that does not run keeps its turn.
+// dueSites returns and clears the sites that are due; one that does not run stays due.
 func (k *Keeper) dueSites(sites []tenants.Site) []tenants.Site {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	turns, waiting := map[string]int64{}, map[string]bool{}
+	periods, waiting := map[string]int64{}, map[string]bool{}
 	var due []tenants.Site
 	for _, s := range sites {
-		turn := turnOf(k.Now(), s.ID)
-		last, known := k.turns[s.ID]
-		wanted := k.due[s.ID] || known && last != turn
-		resting := k.Now().Sub(k.failed[s.ID].at) < surveyAgain
+		period := periodOf(k.Now(), s.ID)
+		last, known := k.periods[s.ID]
+		wanted := k.due[s.ID] || known && last != period
+		resting := k.Now().Sub(k.failed[s.ID].at) < retryInterval
 		if wanted && (s.State != tenants.StateReady || resting) {
 			waiting[s.ID] = true
 		} else if wanted {
 			due = append(due, s)
 		}
-		turns[s.ID] = turn
+		periods[s.ID] = period
 	}
-	k.turns, k.due = turns, waiting
+	k.periods, k.due = periods, waiting
 	return due
 }
 
-// turnOf numbers the stretches of surveyEvery, which begin at an instant of each site's own.
-func turnOf(at time.Time, siteID string) int64 {
+// periodOf numbers the periods of surveyInterval, which begin at a different instant for each site.
+func periodOf(at time.Time, siteID string) int64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(siteID)) // never fails
-	return (at.UnixNano() + int64(h.Sum64()%uint64(surveyEvery))) / int64(surveyEvery)
+	return (at.UnixNano() + int64(h.Sum64()%uint64(surveyInterval))) / int64(surveyInterval)
 }
 
-// identity is somebody as a site was told of them.
+// identity is a person as the site's assertions name them.
 type identity struct {
 	Issuer  string `json:"iss"`
 	Subject string `json:"sub"`

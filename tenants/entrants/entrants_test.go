@@ -72,7 +72,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func TestEachSiteIsToldItsManagersAndTheCoopsVolunteers(t *testing.T) {
+func TestEachSiteGetsItsManagersAndTheCoopsVolunteers(t *testing.T) {
 	w, k := newWorld()
 	must(t, k.Publish(t.Context()))
 	want := map[string]string{
@@ -99,7 +99,7 @@ func TestRecordsThatDoNotAnswerEndNobodysSessions(t *testing.T) {
 	}
 }
 
-func TestAccountsAreLookedAtWhenAListChangesAndAgainUntilItWorks(t *testing.T) {
+func TestAccountsAreListedWhenAListChangesAndAgainUntilThatWorks(t *testing.T) {
 	w, k := newWorld()
 	must(t, k.Survey(t.Context()))
 	if len(w.asked) != 0 {
@@ -143,7 +143,7 @@ func TestAccountsAreLookedAtWhenAListChangesAndAgainUntilItWorks(t *testing.T) {
 	}
 }
 
-func TestWhatAHookPrintsThatIsNoListChangesNothing(t *testing.T) {
+func TestAHooksOutputThatIsNoListChangesNothing(t *testing.T) {
 	w, k := newWorld()
 	w.printed["s1"] = "PHP Warning: nonsense"
 	must(t, k.Publish(t.Context()))

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// answerTime bounds one question: a fresh PHP process compiles a whole application on its first page.
-	answerTime = 15 * time.Second
+	// timeout bounds one probe: a fresh PHP process compiles a whole application on its first page.
+	timeout = 15 * time.Second
 	// readLimit is how much of an answer is read; a probe needs its status, and the rest only so that the backend is not cut.
 	readLimit = 1 << 20
 )
@@ -56,7 +56,7 @@ func (p Private) Read(ctx context.Context, s tenants.Site, path string) (int, []
 	req.Header.Set("X-Forwarded-Host", authority(s.Host, p.Port))
 	req.Header.Set("X-Forwarded-For", "127.0.0.1")
 	req.Header.Set("X-Real-IP", "127.0.0.1")
-	return answer(client, req)
+	return do(client, req)
 }
 
 // Public asks through the proxy's inner TLS socket, with the site's name as server name and as Host.
@@ -68,10 +68,10 @@ type Public struct {
 	Name string
 }
 
-// tableHeader is how the proxy tells our own roles by which version of the route table it serves them.
+// tableHeader contains the version of the route table by which the proxy serves our own roles.
 const tableHeader = "X-Chatiere-Table"
 
-// Table asks the proxy which version of the route table it serves by. It is -1 for a proxy that does not tell yet.
+// Table asks the proxy which version of the route table it serves by. It is -1 for a proxy of a former version.
 func (p Public) Table(ctx context.Context) (int64, error) {
 	req, err := request(ctx, "https://"+authority(p.Name, p.Port)+"/")
 	if err != nil {
@@ -87,7 +87,7 @@ func (p Public) Table(ctx context.Context) (int64, error) {
 	}
 	version, err := strconv.ParseInt(res.Header.Get(tableHeader), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("asking the proxy for its table: %w: it does not tell", ErrAnswer)
+		return 0, fmt.Errorf("asking the proxy for its table: %w: no version in the header", ErrAnswer)
 	}
 	return version, nil
 }
@@ -98,7 +98,7 @@ func (p Public) Check(ctx context.Context, s tenants.Site, want tenants.Page) er
 	if err != nil {
 		return err
 	}
-	status, body, err := answer(p.client(), req)
+	status, body, err := do(p.client(), req)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (p Public) client() *http.Client {
 
 func newClient(t *http.Transport) *http.Client {
 	return &http.Client{
-		Transport: t, Timeout: answerTime,
+		Transport: t, Timeout: timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -141,10 +141,10 @@ func request(ctx context.Context, url string) (*http.Request, error) {
 	return req, nil
 }
 
-// ErrAnswer is an answer that is not as it must be.
+// ErrAnswer means that a site answered otherwise than expected.
 var ErrAnswer = errors.New("unexpected answer")
 
-func answer(client *http.Client, req *http.Request) (int, []byte, error) {
+func do(client *http.Client, req *http.Request) (int, []byte, error) {
 	res, err := client.Do(req)
 	if err != nil {
 		return 0, nil, fmt.Errorf("probing: %w", err)

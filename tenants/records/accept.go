@@ -10,27 +10,27 @@ import (
 	"chatiere/tenants"
 )
 
-// Consent is root's word that the records are to be worked by from now on although they do not fit the data root. It is a
-// file beside the mark, so that only who may write to the data root can give it.
+// Consent is root's decision that the records are used from now on although they do not match the data root. It is a file
+// beside the mark, so that only those who may write to the data root can give it.
 type Consent struct {
 	Path string
 }
 
-// word names the data root's mark that was seen, so that it cannot be taken for consent to anything later.
-type word struct {
+// consentFile contains the data root's mark at that time, so that it is not consent to anything later.
+type consentFile struct {
 	Installation string    `json:"installation"`
 	Count        int64     `json:"count"`
 	By           string    `json:"by"`
 	At           time.Time `json:"at"`
 }
 
-// Give writes the word down for a data root as its file says it is now.
+// Give writes consent for the data root's present mark.
 func (c Consent) Give(f File, by string, now time.Time) error {
 	root, err := f.Read()
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(word{Installation: root.Installation, Count: root.Count, By: by, At: now.UTC()})
+	data, err := json.Marshal(consentFile{Installation: root.Installation, Count: root.Count, By: by, At: now.UTC()})
 	if err != nil {
 		return err
 	}
@@ -40,13 +40,13 @@ func (c Consent) Give(f File, by string, now time.Time) error {
 	return nil
 }
 
-// Given reports whether there is a word at all.
+// Given reports whether there is a consent file.
 func (c Consent) Given() bool {
 	_, err := os.Stat(c.Path)
 	return err == nil
 }
 
-// Forget takes a word away that was not needed.
+// Forget removes consent that was not needed.
 func (c Consent) Forget() error { return remove(c.Path) }
 
 // Accept makes the records this data root's if consent was given, and reports whether it was. Records' older history stays
@@ -62,7 +62,7 @@ func (g *Guard) Accept(ctx context.Context, c Consent) (accepted bool, err error
 	if err != nil || data == nil {
 		return false, err
 	}
-	var w word
+	var w consentFile
 	if err := json.Unmarshal(data, &w); err != nil || w.Installation != root.Installation || w.Count != root.Count {
 		return false, c.Forget()
 	}

@@ -29,7 +29,7 @@ type Mismatch struct {
 // Unwrap returns the kind.
 func (m *Mismatch) Unwrap() error { return m.Kind }
 
-// Error tells it in words, with both dates.
+// Error describes the mismatch with both dates.
 func (m *Mismatch) Error() string {
 	d, r := m.Database, m.Root
 	switch {
@@ -38,7 +38,7 @@ func (m *Mismatch) Error() string {
 			m.Kind, Date(r.At), r.Count)
 	case errors.Is(m.Kind, ErrForeign):
 		return fmt.Sprintf("%v: a worker on %s last worked by them %s (mark %d); %s",
-			m.Kind, d.Host, Date(d.At), d.Count, ownPast(r))
+			m.Kind, d.Host, Date(d.At), d.Count, rootHistory(r))
 	case errors.Is(m.Kind, ErrOlder):
 		return fmt.Sprintf("%v: they were last written %s (mark %d), this data root was last worked on %s (mark %d)",
 			m.Kind, Date(d.At), d.Count, Date(r.At), r.Count)
@@ -47,7 +47,7 @@ func (m *Mismatch) Error() string {
 		m.Kind, d.Host, Date(d.At), d.Count, Date(r.At), r.Count)
 }
 
-// Compare says whether records with one mark belong to a data root with the other: nil, or a Mismatch.
+// Compare returns nil if records with one mark belong to a data root with the other, else a Mismatch.
 func Compare(database, root tenants.Mark) error {
 	kind := func() error {
 		switch {
@@ -70,7 +70,7 @@ func Compare(database, root tenants.Mark) error {
 	return &Mismatch{kind, database, root}
 }
 
-func ownPast(root tenants.Mark) string {
+func rootHistory(root tenants.Mark) string {
 	if root.Installation == "" {
 		return "nothing was ever done on this data root"
 	}
@@ -80,7 +80,7 @@ func ownPast(root tenants.Mark) string {
 // Date writes an instant for people.
 func Date(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
 
-// Advice says what a person can do about an error of Compare.
+// Advice returns what a person can do about an error of Compare.
 func Advice(err error) string {
 	const accept = "If they are the right ones on purpose (restored after a loss): chatiere records accept, as root on this server."
 	switch {

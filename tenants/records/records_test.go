@@ -223,7 +223,7 @@ func TestRecordsExchangedUnderALivingWorkerStopIt(t *testing.T) {
 	}
 }
 
-func TestAnAdvanceThatWasNotHeardOfIsMadeGood(t *testing.T) {
+func TestAnAdvanceWhoseAnswerWasLostIsCompleted(t *testing.T) {
 	m, d := newMachine(t), &database{}
 	g := m.begun(d)
 	m.advance(g, 1)
@@ -257,7 +257,7 @@ func TestAcceptedRecordsAreThisDataRootsFromThenOn(t *testing.T) {
 	d.mark = dump
 	g = m.worker(d)
 	if ok, err := g.Accept(t.Context(), m.consent); ok || err != nil {
-		t.Fatalf("accepted without a word: %v, %v", ok, err)
+		t.Fatalf("accepted without consent: %v, %v", ok, err)
 	}
 	if err := m.consent.Give(m.file, "camille", monday); err != nil {
 		t.Fatal(err)
@@ -269,15 +269,15 @@ func TestAcceptedRecordsAreThisDataRootsFromThenOn(t *testing.T) {
 		t.Errorf("the audit trail says %+v", d.told)
 	}
 	if m.consent.Given() {
-		t.Error("the word still lies there, for the next older dump")
+		t.Error("consent is still there, for the next older dump")
 	}
 	m.advance(m.begun(d), 1)
 	if d.mark = dump; m.worker(d).Begin(t.Context()) == nil {
-		t.Error("the older dump is taken up a second time without a word")
+		t.Error("the older dump is accepted a second time without consent")
 	}
 }
 
-func TestAWordGivenForAnotherStateIsNotTaken(t *testing.T) {
+func TestConsentForAnotherStateIsNotAccepted(t *testing.T) {
 	m, d := newMachine(t), &database{}
 	g := m.begun(d)
 	dump := d.mark
@@ -288,7 +288,7 @@ func TestAWordGivenForAnotherStateIsNotTaken(t *testing.T) {
 	m.advance(g, 1)
 	d.mark = dump
 	if ok, err := m.worker(d).Accept(t.Context(), m.consent); ok || err != nil || m.consent.Given() {
-		t.Errorf("got %v, %v; the word is there: %v", ok, err, m.consent.Given())
+		t.Errorf("got %v, %v; consent is there: %v", ok, err, m.consent.Given())
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 	"chatiere/tenants/worker"
 )
 
-func TestTheWorkerAnswersEachCallerWhatItNeeds(t *testing.T) {
+func TestEachCallerHasItsOwnRequests(t *testing.T) {
 	var asks []*http.Request
 	for _, path := range []string{"/nudge", "/lists", "/sign-out", "/audit/verify", "/", "/health", "/doctor", "/parts", "/jobs"} {
 		for _, method := range []string{http.MethodPost, http.MethodGet} {
@@ -35,7 +35,7 @@ func TestTheWorkerAnswersEachCallerWhatItNeeds(t *testing.T) {
 	}
 }
 
-func TestASocketOfTheWorkerTakesConnectionsOfItsCallerAlone(t *testing.T) {
+func TestASocketAcceptsConnectionsOfItsUserAlone(t *testing.T) {
 	for uid, want := range map[int]bool{os.Getuid(): true, os.Getuid() + 1: false} {
 		path := filepath.Join(t.TempDir(), "w.sock")
 		l, err := worker.ListenFor(path, uint32(uid), slog.New(slog.DiscardHandler))

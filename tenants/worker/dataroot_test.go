@@ -38,7 +38,7 @@ func (j *journal) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func TestASecondWorkerSaysOnceThatItWaitsAndThenWorks(t *testing.T) {
+func TestASecondWorkerLogsOnceThatItWaitsAndThenWorks(t *testing.T) {
 	root := worker.DataRoot{Lock: filepath.Join(t.TempDir(), "worker.lock")}
 	synctest.Test(t, func(t *testing.T) {
 		first, err := root.TakeLock(t.Context(), slog.New(slog.DiscardHandler))
@@ -68,7 +68,7 @@ func TestASecondWorkerSaysOnceThatItWaitsAndThenWorks(t *testing.T) {
 	})
 }
 
-func TestAWorkerThatIsStoppedWhileItWaitsLeaves(t *testing.T) {
+func TestAWorkerThatIsStoppedWhileItWaitsEnds(t *testing.T) {
 	root := worker.DataRoot{Lock: filepath.Join(t.TempDir(), "worker.lock")}
 	synctest.Test(t, func(t *testing.T) {
 		unlock, err := root.TakeLock(t.Context(), slog.New(slog.DiscardHandler))
@@ -94,7 +94,7 @@ func TestWorkersOfOtherDataRootsDoNotWait(t *testing.T) {
 	}
 }
 
-func TestADataRootWithoutPlaceForTheLockIsAnError(t *testing.T) {
+func TestALockThatCannotBeMadeIsAnError(t *testing.T) {
 	root := worker.DataRoot{Lock: filepath.Join(t.TempDir(), "worker.lock")}
 	root.Lock = filepath.Join(filepath.Dir(root.Lock), "nowhere", "worker.lock")
 	if _, err := root.TakeLock(t.Context(), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "lock") {
@@ -119,7 +119,7 @@ func files(t *testing.T, dirs ...string) (out []string) {
 	return out
 }
 
-func TestWhatAKilledWorkerLeftHalfWrittenIsSweptAwayAndNothingElse(t *testing.T) {
+func TestUnfinishedFilesOfAKilledWorkerAreRemovedAndNothingElse(t *testing.T) {
 	dir := t.TempDir()
 	egressDir, routes, mark := filepath.Join(dir, "egress"), filepath.Join(dir, "routes", "routes.json"), filepath.Join(dir, "records.json")
 	dirs := []string{egressDir, filepath.Dir(routes), dir}

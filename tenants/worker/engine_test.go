@@ -15,7 +15,7 @@ import (
 	"chatiere/tenants/worker"
 )
 
-func TestAWorkerEndsWhenTheEngineHasBeenSilentForAWhile(t *testing.T) {
+func TestAWorkerEndsWhenTheEngineDoesNotAnswerForAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, asked := time.Now(), 0
 		err := worker.WatchEngine(t.Context(), func(context.Context) error {
@@ -48,7 +48,7 @@ func TestAWorkerEndsSoonWhenNobodyListensOnItsSocketAnyMore(t *testing.T) {
 	}
 }
 
-func TestASocketThatItsDaemonHasLeftIsToldFromOneThatIsHeard(t *testing.T) {
+func TestASocketWithoutAListenerIsDistinguished(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "docker.sock")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
@@ -66,7 +66,7 @@ func TestASocketThatItsDaemonHasLeftIsToldFromOneThatIsHeard(t *testing.T) {
 	}
 }
 
-func TestASilenceThatEndsInTimeIsForgiven(t *testing.T) {
+func TestAnEngineThatAnswersInTimeEndsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()

@@ -34,7 +34,7 @@ func queued(t *testing.T) (*operationstest.Store, operations.Operation) {
 	return store, op
 }
 
-func TestWorkIsTakenUpOnceItIsMarked(t *testing.T) {
+func TestAClaimAdvancesTheMark(t *testing.T) {
 	store, op := queued(t)
 	got, err := worker.FencedStore(store, marks{}, nil).Claim(t.Context(), "w", operations.Lanes(), time.Minute)
 	if err != nil || got.ID != op.ID {
@@ -42,7 +42,7 @@ func TestWorkIsTakenUpOnceItIsMarked(t *testing.T) {
 	}
 }
 
-func TestWorkThatCannotBeMarkedIsGivenBack(t *testing.T) {
+func TestAClaimThatCannotAdvanceTheMarkIsRequeued(t *testing.T) {
 	store, op := queued(t)
 	end := func(err error) { t.Errorf("the worker ended: %v", err) }
 	if _, err := worker.FencedStore(store, marks{tenants.ErrUnavailable}, end).Claim(t.Context(), "w", operations.Lanes(), time.Minute); !errors.Is(err, tenants.ErrUnavailable) {

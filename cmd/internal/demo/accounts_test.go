@@ -48,7 +48,7 @@ func TestAnAccountOfTheSameSummaryIsKept(t *testing.T) {
 	}
 }
 
-func TestAnAccountOfALostSummaryIsMadeAnew(t *testing.T) {
+func TestAnAccountOfALostSummaryIsMadeAgain(t *testing.T) {
 	for name, change := range map[string]func(*demo.Account){
 		"password": func(a *demo.Account) { a.Password = "another-password" }, "one-time code": func(a *demo.Account) { a.TOTPSecret = "KRSXG5CTMVRXEZLU" },
 	} {

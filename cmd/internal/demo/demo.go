@@ -62,7 +62,7 @@ type Account struct {
 // Directory makes people and puts them into their groups.
 type Directory interface {
 	// EnsurePerson makes the account with exactly this password and secret; one that was made with others, before the
-	// summary was lost, is made anew.
+	// summary was lost, is made again.
 	EnsurePerson(ctx context.Context, a Account) error
 }
 
@@ -96,7 +96,7 @@ const (
 
 // Run fills the instance and writes the summary. s brings the addresses that the caller knows.
 func (d Demo) Run(ctx context.Context, s Summary) (Summary, error) {
-	s, err := d.remembered(s)
+	s, err := d.loadSummary(s)
 	if err != nil {
 		return s, err
 	}
@@ -125,8 +125,8 @@ func (d Demo) Run(ctx context.Context, s Summary) (Summary, error) {
 	return s, d.write(s)
 }
 
-// remembered takes passwords from the last run's summary, or makes them.
-func (d Demo) remembered(s Summary) (Summary, error) {
+// loadSummary takes passwords from the last run's summary, or makes them.
+func (d Demo) loadSummary(s Summary) (Summary, error) {
 	data, err := os.ReadFile(d.File)
 	if err == nil {
 		var old Summary
@@ -166,8 +166,8 @@ func (d Demo) write(s Summary) error {
 	return nil
 }
 
-// settle waits for what a run that was killed had asked for; how it ended shows in what is there.
-func (d Demo) settle(ctx context.Context, short string) error {
+// awaitEarlierRun waits for the operations of a run that was killed; what they did shows in what exists.
+func (d Demo) awaitEarlierRun(ctx context.Context, short string) error {
 	var under api.List[api.Operation]
 	if err := d.Panel.Get(ctx, api.PathOperations+"?live=true", &under); err != nil {
 		return fmt.Errorf("listing the operations under way: %w", err)
@@ -177,7 +177,7 @@ func (d Demo) settle(ctx context.Context, short string) error {
 			continue
 		}
 		d.Say("waiting for operation " + op.ID + " of an earlier run")
-		if _, err := d.ended(ctx, op); err != nil {
+		if _, err := d.awaitEnd(ctx, op); err != nil {
 			return err
 		}
 	}
@@ -185,7 +185,7 @@ func (d Demo) settle(ctx context.Context, short string) error {
 }
 
 func (d Demo) association(ctx context.Context, name, short string) error {
-	if err := d.settle(ctx, short); err != nil {
+	if err := d.awaitEarlierRun(ctx, short); err != nil {
 		return err
 	}
 	var there api.Association
@@ -201,7 +201,7 @@ func (d Demo) association(ctx context.Context, name, short string) error {
 	if err := d.Panel.Post(ctx, api.PathAssociations, api.NewAssociation{Name: name, Slug: short}, "", &op); err != nil {
 		return fmt.Errorf("creating the association %s: %w", short, err)
 	}
-	return d.await(ctx, op)
+	return d.awaitDone(ctx, op)
 }
 
 func notFound(err error) bool {
@@ -209,9 +209,9 @@ func notFound(err error) bool {
 	return errors.As(err, &told) && told.Code == api.CodeNotFound
 }
 
-// await waits for an operation to be done; anything else is an error.
-func (d Demo) await(ctx context.Context, op api.Operation) error {
-	op, err := d.ended(ctx, op)
+// awaitDone waits for an operation to be done; anything else is an error.
+func (d Demo) awaitDone(ctx context.Context, op api.Operation) error {
+	op, err := d.awaitEnd(ctx, op)
 	if err != nil {
 		return err
 	}
@@ -221,8 +221,8 @@ func (d Demo) await(ctx context.Context, op api.Operation) error {
 	return nil
 }
 
-// ended returns an operation once it has ended, however that was.
-func (d Demo) ended(ctx context.Context, op api.Operation) (api.Operation, error) {
+// awaitEnd returns an operation once it has ended, in whatever state.
+func (d Demo) awaitEnd(ctx context.Context, op api.Operation) (api.Operation, error) {
 	for !op.Ended() {
 		if err := d.Panel.Get(ctx, api.Item(api.PathOperations, op.ID)+"?wait=30s", &op); err != nil {
 			return op, fmt.Errorf("waiting for operation %s: %w", op.ID, err)
@@ -261,7 +261,7 @@ func (d Demo) site(ctx context.Context, known []Site) ([]Site, error) {
 				return known, nil
 			}
 		}
-		return d.described(ctx, s)
+		return d.describe(ctx, s)
 	}
 	d.Say("creating the site https://" + host)
 	var op api.Operation
@@ -269,20 +269,20 @@ func (d Demo) site(ctx context.Context, known []Site) ([]Site, error) {
 	if err := d.Panel.Post(ctx, api.PathSites, wish, "", &op); err != nil {
 		return nil, fmt.Errorf("creating the demo's site: %w", err)
 	}
-	if err := d.await(ctx, op); err != nil {
+	if err := d.awaitDone(ctx, op); err != nil {
 		return nil, err
 	}
 	var made api.Site
 	if err := d.Panel.Get(ctx, api.Item(api.PathSites, op.Site), &made); err != nil {
 		return nil, fmt.Errorf("reading the demo's site: %w", err)
 	}
-	return d.described(ctx, made)
+	return d.describe(ctx, made)
 }
 
 // appTime bounds the hook that makes an application password.
 const appTime = time.Minute
 
-func (d Demo) described(ctx context.Context, s api.Site) ([]Site, error) {
+func (d Demo) describe(ctx context.Context, s api.Site) ([]Site, error) {
 	ctx, cancel := context.WithTimeout(ctx, appTime)
 	defer cancel()
 	password, err := d.Applications.ApplicationPassword(ctx, s.ID, wpUser, appName)

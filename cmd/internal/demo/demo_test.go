@@ -152,7 +152,7 @@ func TestARunThatIsKilledAnywhereIsCompletedByTheNext(t *testing.T) {
 	}
 }
 
-func TestALostSummaryIsMadeAnewAndHolds(t *testing.T) {
+func TestALostSummaryIsMadeAgainAndHolds(t *testing.T) {
 	r := newRuns(t)
 	before := r.mustRun(t)
 	if err := os.Remove(r.file); err != nil {
@@ -169,7 +169,7 @@ func TestALostSummaryIsMadeAnewAndHolds(t *testing.T) {
 	}
 }
 
-func TestASiteThatWasDeletedIsMadeAnew(t *testing.T) {
+func TestASiteThatWasDeletedIsMadeAgain(t *testing.T) {
 	r := newRuns(t)
 	r.mustRun(t)
 	r.sites[0].State, r.sites[0].Host = "purged", ""
@@ -178,7 +178,7 @@ func TestASiteThatWasDeletedIsMadeAnew(t *testing.T) {
 	}
 }
 
-func TestASiteThatSomebodyMadeAnewIsTheOneInTheSummary(t *testing.T) {
+func TestASiteThatSomebodyMadeAgainIsTheOneInTheSummary(t *testing.T) {
 	r := newRuns(t)
 	r.mustRun(t)
 	r.sites[0].ID = "s7k2m9qx4p"
@@ -258,7 +258,7 @@ func TestASummaryThatCannotBeReadIsLeftForAPerson(t *testing.T) {
 	}
 }
 
-func TestAnOperationThatFailsIsToldWithItsProblem(t *testing.T) {
+func TestAnOperationThatFailsIsReportedWithItsProblem(t *testing.T) {
 	r := newRuns(t)
 	r.fail = "image_missing"
 	if _, err := r.run(t.Context()); err == nil || !strings.Contains(err.Error(), "undone") || !strings.Contains(err.Error(), "image_missing") {

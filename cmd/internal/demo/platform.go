@@ -56,7 +56,7 @@ func (a Realm) EnsurePerson(ctx context.Context, p Account) error {
 	return a.Client.AddMember(ctx, user.ID, group.ID)
 }
 
-// credentialsMark tells accounts apart by what they were made with, and gives nothing of it away: both are random.
+// credentialsMark identifies the credentials an account was made with and reveals nothing of them: both are random.
 func credentialsMark(p Account) string {
 	sum := sha256.Sum256([]byte(p.Password + "\x00" + p.TOTPSecret))
 	return "demo-" + hex.EncodeToString(sum[:8])

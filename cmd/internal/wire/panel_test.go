@@ -12,7 +12,7 @@ import (
 	"chatiere/panel/api"
 )
 
-func TestADeadWorkerIsItselfARedLine(t *testing.T) {
+func TestAWorkerThatDoesNotAnswerIsTheDiagnosis(t *testing.T) {
 	w := wire.PanelWorker(configure(t, "").Paths().WorkerPanelSocket())
 	w.Nudge() // must neither fail nor hang
 	got, err := w.Examine(t.Context())
@@ -24,7 +24,7 @@ func TestADeadWorkerIsItselfARedLine(t *testing.T) {
 	}
 }
 
-func TestALivingWorkerIsNudgedAndTellsWhatItFound(t *testing.T) {
+func TestAWorkerIsNudgedAndReturnsItsDiagnosis(t *testing.T) {
 	path := configure(t, "").Paths().WorkerPanelSocket()
 	var mu sync.Mutex
 	var asked []string

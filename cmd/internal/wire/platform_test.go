@@ -61,7 +61,7 @@ func TestAnExternalRealmHasNoRouteHere(t *testing.T) {
 	}
 }
 
-func TestAnAllowedNameMeansHTTPSUnlessItSaysItsPort(t *testing.T) {
+func TestAnAllowedNameWithoutAPortMeansHTTPS(t *testing.T) {
 	got, err := wire.AllowedNames([]string{"api.example", "smtp.example:587", "*.cdn.example", "*.mail.example:993"})
 	want := []templates.Name{
 		{Name: "api.example", Ports: []int{443}}, {Name: "smtp.example", Ports: []int{587}},

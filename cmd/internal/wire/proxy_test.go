@@ -7,7 +7,7 @@ import (
 	"chatiere/cmd/internal/wire"
 )
 
-func TestEachRolesDoorLeadsWhereItMustAndNowhereElse(t *testing.T) {
+func TestEachRolesSocketAllowsTheHostsItNeedsAndNoOthers(t *testing.T) {
 	c := configure(t, "")
 	panel, id, site := c.Panel.Host, c.IdentityHost(), "amap."+c.Domain
 	asks := []struct{ method, host, path, by string }{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -209,3 +210,38 @@ func TestTheDoctorEndsWithOneForARedLineAndStillTellsAll(t *testing.T) {
 		t.Errorf("in JSON it ended with %d: %s", code, stdout)
 	}
 }
+
+func TestNoVerbHidesARefusalOrAnAnswerThatCannotBePrinted(t *testing.T) {
+	all := append(slices.Clone(verbs),
+		verb{args: "operation cancel 01OP", asks: "POST /api/v1/operations/01OP/cancel"}, verb{args: "operation watch 01OP", asks: "GET /api/v1/operations/01OP"},
+		verb{args: "token revoke t1", asks: "DELETE /api/v1/tokens/t1"}, verb{args: "association create --name Amap --wait", asks: "POST /api/v1/associations"})
+	for _, v := range all {
+		p := newStandIn(t, map[string][]reply{v.asks: {{404, api.Envelope{Error: api.Error{Code: api.CodeNotFound, Message: "No such thing."}}}}})
+		if code, stdout, stderr := p.says(strings.Fields(v.args)...); code != api.ExitNotFound || stdout != "" || !strings.Contains(stderr, "No such thing.") {
+			t.Errorf("%s, refused, ended with %d: %s%s", v.args, code, stdout, stderr)
+		}
+	}
+	for _, v := range verbs {
+		for _, format := range []string{"", " --json"} {
+			p := newStandIn(t, map[string][]reply{v.asks: one(v.answer)})
+			var complaint strings.Builder
+			code := run(t.Context(), strings.Fields(v.args+format), []string{"CHATIERE_SOCKET=" + p.socket}, strings.NewReader(""), closed{}, &complaint)
+			if code != api.ExitFailed || !strings.Contains(complaint.String(), errClosed.Error()) {
+				t.Errorf("%s%s, to nobody, ended with %d: %s", v.args, format, code, complaint.String())
+			}
+		}
+	}
+	p := newStandIn(t, map[string][]reply{
+		"POST /api/v1/operations/01OP/cancel": {{202, nil}}, "GET /api/v1/operations/01OP": {{503, nil}},
+	})
+	if code, _, _ := p.says("operation", "cancel", "01OP"); code != api.ExitUnavailable {
+		t.Errorf("an act whose outcome is not known ended with %d", code)
+	}
+}
+
+// closed is an output that nobody reads.
+type closed struct{}
+
+var errClosed = errors.New("nobody reads")
+
+func (closed) Write([]byte) (int, error) { return 0, errClosed }

@@ -1,6 +1,8 @@
 package panel
 
 import (
+	"slices"
+
 	"github.com/gofiber/fiber/v2"
 
 	"chatiere/panel/views"
@@ -57,12 +59,18 @@ func (s *Server) site(c *fiber.Ctx) error {
 		Mail:   s.siteMail(c, x, a),
 		Egress: may(c, tenants.ActEgressShow, a.Slug),
 	}
+	if modes := s.modes(x.Template); modes != nil {
+		page.Mode = x.Release.Mode
+		if x.State == tenants.StateReady && may(c, tenants.ActSiteUpdate, a.Slug) {
+			page.Modes = slices.DeleteFunc(slices.Clone(modes), func(mode string) bool { return mode == page.Mode })
+		}
+	}
 	page.BinnedUntil, _ = x.PurgeableAt()
 	for _, op := range history {
 		row := operationRow(op, x.Host)
 		if page.Running == nil && !op.State.Ended() {
 			page.Running = &row
-			page.May = views.SiteActs{} // one operation at a time
+			page.May, page.Modes = views.SiteActs{}, nil // one operation at a time
 		}
 		page.History = append(page.History, row)
 	}

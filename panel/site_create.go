@@ -24,7 +24,7 @@ func (s *Server) siteNew(c *fiber.Ctx) error {
 		return err
 	}
 	page, err := s.siteForm(c, provision.NewSite{
-		Association: c.Query("association"), Template: c.Query("template"), Name: c.Query("name"), Host: c.Query("host"),
+		Association: c.Query("association"), Template: c.Query("template"), Mode: c.Query("mode"), Name: c.Query("name"), Host: c.Query("host"),
 	}, onceKey())
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func (s *Server) siteNew(c *fiber.Ctx) error {
 func (s *Server) siteForm(c *fiber.Ctx, spec provision.NewSite, once string) (views.NewSite, error) {
 	page := views.NewSite{
 		Base: s.base(c), Suffix: "." + s.o.Sites.Domain, Port: s.port(), Once: once,
-		Association: views.Field{Value: spec.Association}, Template: views.Field{Value: spec.Template},
+		Association: views.Field{Value: spec.Association}, Template: views.Field{Value: spec.Template}, Mode: views.Field{Value: spec.Mode},
 		Name: views.Field{Value: spec.Name}, Host: views.Field{Value: s.label(spec.Host)},
 	}
 	all, err := s.o.Records.Associations(c.UserContext())
@@ -49,7 +49,7 @@ func (s *Server) siteForm(c *fiber.Ctx, spec provision.NewSite, once string) (vi
 	}
 	slices.SortFunc(page.Associations, func(a, b views.Choice) int { return cmp.Compare(a.Label, b.Label) })
 	for _, t := range s.o.Catalogue.Templates() {
-		page.Templates = append(page.Templates, views.TemplateChoice{Value: t.Name, Name: t.Title, Summary: summary(t, middleware.LanguageOf(c))})
+		page.Templates = append(page.Templates, views.TemplateChoice{Value: t.Name, Name: t.Title, Summary: summary(t, middleware.LanguageOf(c)), Modes: t.Modes})
 	}
 	return page, nil
 }
@@ -63,7 +63,7 @@ func (s *Server) label(host string) string { return strings.TrimSuffix(host, "."
 
 func (s *Server) siteCreate(c *fiber.Ctx) error {
 	spec := provision.NewSite{
-		Association: field(c, "association"), Template: field(c, "template"), Name: field(c, "name"), Host: field(c, "host"),
+		Association: field(c, "association"), Template: field(c, "template"), Mode: field(c, "mode"), Name: field(c, "name"), Host: field(c, "host"),
 	}
 	op, err := s.o.Provisioner.CreateSite(c.UserContext(), s.request(c, field(c, "once")), spec)
 	var faults tenants.Faults
@@ -82,7 +82,7 @@ func (s *Server) siteInvalid(c *fiber.Ctx, spec provision.NewSite, faults tenant
 	if err != nil {
 		return err
 	}
-	fields := map[string]*views.Field{"association": &page.Association, "template": &page.Template, "name": &page.Name, "host": &page.Host}
+	fields := map[string]*views.Field{"association": &page.Association, "template": &page.Template, "mode": &page.Mode, "name": &page.Name, "host": &page.Host}
 	known := false
 	for _, f := range faults {
 		if into := fields[f.Field]; into != nil {

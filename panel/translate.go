@@ -65,6 +65,16 @@ func (s *Server) templateTitle(name string) string {
 	return name
 }
 
+// modes returns the modes that sites of a template may have; none where there is no choice.
+func (s *Server) modes(template string) []string {
+	for _, t := range s.o.Catalogue.Templates() {
+		if t.Name == template && len(t.Modes) > 1 {
+			return t.Modes
+		}
+	}
+	return nil
+}
+
 func operationState(op operations.Operation) views.OperationState {
 	switch op.State {
 	case operations.Done:

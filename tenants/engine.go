@@ -38,8 +38,8 @@ type Engine interface {
 	ImageID(ctx context.Context, ref string) (string, error)
 	// Pull fetches an image by a reference with a digest; progress gets the engine's lines.
 	Pull(ctx context.Context, ref string, progress io.Writer) (id string, err error)
-	// Build builds an image from a tar of its context and tags it; progress gets the builder's lines.
-	Build(ctx context.Context, tag string, context io.Reader, args map[string]string, progress io.Writer) (id string, err error)
+	// Build builds an image from a tar of its context, by a Dockerfile in it, and tags it; progress gets the builder's lines.
+	Build(ctx context.Context, tag, dockerfile string, context io.Reader, args map[string]string, progress io.Writer) (id string, err error)
 	Info(ctx context.Context) (EngineInfo, error)
 }
 

@@ -55,7 +55,7 @@ var families = map[string][]string{
 }
 
 // partial are families that have words for some values and "other" for the rest.
-var partial = []string{"operation.cancel", "problem.association", "problem.template", "problem.name", "problem.host", "problem.slug",
+var partial = []string{"operation.cancel", "problem.association", "problem.template", "problem.mode", "mode", "problem.name", "problem.host", "problem.slug",
 	"problem.reach", "problem.ports", "problem.reason"}
 
 // open are families whose values are not ours: steps of plans, small numbers, the codes of findings (see finding_test.go),

@@ -2,6 +2,7 @@ package views
 
 import (
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -111,6 +112,8 @@ type Site struct {
 	Findings      []Finding  // what was noticed about it, for those who may know
 	Mail          *Mailbox   // nil for those who may not know, and while it cannot be told
 	Egress        bool       // leads to what it tried to reach
+	Mode          string     // "" where there is nothing to choose from
+	Modes         []string   // others that it can be brought into, for those who may
 	Technical     *Technical // nil for those who do not want to know
 }
 
@@ -145,7 +148,7 @@ type Technical struct {
 }
 
 // NewSite is the form for a new site. Template site-new. Fields posted: csrf, once, association,
-// template, name, host (without the suffix).
+// template, mode, name, host (without the suffix).
 type NewSite struct {
 	Base
 	Associations []Choice // more than one shows a list to choose from
@@ -154,6 +157,7 @@ type NewSite struct {
 	Port         string // ":8443", "" for the usual one; shown behind the suffix
 	Association  Field  // slug
 	Template     Field
+	Mode         Field
 	Name         Field
 	Host         Field
 	TakenBy      string // association that has the host, only when the reader may know
@@ -167,7 +171,23 @@ func (NewSite) area() Area       { return AreaSites }
 // ProposalPath leads to the same form with the free host filled in.
 func (p NewSite) ProposalPath() string {
 	v := url.Values{"association": {p.Association.Value}, "template": {p.Template.Value}, "name": {p.Name.Value}, "host": {p.Proposal}}
+	if p.Mode.Value != "" {
+		v.Set("mode", p.Mode.Value)
+	}
 	return PathNewSite + "?" + v.Encode()
+}
+
+// Modes are those of the templates that leave a choice; none: there is nothing to choose.
+func (p NewSite) Modes() []string {
+	var modes []string
+	for _, t := range p.Templates {
+		for _, mode := range t.Modes {
+			if len(t.Modes) > 1 && !slices.Contains(modes, mode) {
+				modes = append(modes, mode)
+			}
+		}
+	}
+	return modes
 }
 
 // Chosen is the chosen association, when there is no doubt.
@@ -188,6 +208,7 @@ type TemplateChoice struct {
 	Value   string
 	Name    string
 	Summary string // one sentence in the reader's language
+	Modes   []string
 }
 
 // Bin is the list of what was deleted and can still come back. Template bin.

@@ -121,6 +121,13 @@ func (d *daemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "info":
 		answer(w, http.StatusOK, map[string]any{"ServerVersion": "28.0", "LiveRestoreEnabled": true, "CgroupVersion": "2", "DockerRootDir": "/var/lib/docker"})
 	case "images":
+		if path == "/images/create" {
+			query := r.URL.Query()
+			d.addImage(query.Get("fromImage")+"@"+query.Get("tag"), "sha256:4444")
+			_, err := io.WriteString(w, d.out)
+			must(d.t, err)
+			return
+		}
 		d.serveImage(w, strings.TrimSuffix(strings.TrimPrefix(path, "/images/"), "/json"))
 	case "networks":
 		d.serveNetwork(w, r, parts[1:])
@@ -140,7 +147,7 @@ func (d *daemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (d *daemon) build(w http.ResponseWriter, r *http.Request) {
 	context, err := io.ReadAll(r.Body)
 	must(d.t, err)
-	d.asked = append(d.asked, string(context)+" "+r.URL.Query().Get("t")+" "+r.URL.Query().Get("buildargs"))
+	d.asked = append(d.asked, string(context)+" "+r.URL.Query().Get("t")+" "+r.URL.Query().Get("dockerfile")+" "+r.URL.Query().Get("buildargs"))
 	d.addImage(r.URL.Query().Get("t"), "sha256:3333")
 	_, _ = io.WriteString(w, d.out)
 }

@@ -403,26 +403,43 @@ func TestABuildIsFollowedToItsEndOrItsError(t *testing.T) {
 	d, e := newDaemon(t)
 	d.out = `{"stream":"Step 1\n"}{"status":"Pulling"}{"stream":"done\n"}`
 	var lines strings.Builder
-	id, err := e.Build(t.Context(), "chatiere/x:1", strings.NewReader("context"), map[string]string{"A": "1"}, &lines)
+	id, err := e.Build(t.Context(), "chatiere/x:1", "Dockerfile.app", strings.NewReader("context"), map[string]string{"A": "1"}, &lines)
 	if err != nil || id != "sha256:3333" || lines.String() != "Step 1\nPulling\ndone\n" {
 		t.Errorf("built %s (%v), told %q", id, err, lines.String())
 	}
-	if !slices.Contains(d.asked, `context chatiere/x:1 {"A":"1"}`) {
+	if !slices.Contains(d.asked, `context chatiere/x:1 Dockerfile.app {"A":"1"}`) {
 		t.Errorf("asked for %v", d.asked)
 	}
-	if _, err := e.Build(t.Context(), "chatiere/x:1", strings.NewReader(""), nil, nil); err != nil {
+	if _, err := e.Build(t.Context(), "chatiere/x:1", "Dockerfile.app", strings.NewReader(""), nil, nil); err != nil {
 		t.Errorf("with nobody who listens: %v", err)
 	}
 	d.out = `{"stream":"Step 1\n"}{"error":"no such file"}`
-	_, err = e.Build(t.Context(), "chatiere/x:1", strings.NewReader(""), nil, io.Discard)
+	_, err = e.Build(t.Context(), "chatiere/x:1", "Dockerfile.app", strings.NewReader(""), nil, io.Discard)
 	wants(t, "a step that fails", err, docker.ErrBuild)
 	for what, out := range map[string]string{"an answer that breaks off": `{"stream":"St`, "nonsense": "x"} {
 		d.out = out
-		if _, err := e.Build(t.Context(), "chatiere/x:1", strings.NewReader(""), nil, io.Discard); err == nil {
+		if _, err := e.Build(t.Context(), "chatiere/x:1", "Dockerfile.app", strings.NewReader(""), nil, io.Discard); err == nil {
 			t.Errorf("%s is no error", what)
 		}
 	}
 	d.fail["POST /build"] = http.StatusServiceUnavailable
-	_, err = e.Build(t.Context(), "chatiere/x:1", strings.NewReader(""), nil, io.Discard)
+	_, err = e.Build(t.Context(), "chatiere/x:1", "Dockerfile.app", strings.NewReader(""), nil, io.Discard)
 	wants(t, "a builder that is away", err, tenants.ErrUnavailable)
+}
+
+func TestAnImageIsPulledByItsDigest(t *testing.T) {
+	d, e := newDaemon(t)
+	ref := "registry.example/app@sha256:" + strings.Repeat("0f", 32)
+	d.out = `{"status":"Pulling from app"}{"status":"Download complete"}`
+	var lines strings.Builder
+	if id, err := e.Pull(t.Context(), ref, &lines); err != nil || id != "sha256:4444" || !strings.Contains(lines.String(), "Download complete") {
+		t.Errorf("pulled %s (%v), told %q", id, err, lines.String())
+	}
+	// The answer has status 200 by the time the registry refuses.
+	d.out = `{"status":"Pulling from app"}{"error":"manifest unknown"}`
+	_, err := e.Pull(t.Context(), ref, nil)
+	wants(t, "a registry that refuses", err, docker.ErrPull)
+	d.fail["POST /images/create"] = http.StatusServiceUnavailable
+	_, err = e.Pull(t.Context(), ref, nil)
+	wants(t, "an engine that is away", err, tenants.ErrUnavailable)
 }

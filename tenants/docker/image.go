@@ -39,14 +39,14 @@ func (e *Engine) Pull(ctx context.Context, ref string, progress io.Writer) (stri
 	return e.ImageID(ctx, ref)
 }
 
-// Build builds an image from a tar of its context and tags it; progress gets the builder's lines.
-func (e *Engine) Build(ctx context.Context, tag string, context io.Reader, args map[string]string, progress io.Writer) (string, error) {
+// Build builds an image from a tar of its context, by a Dockerfile in it, and tags it; progress gets the builder's lines.
+func (e *Engine) Build(ctx context.Context, tag, dockerfile string, context io.Reader, args map[string]string, progress io.Writer) (string, error) {
 	values := make(map[string]*string, len(args))
 	for name, value := range args {
 		values[name] = &value
 	}
 	answer, err := e.api.ImageBuild(ctx, context, build.ImageBuildOptions{
-		Tags: []string{tag}, BuildArgs: values, Remove: true, ForceRemove: true, Version: build.BuilderV1,
+		Tags: []string{tag}, Dockerfile: dockerfile, BuildArgs: values, Remove: true, ForceRemove: true, Version: build.BuilderV1,
 	})
 	if err != nil {
 		return "", translate("building image "+tag, err)

@@ -33,7 +33,7 @@ func TestAnImageIsBuiltFromItsContext(t *testing.T) {
 	tag := "chatiere/" + instance + ":1"
 	t.Cleanup(func() { _ = exec.Command("docker", "rmi", "--force", tag).Run() })
 	var progress strings.Builder
-	id, err := e.Build(ctx, tag, packed(t, map[string]string{
+	id, err := e.Build(ctx, tag, "Dockerfile", packed(t, map[string]string{
 		"Dockerfile": "ARG BASE\nFROM ${BASE}\nCOPY said /said\n", "said": "bonjour\n",
 	}), map[string]string{"BASE": image()}, &progress)
 	must(t, err)
@@ -48,7 +48,7 @@ func TestAnImageIsBuiltFromItsContext(t *testing.T) {
 	if got, err := e.RunOnce(ctx, spec, nil); err != nil || got.Output != "bonjour\n" {
 		t.Errorf("it says %+v (%v)", got, err)
 	}
-	_, err = e.Build(ctx, tag, packed(t, map[string]string{"Dockerfile": "FROM " + image() + "\nRUN exit 3\n"}), nil, nil)
+	_, err = e.Build(ctx, tag, "Dockerfile", packed(t, map[string]string{"Dockerfile": "FROM " + image() + "\nRUN exit 3\n"}), nil, nil)
 	wants(t, "a step that fails", err, docker.ErrBuild)
 	_, err = e.ImageID(ctx, "chatiere/never-built:1")
 	wants(t, "an image that is not there", err, tenants.ErrNotFound)

@@ -137,7 +137,7 @@ func (c *Catalogue) Images(ctx context.Context, name, version string, progress i
 		if i.Reference != "" {
 			return c.engine.Pull(ctx, i.Reference, progress)
 		}
-		return c.engine.Build(ctx, i.Tag, bytes.NewReader(i.Context), i.Arguments, progress)
+		return c.engine.Build(ctx, i.Tag, i.Dockerfile, bytes.NewReader(i.Context), i.Arguments, progress)
 	})
 }
 

@@ -19,9 +19,9 @@ const phpBase = "chatiere/php:trixie"
 
 // build is one build that an engine was asked for.
 type build struct {
-	tag     string
-	context int // bytes
-	args    map[string]string
+	tag, dockerfile string
+	context         int // bytes
+	args            map[string]string
 }
 
 // engine knows images and builds them; what a test does not use is not there.
@@ -53,7 +53,7 @@ func (e *engine) ImageID(_ context.Context, ref string) (string, error) {
 	return "", fmt.Errorf("image %s: %w", ref, tenants.ErrNotFound)
 }
 
-func (e *engine) Build(_ context.Context, tag string, context io.Reader, args map[string]string, progress io.Writer) (string, error) {
+func (e *engine) Build(_ context.Context, tag, dockerfile string, context io.Reader, args map[string]string, progress io.Writer) (string, error) {
 	if e.broken != nil {
 		return "", e.broken
 	}
@@ -67,7 +67,7 @@ func (e *engine) Build(_ context.Context, tag string, context io.Reader, args ma
 	if _, err := io.WriteString(progress, "Step 1/9\n"); err != nil {
 		return "", err
 	}
-	e.builds = append(e.builds, build{tag, int(n), maps.Clone(args)})
+	e.builds = append(e.builds, build{tag, dockerfile, int(n), maps.Clone(args)})
 	e.images[tag] = digest("f00d")
 	return e.images[tag], nil
 }

@@ -30,6 +30,11 @@ func TestASiteOfSeveralContainersIsDefinedWithItsNetworkAndDatabase(t *testing.T
 	if err != nil || images["net"] != digest("ba5e") || len(e.builds) != 2 || len(e.pulls) != 0 {
 		t.Fatalf("images %v, builds %+v, pulls %v (%v)", images, e.builds, e.pulls, err)
 	}
+	for i, dockerfile := range []string{"Dockerfile.db", "Dockerfile.app"} {
+		if e.builds[i].dockerfile != dockerfile {
+			t.Errorf("built by %s, want %s", e.builds[i].dockerfile, dockerfile)
+		}
+	}
 	r, d, err := c.Define(carnet(), tenants.Release{Version: "1", Sockets: "r1"}, images)
 	if err != nil {
 		t.Fatal(err)

@@ -130,6 +130,7 @@ func sites() []Story {
 	}
 	admin := page(Admin("/sites/s7k2m9qx4p"), views.SiteReady)
 	admin.May = views.SiteActs{Suspend: true, Update: true, Delete: true, Enter: true}
+	admin.Mode, admin.Modes = "autonome", []string{"mutualise"}
 	admin.Technical = &views.Technical{Version: "6.8.3", UID: 200001, Container: "chatiere-demo-s7k2m9qx4p", Database: "site_s7k2m9qx4p", DataPath: "/var/lib/chatiere/sites/s7k2m9qx4p/data", MemoryMiB: 256}
 	manager := page(Manager("/sites/s7k2m9qx4p"), views.SiteReady)
 	manager.Egress = true

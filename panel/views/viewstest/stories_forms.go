@@ -25,10 +25,14 @@ func forms() []Story {
 	wrong.Host, wrong.Proposal = views.Field{Value: "été à la mer !", Problem: views.ProblemMalformed}, "ete-a-la-mer"
 	none := fresh
 	none.Associations = nil
+	modes := fresh
+	modes.Templates = []views.TemplateChoice{templates[0], templates[1]}
+	modes.Templates[1].Modes = []string{"autonome", "mutualise"}
+	modes.Mode = views.Field{Value: "mutualise", Problem: "unknown"}
 	bare := fresh
 	bare.Templates = nil
 	return []Story{
-		{"site-new", fresh}, {"site-new-for", one}, {"site-new-taken", taken}, {"site-new-wrong", wrong},
+		{"site-new", fresh}, {"site-new-for", one}, {"site-new-taken", taken}, {"site-new-wrong", wrong}, {"site-new-modes", modes},
 		{"site-new-no-association", none}, {"site-new-no-template", bare},
 	}
 }

@@ -97,3 +97,36 @@ func TestWhatCannotBeDescribedIsRefused(t *testing.T) {
 		t.Errorf("an endpoint of which nothing is said: %v", err)
 	}
 }
+
+func TestAnEndpointIsDescribedWithItsAnswersAndItsProof(t *testing.T) {
+	draw := func(e openapi.Endpoint) *openapi.Operation {
+		t.Helper()
+		e.Method, e.Path, e.Says = "GET", "/things/{id}/now", "Tells it."
+		api := openapi.API{Error: refusal{}, Failures: func(openapi.Endpoint) []openapi.Failure { return nil }}
+		d, err := openapi.Draw(api, []openapi.Endpoint{e})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Paths[e.Path]["get"]
+	}
+	o := draw(openapi.Endpoint{Answers: thing{}, Query: []openapi.Parameter{{Name: "wait", Says: "How long."}}, Key: "Once"})
+	if r := o.Responses["200"]; len(o.Responses) != 1 || r.Content["application/json"].Schema.Ref != "#/components/schemas/thing" || o.Security != nil || o.RequestBody != nil {
+		t.Errorf("a usual one is %+v", o)
+	}
+	for i, want := range [][2]string{{"id", "path"}, {"wait", "query"}, {"Once", "header"}} {
+		if p := o.Parameters[i]; p.Name != want[0] || p.In != want[1] || p.Required != (want[1] == "path") {
+			t.Errorf("parameter %d is %+v, want %v", i, p, want)
+		}
+	}
+	o = draw(openapi.Endpoint{Status: 204, Public: true})
+	if r, ok := o.Responses["204"]; !ok || len(o.Responses) != 1 || r.Content != nil || o.Security == nil || len(*o.Security) != 0 {
+		t.Errorf("one without an answer, for everybody, is %+v", o)
+	}
+	o = draw(openapi.Endpoint{Answers: thing{}, Stream: true})
+	if c := o.Responses["200"].Content; len(c) != 1 || c["text/event-stream"].Schema.Type != "string" {
+		t.Errorf("a stream is %+v", c)
+	}
+	if o.OperationID != "things_one_now_get" {
+		t.Errorf("it is called %s", o.OperationID)
+	}
+}

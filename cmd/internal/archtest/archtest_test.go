@@ -72,6 +72,7 @@ func TestTechnologiesAreImportedInTheirRoomAlone(t *testing.T) {
 		"github.com/go-json-experiment": {"panel"},
 		"github.com/fsnotify/fsnotify":  {"reverseproxy"},
 		"github.com/google/renameio":    {"reverseproxy", "tenants"},
+		"github.com/kopia/kopia":        {"backups/kopia"},
 	}
 	used := map[string]bool{}
 	for _, p := range packages(t) {
@@ -100,6 +101,7 @@ func TestRoomsImportDownwardsOnly(t *testing.T) {
 		"templates":          {"templates"},
 		"reverseproxy":       {"reverseproxy", "tenants/identity/assertion"},
 		"backups":            {"backups"},
+		"backups/sites":      {"backups", "tenants"},
 		"migrations":         {"migrations"},
 		"cmd/siteinit":       {"cmd/siteinit"},
 		"tenants":            {"tenants"},

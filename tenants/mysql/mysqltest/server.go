@@ -32,7 +32,7 @@ const (
 type Server struct {
 	Socket       string
 	RootPassword string
-	container    string
+	Container    string // "" when somebody else started it
 	dir          string
 }
 
@@ -114,7 +114,7 @@ func (s *Server) launch() error {
 	if err != nil {
 		return err
 	}
-	s.container = id
+	s.Container = id
 	return s.await()
 }
 
@@ -134,7 +134,7 @@ func (s *Server) await() error {
 		}
 		select {
 		case <-ctx.Done():
-			said, _ := docker("logs", s.container)
+			said, _ := docker("logs", s.Container)
 			return fmt.Errorf("%w: %s", err, said)
 		case <-time.After(50 * time.Millisecond):
 		}
@@ -146,8 +146,8 @@ func (s *Server) stop() error {
 		return nil
 	}
 	var err error
-	if s.container != "" {
-		_, err = docker("rm", "--force", "--volumes", s.container)
+	if s.Container != "" {
+		_, err = docker("rm", "--force", "--volumes", s.Container)
 	}
 	return errors.Join(err, os.RemoveAll(s.dir))
 }

@@ -32,6 +32,7 @@ var grants = map[string]rights{
 	"uid_sequence":        {"SIU", "SIU"},
 	"sites":               {"SIU", "SIU"},
 	"releases":            {"S", "SID"},
+	"snapshots":           {"S", "SID"},
 	"operations":          {"SIU", "SIUD"},
 	"operation_steps":     {"SIU", "SIUD"},
 	"operation_holds":     {"SI", "SID"},

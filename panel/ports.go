@@ -21,6 +21,8 @@ type Provisioner interface {
 	RestoreSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
 	UpdateSite(ctx context.Context, r provision.Request, siteID, mode string) (operations.Operation, error)
 	PurgeSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
+	BackUpSite(ctx context.Context, r provision.Request, siteID string) (operations.Operation, error)
+	RecoverSite(ctx context.Context, r provision.Request, siteID, snapshotID string) (operations.Operation, error)
 	CancelOperation(ctx context.Context, r provision.Request, id string) error
 	RetryOperation(ctx context.Context, r provision.Request, id string) error
 	ProposeHost(ctx context.Context, wish string) (string, error)
@@ -41,6 +43,8 @@ type Associations interface {
 type Sites interface {
 	Site(ctx context.Context, id string) (tenants.Site, error)
 	Sites(ctx context.Context, associationIDs []string, states []tenants.SiteState, search string) ([]tenants.Site, error)
+	// Snapshots returns those of a site, newest first.
+	Snapshots(ctx context.Context, siteID string) ([]tenants.Snapshot, error)
 	// RequestsToday counts requests by site on a day of Europe/Paris.
 	RequestsToday(ctx context.Context, siteIDs []string, day time.Time) (map[string]int64, error)
 }

@@ -119,6 +119,9 @@ func (s *Server) sitePages() []route {
 		{"POST", "/sites/:id/restore", s.changeSite(Provisioner.RestoreSite), edge, session, change},
 		{"GET", "/sites/:id/purge", s.confirmChange(views.ActPurge, tenants.ActSitePurge), edge, session, read},
 		{"POST", "/sites/:id/purge", s.sitePurge, edge, session, change},
+		{"POST", "/sites/:id/backups", s.changeSite(Provisioner.BackUpSite), edge, session, change},
+		{"GET", "/sites/:id/backups/:snapshot/restore", s.recoverConfirm, edge, session, read},
+		{"POST", "/sites/:id/backups/:snapshot/restore", s.siteRecover, edge, session, change},
 		{"GET", "/sites/:id/egress", s.siteEgress, edge, session, read},
 		{"GET", "/sites/:id/egress/ask", s.accessNew, edge, session, read},
 		{"POST", "/sites/:id/egress/ask", s.accessAsk, edge, session, change},
@@ -158,6 +161,10 @@ func (s *Server) endpoints() []route {
 		{"POST", p + "/sites/:id/delete", s.apiChangeSite(Provisioner.DeleteSite), both, sessionOrToken, change},
 		{"POST", p + "/sites/:id/restore", s.apiChangeSite(Provisioner.RestoreSite), both, sessionOrToken, change},
 		{"POST", p + "/sites/:id/purge", s.apiChangeSite(Provisioner.PurgeSite), both, sessionOrToken, change},
+
+		{"GET", p + "/sites/:id/backups", s.apiBackups, both, sessionOrToken, read},
+		{"POST", p + "/sites/:id/backups", s.apiChangeSite(Provisioner.BackUpSite), both, sessionOrToken, change},
+		{"POST", p + "/sites/:id/backups/:snapshot/restore", s.apiSiteRecover, both, sessionOrToken, change},
 
 		{"GET", p + "/egress/access", s.apiAccessList, both, sessionOrToken, read},
 		{"GET", p + "/sites/:id/egress", s.apiEgress, both, sessionOrToken, read},

@@ -93,6 +93,12 @@ var table = []struct {
 	{"POST /sites/:id/update", foreign, "303 403 404 404 404 401 401 401 401 404"},
 	{"POST /sites/:id/resume", own, "303 403 403 403 404 401 401 401 401 404"},
 	{"POST /sites/:id/resume", foreign, "303 403 404 404 404 401 401 401 401 404"},
+	{"POST /sites/:id/backups", own, "303 403 303 403 404 401 401 401 401 404"},
+	{"POST /sites/:id/backups", foreign, "303 403 404 404 404 401 401 401 401 404"},
+	{"GET /sites/:id/backups/:snapshot/restore", own, "200 403 200 403 404 401 401 401 401 404"},
+	{"GET /sites/:id/backups/:snapshot/restore", foreign, "200 403 404 404 404 401 401 401 401 404"},
+	{"POST /sites/:id/backups/:snapshot/restore", own, "303 403 303 403 404 401 401 401 401 404"},
+	{"POST /sites/:id/backups/:snapshot/restore", foreign, "303 403 404 404 404 401 401 401 401 404"},
 	{"GET /sites/:id/delete", own, "200 403 200 403 404 401 401 401 401 404"},
 	{"GET /sites/:id/delete", foreign, "200 403 404 404 404 401 401 401 401 404"},
 	{"POST /sites/:id/delete", own, "303 403 303 403 404 401 401 401 401 404"},
@@ -157,6 +163,13 @@ var table = []struct {
 	{"POST /api/v1/sites/:id/restore", foreign, "202 403 404 404 404 401 404 404 202 202"},
 	{"POST /api/v1/sites/:id/purge", own, "202 403 403 403 404 401 403 403 202 202"},
 	{"POST /api/v1/sites/:id/purge", foreign, "202 403 404 404 404 401 404 404 202 202"},
+
+	{"GET /api/v1/sites/:id/backups", own, "200 403 200 200 404 401 200 200 200 200"},
+	{"GET /api/v1/sites/:id/backups", foreign, "200 403 404 404 404 401 404 404 200 200"},
+	{"POST /api/v1/sites/:id/backups", own, "202 403 202 403 404 401 403 202 202 202"},
+	{"POST /api/v1/sites/:id/backups", foreign, "202 403 404 404 404 401 404 404 202 202"},
+	{"POST /api/v1/sites/:id/backups/:snapshot/restore", own, "202 403 202 403 404 401 403 202 202 202"},
+	{"POST /api/v1/sites/:id/backups/:snapshot/restore", foreign, "202 403 404 404 404 401 404 404 202 202"},
 
 	{"GET /api/v1/egress/access", none, "200 403 403 403 403 401 403 403 200 200"},
 	{"GET /api/v1/sites/:id/egress", own, "200 403 200 403 404 401 200 200 200 200"},
@@ -323,6 +336,10 @@ func (w *world) aimed(method, path, on, slug string, by who, column int) ask {
 		if strings.Contains(path, "/egress") {
 			a = w.aboutEgress(a, path, x)
 		}
+		if strings.Contains(path, ":snapshot") {
+			must(w.t, w.records.SaveSnapshots(w.t.Context(), x.AssociationID, []tenants.Snapshot{{ID: "k1", SiteID: x.ID, TakenAt: w.clock.Now()}}))
+			a.path = strings.Replace(a.path, ":snapshot", "k1", 1)
+		}
 	case strings.Contains(path, "/operations/:id"):
 		state := operations.Queued
 		if strings.HasSuffix(path, "/retry") {
@@ -398,6 +415,8 @@ func (w *world) filled(a ask, on, slug string) ask {
 
 func stateFor(path string) tenants.SiteState {
 	switch {
+	case strings.Contains(path, "/backups"):
+		return tenants.StateReady
 	case strings.HasSuffix(path, "/resume"):
 		return tenants.StateSuspended
 	case strings.HasSuffix(path, "/restore"), strings.HasSuffix(path, "/purge"):

@@ -56,8 +56,9 @@ func (s *Server) site(c *fiber.Ctx) error {
 		Mine:      visitorOf(c).Principal.RoleIn(a.Slug) != "",
 		CheckedAt: x.Probe.At, CreatedAt: x.CreatedAt, People: peopleOf(members, a.Slug),
 		May: allowedActs(c, x, a), Technical: s.technical(c, x), Findings: s.siteFindings(c, x, a),
-		Mail:   s.siteMail(c, x, a),
-		Egress: may(c, tenants.ActEgressShow, a.Slug),
+		Backups: s.siteBackups(c, x, a, history),
+		Mail:    s.siteMail(c, x, a),
+		Egress:  may(c, tenants.ActEgressShow, a.Slug),
 	}
 	if modes := s.modes(x.Template); modes != nil {
 		page.Mode = x.Release.Mode
@@ -68,7 +69,7 @@ func (s *Server) site(c *fiber.Ctx) error {
 	page.BinnedUntil, _ = x.PurgeableAt()
 	for _, op := range history {
 		row := operationRow(op, x.Host)
-		if page.Running == nil && !op.State.Ended() {
+		if page.Running == nil && !op.State.Ended() && op.Kind != provision.KindSiteBackup { // which leaves the site free
 			page.Running = &row
 			page.May, page.Modes = views.SiteActs{}, nil // one operation at a time
 		}

@@ -19,6 +19,9 @@ const (
 	ActSiteRestore       Action = "site.restore" // out of the bin
 	ActSitePurge         Action = "site.purge"   // for good
 	ActSiteUpdate        Action = "site.update"  // to its template as it is now
+	ActSiteBackup        Action = "site.backup"  // save its data now
+	ActSiteRecover       Action = "site.recover" // bring a snapshot back
+	ActSiteBackups       Action = "site.backups" // see its snapshots
 	ActSiteRepair        Action = "site.repair"  // what the worker does to a site by itself
 	ActSiteEnter         Action = "site.enter"   // its own administration, in one's own name
 	ActOperationShow     Action = "operation.show"
@@ -65,6 +68,9 @@ var rules = map[Action]rule{
 	ActSiteRestore:       {scope: ScopeWrite, manager: true, admin: true},
 	ActSitePurge:         {scope: ScopeWrite, admin: true},
 	ActSiteUpdate:        {scope: ScopeWrite, admin: true},
+	ActSiteBackup:        {scope: ScopeWrite, manager: true, admin: true},
+	ActSiteRecover:       {scope: ScopeWrite, manager: true, admin: true},
+	ActSiteBackups:       {scope: ScopeRead, member: true, manager: true, admin: true},
 	ActSiteRepair:        {scope: ScopeWrite, admin: true},
 	ActSiteEnter:         {scope: ScopeWrite, manager: true, admin: true},
 	ActOperationShow:     {scope: ScopeRead, member: true, manager: true, admin: true},

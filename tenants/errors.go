@@ -25,6 +25,8 @@ var (
 	ErrRefused = errors.New("credentials refused")
 	// ErrDiskFull: less room than needed above the reserve.
 	ErrDiskFull = errors.New("disk full")
+	// ErrDamaged: stored bytes are missing, or are not those that were stored.
+	ErrDamaged = errors.New("damaged")
 	// ErrInvalid is the parent of every Fault.
 	ErrInvalid = errors.New("invalid")
 )

@@ -61,7 +61,7 @@ func (p *program) command() *cobra.Command {
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "answer in JSON")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errors.Join(errUsage, err) })
 	root.AddCommand(p.setupCommand(), p.configCommand(), p.healthCommand(), p.associationCommand(), p.siteCommand(), p.egressCommand(),
-		p.operationCommand(), p.templateCommand(), p.tokenCommand(), p.doctorCommand(), p.auditCommand(), p.recordsCommand(), p.breakGlassCommand(), p.demoCommand())
+		p.backupCommand(), p.operationCommand(), p.templateCommand(), p.tokenCommand(), p.doctorCommand(), p.auditCommand(), p.recordsCommand(), p.breakGlassCommand(), p.demoCommand(), backupProcess())
 	root.AddCommand(p.roleCommands()...)
 	root.InitDefaultCompletionCmd()
 	strict(root)

@@ -70,6 +70,11 @@ var verbs = []verb{
 	{"site update s1 --mode mutualise", "POST /api/v1/sites/s1/update?mode=mutualise", "", queued, []string{"operation 01OP: queued"}},
 	{"site update s1", "POST /api/v1/sites/s1/update", "", queued, []string{"operation 01OP: queued"}},
 	{"site purge s1", "POST /api/v1/sites/s1/purge", "", queued, []string{"operation 01OP: queued"}},
+	{"backup run s1", "POST /api/v1/sites/s1/backups", "", queued, []string{"operation 01OP: queued"}},
+	{"backup restore s1 k/1", "POST /api/v1/sites/s1/backups/k%2F1/restore", "", queued, []string{"operation 01OP: queued"}},
+	{"backup list s1", "GET /api/v1/sites/s1/backups", "", api.List[api.Snapshot]{Items: []api.Snapshot{
+		{ID: "k1", TakenAt: noon, Reason: "daily", Files: 33, Bytes: 4096, MissingCount: 2}}},
+		[]string{"BACKUP TAKEN REASON FILES BYTES MISSING", "k1 2026-11-22 12:00:00 daily 33 4096 2"}},
 	{"site mail s1 --limit 2", "GET /api/v1/sites/s1/mail?limit=2", "", api.SiteMail{Items: []api.Mail{
 		{To: "l…@a.example", State: "deferred", Cause: "refused", Count: 2, Accepted: noon, Next: &noon, Said: "4.2.0 greylisted"}, {State: "refused", Cause: "full", Count: 7, Accepted: noon}}},
 		[]string{"ACCEPTED TO STATE CAUSE COUNT NEXT TRY THE SERVER SAID", "2026-11-22 12:00:00 l…@a.example deferred refused 2 2026-11-22 12:00:00 4.2.0 greylisted",

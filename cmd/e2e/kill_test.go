@@ -237,7 +237,7 @@ func (k *killer) grouped(ids []string, want operations.State) {
 func poolSize() int {
 	most := 0
 	for _, plan := range (&provision.Plans{}).Registry().All() {
-		if plan.Kind != provision.KindSiteProvision && plan.Kind != provision.KindAssociationCreate {
+		if plan.Kind != provision.KindSiteProvision && plan.Kind != provision.KindAssociationCreate && slices.Contains(killOrder, plan.Kind) {
 			most = max(most, 3*len(plan.Steps)) // one operation for each point of a step, in one direction
 		}
 	}

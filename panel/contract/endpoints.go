@@ -68,7 +68,12 @@ var endpoints = map[string]Endpoint{
 	}},
 	"POST /sites/:id/delete":  {summary: "Asks for a site to be put into the bin.", response: api.Operation{}, status: 202},
 	"POST /sites/:id/restore": {summary: "Asks for a site to be brought back from the bin.", response: api.Operation{}, status: 202},
-	"POST /sites/:id/purge":   {summary: "Asks for a binned site to be destroyed for good.", response: api.Operation{}, status: 202},
+	"GET /sites/:id/backups":  {summary: "The snapshots of a site's data, the latest first.", response: api.List[api.Snapshot]{}},
+	"POST /sites/:id/backups": {summary: "Asks for a site's data to be saved now.", response: api.Operation{}, status: 202},
+	"POST /sites/:id/backups/:snapshot/restore": {
+		summary: "Asks for the state of a snapshot to be brought back. The present one is saved first.", response: api.Operation{}, status: 202,
+	},
+	"POST /sites/:id/purge": {summary: "Asks for a binned site to be destroyed for good.", response: api.Operation{}, status: 202},
 
 	"GET /egress/access":                           {summary: "What waits for a decision, on all sites.", response: api.List[api.Access]{}},
 	"GET /sites/:id/egress":                        {summary: "What a site may reach, and what was asked for.", response: api.Egress{}},

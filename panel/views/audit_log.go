@@ -94,6 +94,8 @@ const (
 	AuditSiteRestore       AuditAct = "site.restore"
 	AuditSitePurge         AuditAct = "site.purge"
 	AuditSiteUpdate        AuditAct = "site.update"
+	AuditSiteBackup        AuditAct = "site.backup"
+	AuditSiteRecover       AuditAct = "site.recover"
 	AuditSiteRepair        AuditAct = "site.repair"
 	AuditSiteEnter         AuditAct = "site.enter"
 	AuditOperationCancel   AuditAct = "operation.cancel"

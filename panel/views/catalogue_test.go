@@ -51,6 +51,7 @@ var families = map[string][]string{
 	"actor":           {"ActorKind", "person"},
 	"mail-state":      {"MailState"},
 	"mail-cause":      {"MailCause"},
+	"snapshot":        {"SnapshotReason"},
 	"try":             {"AttemptReason", ""},
 }
 

@@ -15,6 +15,7 @@ type Confirm struct {
 	Until  time.Time // ActDelete: how long it can come back; ActPurge: when it would go by itself
 	Days   int       // ActDelete: the same in days
 	Disk   Amount    // ActPurge: what is destroyed
+	Taken  time.Time // ActRecover: which state comes back
 	Typed  Field     // ActPurge: what was typed
 }
 
@@ -37,7 +38,8 @@ type Act string
 const (
 	ActSuspend Act = "suspend"
 	ActUpdate  Act = "update"
-	ActDelete  Act = "delete" // into the bin
-	ActPurge   Act = "purge"  // out of the bin, for good
-	ActRevoke  Act = "revoke" // a token
+	ActDelete  Act = "delete"  // into the bin
+	ActPurge   Act = "purge"   // out of the bin, for good
+	ActRecover Act = "recover" // a snapshot
+	ActRevoke  Act = "revoke"  // a token
 )

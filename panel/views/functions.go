@@ -41,6 +41,7 @@ func functions(lang string, words *Catalogue, f *formats, static *assets.Set) te
 		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 
 		"sitePath":        SitePath,
+		"restorePath":     RestorePath,
 		"egressPath":      EgressPath,
 		"associationPath": AssociationPath,
 		"journalPath":     JournalPath,

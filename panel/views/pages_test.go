@@ -138,7 +138,7 @@ func TestRefusalSaysWhoCanHelpAndInternalTroubleCarriesItsNumber(t *testing.T) {
 // published are the paths of paths.go, as patterns.
 var published = []string{
 	"GET /", "GET /sign-in", "GET /auth/login", "GET /auth/step-up", "POST /auth/logout", "GET /break-glass", "POST /break-glass", "GET /assets/*", "GET /accessibility",
-	"GET /sites", "POST /sites", "GET /sites/new", "GET /sites/*", "GET /sites/*/suspend", "GET /sites/*/update", "GET /sites/*/delete", "GET /sites/*/purge",
+	"GET /sites", "POST /sites", "GET /sites/new", "GET /sites/*", "GET /sites/*/suspend", "GET /sites/*/update", "GET /sites/*/delete", "GET /sites/*/purge", "POST /sites/*/backups", "GET /sites/*/backups/*/restore", "POST /sites/*/backups/*/restore",
 	"GET /sites/*/egress", "GET /sites/*/egress/ask", "POST /sites/*/egress/ask", "POST /sites/*/egress/*/grant",
 	"POST /sites/*/egress/*/refuse", "POST /sites/*/egress/*/revoke", "POST /sites/*/suspend", "POST /sites/*/update", "POST /sites/*/delete", "POST /sites/*/purge", "POST /sites/*/resume", "POST /sites/*/restore", "POST /sites/*/enter", "GET /bin", "GET /platform",
 	"GET /associations", "POST /associations", "GET /associations/new", "GET /associations/*",

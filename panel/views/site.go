@@ -110,6 +110,7 @@ type Site struct {
 	History       []OperationRow
 	May           SiteActs
 	Findings      []Finding  // what was noticed about it, for those who may know
+	Backups       *Backups   // nil for a site that has no data any more, and while it cannot be told
 	Mail          *Mailbox   // nil for those who may not know, and while it cannot be told
 	Egress        bool       // leads to what it tried to reach
 	Mode          string     // "" where there is nothing to choose from

@@ -66,8 +66,10 @@ const (
 	KindRestore     OperationKind = "site.restore"
 	KindPurge       OperationKind = "site.purge"
 	KindUpdate      OperationKind = "site.update"
-	KindRepair      OperationKind = "site.repair" // by the panel itself
-	KindRest        OperationKind = "site.rest"   // by the panel itself
+	KindBackup      OperationKind = "site.backup"
+	KindRecover     OperationKind = "site.recover" // brings a snapshot back
+	KindRepair      OperationKind = "site.repair"  // by the panel itself
+	KindRest        OperationKind = "site.rest"    // by the panel itself
 	KindAssociation OperationKind = "association.create"
 	KindOther       OperationKind = "other"
 )
@@ -90,5 +92,6 @@ const (
 	CauseIdentity      Cause = "identity" // Keycloak does not answer
 	CauseEngine        Cause = "engine"   // Docker does not answer
 	CauseProgram       Cause = "program"
+	CauseSnapshot      Cause = "snapshot"
 	CauseOther         Cause = "other"
 )

@@ -29,6 +29,20 @@ func (d *Disk) Remove(ctx context.Context, id string) error {
 	return nil
 }
 
+// RemoveData removes the data directory of the site's release; absent is success. Nothing may run on it.
+func (d *Disk) RemoveData(ctx context.Context, s tenants.Site) error {
+	if !siteID.MatchString(s.ID) {
+		return fmt.Errorf("removing data of site %q: %w", s.ID, tenants.ErrInvalid)
+	}
+	root, err := os.OpenRoot(d.o.Root)
+	if err != nil {
+		return fmt.Errorf("opening the data root: %w", err)
+	}
+	defer func() { _ = root.Close() }()
+	dir, name := path.Split(dataOf(s))
+	return removeBelow(ctx, root, path.Clean(dir), name)
+}
+
 func removeBelow(ctx context.Context, root *os.Root, parent, name string) error {
 	dir, err := openDir(root, parent)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -32,7 +32,8 @@ const (
 	CauseExhausted     Cause = "retries_exhausted"
 	CauseTemplate      Cause = "template" // the application's own hook or probe fails
 	CauseNameTaken     Cause = "name_taken"
-	CauseProgram       Cause = "program" // a panic, which no retry of the same program fixes
+	CauseSnapshot      Cause = "snapshot" // what should be brought back is not there, or damaged
+	CauseProgram       Cause = "program"  // a panic, which no retry of the same program fixes
 )
 
 // classified adds the class of failure to an error.

@@ -165,6 +165,24 @@ func (h *house) begin(t *testing.T, kind string, version int) (start func() (ope
 		}
 		update := func() (operations.Operation, error) { return h.desk.UpdateSite(ctx, h.admin, s.ID, mode) }
 		return update, through("sha256:wordpress2", cmp.Or(mode, before.Release.Mode)), through(old.ImageID, before.Release.Mode)
+	case provision.KindSiteBackup:
+		h.world.Write(s, "files now", "rows now")
+		saved := func() []string { h.savedOnce(t, s); return ready() }
+		return ask(h.desk.BackUpSite), saved, ready
+	case provision.KindSiteRecover:
+		h.world.Write(s, "files then", "rows then")
+		id := "of before PostgreSQL could be refused"
+		if s.Release.DatabaseEngine == tenants.DatabasePostgreSQL {
+			if err := h.records.SaveSnapshots(ctx, s.AssociationID, []tenants.Snapshot{{ID: id, SiteID: s.ID}}); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			through(h.desk.BackUpSite)
+			id = h.world.Snapshots()[0].ID
+		}
+		h.world.Write(s, "files now", "rows now")
+		start := func() (operations.Operation, error) { return h.desk.RecoverSite(ctx, h.admin, s.ID, id) }
+		return start, func() []string { return h.recovered(t, s) }, func() []string { h.notRecovered(t, s); return ready() }
 	case provision.KindSiteRepair, provision.KindSiteRest:
 		return h.byReconciler(t, kind, version, s, through), func() []string {
 			if kind == provision.KindSiteRest {

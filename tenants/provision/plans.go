@@ -19,8 +19,10 @@ const (
 	KindSiteRestore       = "site.restore"
 	KindSitePurge         = "site.purge"
 	KindSiteUpdate        = "site.update"
-	KindSiteRepair        = "site.repair" // asked by the reconciler: a ready site's container, sockets or egress list are not as they must be
-	KindSiteRest          = "site.rest"   // asked by the reconciler: a closed site's container runs, or its sockets are lost
+	KindSiteBackup        = "site.backup"
+	KindSiteRecover       = "site.recover" // brings a snapshot back
+	KindSiteRepair        = "site.repair"  // asked by the reconciler: a ready site's container, sockets or egress list are not as they must be
+	KindSiteRest          = "site.rest"    // asked by the reconciler: a closed site's container runs, or its sockets are lost
 )
 
 // Plans has the ports that the steps use.
@@ -34,6 +36,7 @@ type Plans struct {
 	Routes    Routes
 	Egress    Egress
 	Engine    tenants.Engine
+	Backups   Backups
 	Templates Templates
 	Private   Prober // over the site's own socket
 	Public    Prober // through the proxy, as a visitor would
@@ -62,6 +65,10 @@ type Spec struct {
 	Mode string `json:"mode,omitempty"`
 	// Restart makes a repair restart the containers although they run.
 	Restart bool `json:"restart,omitempty"`
+	// Reason is why a backup is made.
+	Reason tenants.SnapshotReason `json:"reason,omitempty"`
+	// Snapshot is what is brought back.
+	Snapshot string `json:"snapshot,omitempty"`
 }
 
 // Registry returns every plan in every version this binary can finish. The ports may be nil where plans are only named,
@@ -80,12 +87,12 @@ func (p *Plans) Registry() *operations.Registry {
 		p.siteUpdate(),
 		p.siteRepair(),
 		p.siteStopClosed(),
+		p.siteBackup(),
+		p.siteRecover(),
 	}
 	for n, plan := range plans {
 		plans[n].Lane = lanes[plan.Kind]
-		if changesData[plan.Kind] {
-			plans[n].Holds = holdsData
-		}
+		plans[n].Holds = holds[plan.Kind]
 		for i := range plan.Steps {
 			if needsRoom[plan.Kind] {
 				plan.Steps[i] = p.withDiskCheck(plan.Steps[i])
@@ -97,10 +104,14 @@ func (p *Plans) Registry() *operations.Registry {
 }
 
 // lanes are those of the plans that nobody waits for.
-var lanes = map[string]operations.Lane{KindSiteRepair: operations.Repair, KindSiteRest: operations.Repair}
+var lanes = map[string]operations.Lane{
+	KindSiteRepair: operations.Repair, KindSiteRest: operations.Repair, KindSiteBackup: operations.Bulk,
+}
 
-// changesData are the plans that make, change or delete a site's data: they cannot run while somebody reads it as a whole.
-var changesData = map[string]bool{KindSiteProvision: true, KindSiteUpdate: true, KindSitePurge: true}
+// holds are those of the plans that read, make, change or delete a site's data as a whole.
+var holds = map[string]func(operations.Operation) []operations.Hold{
+	KindSiteProvision: holdsData, KindSiteUpdate: holdsData, KindSitePurge: holdsData, KindSiteBackup: holdsBackup, KindSiteRecover: holdsData,
+}
 
 // holdsData returns the holds of an operation on a site and its data.
 func holdsData(op operations.Operation) []operations.Hold {
@@ -115,7 +126,10 @@ func siteSubject(siteID string) string { return "site:" + siteID }
 func DataSubject(siteID string) string { return "data:" + siteID }
 
 // needsRoom are the plans that need disk space.
-var needsRoom = map[string]bool{KindSiteProvision: true, KindSiteResume: true, KindSiteRestore: true, KindSiteRepair: true, KindSiteUpdate: true}
+var needsRoom = map[string]bool{
+	KindSiteProvision: true, KindSiteResume: true, KindSiteRestore: true, KindSiteRepair: true, KindSiteUpdate: true,
+	KindSiteBackup: true, KindSiteRecover: true,
+}
 
 func (p *Plans) associationCreate() operations.Plan {
 	return operations.Plan{
@@ -194,11 +208,28 @@ func (p *Plans) sitePurge() operations.Plan {
 		Steps: []operations.Step{
 			first,
 			p.stepDelete("egress", func(ctx context.Context, s tenants.Site) error { return p.Egress.Withdraw(ctx, s.ID) }),
-			p.stepDelete("database", p.dropDatabase),
+			p.stepDelete("database", p.dropDatabases),
 			p.stepDelete("files", func(ctx context.Context, s tenants.Site) error { return p.Disk.Remove(ctx, s.ID) }),
 			p.stepMarkPurged(),
 		},
 	}
+}
+
+// dropDatabases drops those of every generation that the site's data ever had.
+func (p *Plans) dropDatabases(ctx context.Context, s tenants.Site) error {
+	if s.Database() == "" {
+		return nil
+	}
+	last, err := p.Records.LastGeneration(ctx, s.ID)
+	if err != nil {
+		return err
+	}
+	for generation := 1; generation <= max(last, 1); generation++ {
+		if err := p.Databases.Drop(ctx, tenants.DatabaseName(s.ID, generation)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // siteRepair brings back what the records say should run, sockets' directories included, which a reboot may have taken, and

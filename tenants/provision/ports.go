@@ -35,6 +35,12 @@ type Records interface {
 	DeleteRelease(ctx context.Context, siteID, operationID string) error
 	// SaveUpdateAvailable notes whether a release made now would differ from the site's, unless that is another by now.
 	SaveUpdateAvailable(ctx context.Context, siteID, releaseID string, available bool) error
+	// LastGeneration returns the highest generation that a release of the site names, 0 for a site without releases.
+	LastGeneration(ctx context.Context, siteID string) (int, error)
+	// SaveSnapshots replaces the list of an association's snapshots.
+	SaveSnapshots(ctx context.Context, associationID string, all []tenants.Snapshot) error
+	// Snapshot returns one that the site has.
+	Snapshot(ctx context.Context, siteID, id string) (tenants.Snapshot, error)
 	Site(ctx context.Context, id string) (tenants.Site, error)
 	// Associations returns all that are not deleted.
 	Associations(ctx context.Context) ([]tenants.Association, error)
@@ -75,6 +81,8 @@ type Disk interface {
 	Ready(ctx context.Context, s tenants.Site) (bool, error)
 	// Remove removes everything of the site; absent is success.
 	Remove(ctx context.Context, siteID string) error
+	// RemoveData removes the data directory of the site's release; absent is success.
+	RemoveData(ctx context.Context, s tenants.Site) error
 	// Secret reads one of the site's secrets.
 	Secret(ctx context.Context, siteID, name string) (string, error)
 	// Usage returns the bytes the site's files take.

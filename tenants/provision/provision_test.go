@@ -372,7 +372,8 @@ func TestRepairsTakeNoSlotThatAPersonWaitsFor(t *testing.T) {
 	h := newHouse(t)
 	for _, plan := range h.registry.All() {
 		repair := plan.Kind == provision.KindSiteRepair || plan.Kind == provision.KindSiteRest
-		if (plan.Lane == operations.Repair) != repair || plan.Lane == operations.Bulk {
+		bulk := plan.Kind == provision.KindSiteBackup
+		if (plan.Lane == operations.Repair) != repair || (plan.Lane == operations.Bulk) != bulk {
 			t.Errorf("%s v%d is in lane %q", plan.Kind, plan.Version, plan.Lane)
 		}
 	}

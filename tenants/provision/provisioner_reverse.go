@@ -19,6 +19,8 @@ var actions = map[string]tenants.Action{
 	KindSiteRestore:       tenants.ActSiteRestore,
 	KindSitePurge:         tenants.ActSitePurge,
 	KindSiteUpdate:        tenants.ActSiteUpdate,
+	KindSiteBackup:        tenants.ActSiteBackup,
+	KindSiteRecover:       tenants.ActSiteRecover,
 	KindSiteRepair:        tenants.ActSiteRepair,
 	KindSiteRest:          tenants.ActSiteRepair,
 }

@@ -15,16 +15,20 @@ type change struct {
 	act  tenants.Action
 	kind string
 	from []tenants.SiteState // states it is possible in
-	mode string              // that it brings; "": none
+	spec Spec                // what it says beside the site
+	// check is called in the transaction; nil: nothing else has to be true.
+	check func(ctx context.Context) error
 }
 
 var (
-	suspend = change{act: tenants.ActSiteSuspend, kind: KindSiteSuspend, from: []tenants.SiteState{tenants.StateReady}}
-	resume  = change{act: tenants.ActSiteResume, kind: KindSiteResume, from: []tenants.SiteState{tenants.StateSuspended}}
-	remove  = change{act: tenants.ActSiteDelete, kind: KindSiteDelete, from: []tenants.SiteState{tenants.StateReady, tenants.StateSuspended}}
-	restore = change{act: tenants.ActSiteRestore, kind: KindSiteRestore, from: []tenants.SiteState{tenants.StateBinned}}
-	update  = change{act: tenants.ActSiteUpdate, kind: KindSiteUpdate, from: []tenants.SiteState{tenants.StateReady}}
-	purge   = change{act: tenants.ActSitePurge, kind: KindSitePurge, from: []tenants.SiteState{tenants.StateBinned}}
+	suspend     = change{act: tenants.ActSiteSuspend, kind: KindSiteSuspend, from: []tenants.SiteState{tenants.StateReady}}
+	resume      = change{act: tenants.ActSiteResume, kind: KindSiteResume, from: []tenants.SiteState{tenants.StateSuspended}}
+	remove      = change{act: tenants.ActSiteDelete, kind: KindSiteDelete, from: []tenants.SiteState{tenants.StateReady, tenants.StateSuspended}}
+	restore     = change{act: tenants.ActSiteRestore, kind: KindSiteRestore, from: []tenants.SiteState{tenants.StateBinned}}
+	update      = change{act: tenants.ActSiteUpdate, kind: KindSiteUpdate, from: []tenants.SiteState{tenants.StateReady}}
+	purge       = change{act: tenants.ActSitePurge, kind: KindSitePurge, from: []tenants.SiteState{tenants.StateBinned}}
+	backUp      = change{act: tenants.ActSiteBackup, kind: KindSiteBackup, from: []tenants.SiteState{tenants.StateReady, tenants.StateSuspended}}
+	recoverSite = change{act: tenants.ActSiteRecover, kind: KindSiteRecover, from: []tenants.SiteState{tenants.StateReady}}
 )
 
 // SuspendSite closes a site to visitors and stops it; its data stays.
@@ -51,7 +55,7 @@ func (d *Provisioner) RestoreSite(ctx context.Context, r Request, siteID string)
 // left as it is. Fault: mode unknown.
 func (d *Provisioner) UpdateSite(ctx context.Context, r Request, siteID, mode string) (operations.Operation, error) {
 	c := update
-	c.mode = mode
+	c.spec.Mode = mode
 	return d.change(ctx, r, siteID, c)
 }
 
@@ -70,12 +74,13 @@ func (d *Provisioner) change(ctx context.Context, r Request, siteID string, c ch
 	if err := AuthorizeChange(r.Principal, c.act, a.Slug, s); err != nil {
 		return operations.Operation{}, err
 	}
-	if err := d.checkMode(s.Template, c.mode); err != nil {
+	if err := d.checkMode(s.Template, c.spec.Mode); err != nil {
 		return operations.Operation{}, err
 	}
 	var op operations.Operation
 	err = d.Records.Transact(ctx, func(ctx context.Context) error {
-		w := Spec{AssociationID: a.ID, SiteID: s.ID, Was: s.State, BinnedAt: s.BinnedAt, Mode: c.mode}
+		w := c.spec
+		w.AssociationID, w.SiteID, w.Was, w.BinnedAt = a.ID, s.ID, s.State, s.BinnedAt
 		var err error
 		if op, err = d.insert(ctx, r, c.kind, c.act, w, siteSubject(s.ID)); err != nil {
 			return err
@@ -90,6 +95,11 @@ func (d *Provisioner) change(ctx context.Context, r Request, siteID string, c ch
 		}
 		if err := AuthorizeChange(r.Principal, c.act, a.Slug, now); err != nil {
 			return err
+		}
+		if c.check != nil {
+			if err := c.check(ctx); err != nil {
+				return err
+			}
 		}
 		return d.completeBinRecord(ctx, now)
 	})

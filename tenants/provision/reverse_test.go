@@ -110,7 +110,7 @@ func TestWhoMayCancelAndRetryIsWhoMayDo(t *testing.T) {
 		provision.KindAssociationCreate: both, provision.KindSiteProvision: both, provision.KindSiteSuspend: both,
 		provision.KindSiteResume: both, provision.KindSiteDelete: own, provision.KindSiteRestore: own,
 		provision.KindSitePurge: both, provision.KindSiteRepair: both, provision.KindSiteRest: both,
-		provision.KindSiteUpdate: both,
+		provision.KindSiteUpdate: both, provision.KindSiteBackup: own, provision.KindSiteRecover: own,
 	}
 	for _, plan := range h.registry.All() {
 		for side, row := range want[plan.Kind] {

@@ -17,6 +17,7 @@ import (
 // Jobs is what runs again and again.
 type Jobs struct {
 	Sites          *jobs.Jobs
+	Backups        *jobs.Backups
 	Entrants       *entrants.Keeper
 	Monitor        *platform.Monitor
 	DiskGuard      *diskguard.Guard
@@ -65,6 +66,7 @@ func (w *Worker) recurringJobs() []schedule.Job {
 		{Name: "access-rules", Every: time.Minute, Run: j.Sites.AccessRules},
 		{Name: "measure", Every: 10 * time.Minute, Run: j.Sites.MeasureDisk},
 		{Name: "bin", Every: time.Hour, Run: j.Sites.EmptyBin},
+		{Name: "backups", Every: 5 * time.Minute, Run: w.ifCurrent(j.Backups.Ask)},
 		{Name: "tries", Every: 5 * time.Second, Run: j.Egress.Ingest},
 		{Name: "outflow", Every: time.Minute, Run: j.Egress.CheckVolume},
 		{Name: "old-tries", Every: time.Hour, Run: j.Egress.Prune},

@@ -92,6 +92,9 @@ func (p Paths) EgressDir() string { return p.at("egress") }
 // Egress is the list of what one site may reach.
 func (p Paths) Egress(site string) string { return p.at("egress", site+".json") }
 
+// Backups holds a repository for each association.
+func (p Paths) Backups() string { return p.at("backups") }
+
 // AuditDir holds what the audit trail is compared with, for root alone.
 func (p Paths) AuditDir() string { return p.at("audit") }
 

@@ -14,6 +14,7 @@ const (
 	SecretSessionKey  = "session_key"
 	SecretEntryKey    = "entry_key" // the panel's half of the key that sites let people in by
 	SecretKCBootstrap = "kc_bootstrap"
+	SecretBackupKey   = "backup_key" // every backup is readable with it, and none without
 	// SecretMail lies in a directory that the gateway sees whole, so that it may come and go.
 	SecretMail = gatewayName + "/mail_password"
 )
@@ -38,6 +39,7 @@ func (c Config) SecretUses() []SecretUse {
 		{Name: SecretDBWorker},
 		{Name: SecretDBMigrate},
 		{Name: SecretDBSites},
+		{Name: SecretBackupKey},
 		{Name: SecretSessionKey, OwnerUID: PanelUID},
 		{Name: SecretEntryKey, OwnerUID: PanelUID},
 		{Name: SecretOIDCPanel, OwnerUID: PanelUID, Given: c.Identity.External},

@@ -14,6 +14,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"chatiere/backups"
+	"chatiere/backups/process"
+	"chatiere/backups/sites"
 	"chatiere/cmd/internal/catalogue"
 	"chatiere/cmd/internal/config"
 	"chatiere/cmd/internal/doctor"
@@ -78,6 +81,7 @@ type graph struct {
 	runner      *operations.Runner
 	provisioner *provision.Provisioner
 	jobs        *jobs.Jobs
+	zone        *time.Location // of the co-op's days and nights
 }
 
 // newWorker builds the worker. It connects to nothing yet.
@@ -91,7 +95,9 @@ func newWorker(ctx context.Context, c config.Config, log *slog.Logger) (*worker.
 	lists := &render.Egress{
 		Dir: c.Paths().EgressDir(), Allow: allowLists(g.catalogue, g.store), Site: g.store.Site, Senders: sendersOf(c.Mail, g.store),
 	}
-	g.plan(lists)
+	if err := g.plan(lists); err != nil {
+		return nil, err
+	}
 	p := c.Paths()
 	w := &worker.Worker{
 		Root: worker.DataRoot{
@@ -221,7 +227,7 @@ func unfinished(p config.Paths) []string {
 const drain = 3 * time.Second
 
 // plan builds what makes sites, and the jobs for them.
-func (g *graph) plan(lists *render.Egress) {
+func (g *graph) plan(lists *render.Egress) error {
 	c, p := g.config, g.config.Paths()
 	public := probe.Public{
 		Edge: p.WorkerEdgeSocket(), Port: c.PublicPort, Roots: func() *x509.CertPool { return roots(c) },
@@ -230,9 +236,13 @@ func (g *graph) plan(lists *render.Egress) {
 	private := probe.Private{Port: c.PublicPort, Dial: func(ctx context.Context, s tenants.Site) (net.Conn, error) {
 		return sockets.Dial(ctx, p.AppSocket(s.ID, s.Release.Sockets))
 	}}
+	saved, err := g.backups()
+	if err != nil {
+		return err
+	}
 	g.plans = &provision.Plans{
 		Instance: c.Instance, Language: c.Language, Records: g.store, Databases: g.databases, Disk: g.disk,
-		Groups: directory.None{}, Engine: g.engine, Templates: g.catalogue, Private: private, Public: public,
+		Groups: directory.None{}, Engine: g.engine, Backups: saved, Templates: g.catalogue, Private: private, Public: public,
 		Routes: &render.Routes{
 			Path: p.Routes(), PublicPort: c.PublicPort, Language: c.Language, Domain: c.Domain, Platform: platformRoutes(c),
 			Sites: g.store, Socket: p.AppSocket, Refuse: g.catalogue.Refuse, Now: c.Now, Serving: public.Table,
@@ -252,6 +262,36 @@ func (g *graph) plan(lists *render.Egress) {
 		Records: g.recent, Private: private, Files: g.disk, Databases: g.databases, Directory: directory.Directory{Client: g.keycloak},
 		Hooks: g.plans, Bin: g.provisioner, Now: c.Now, Log: g.log, Sites: private, Findings: g.findings, Definition: g.plans.Definition,
 	}
+	return nil
+}
+
+// backupVerb is the command of the process that works on a repository.
+const backupVerb = "backup-process"
+
+// backups builds what saves and restores the data of sites.
+func (g *graph) backups() (*sites.Backups, error) {
+	c, p := g.config, g.config.Paths()
+	password, err := c.Secret(config.SecretDBSites).Reveal()
+	if err != nil {
+		return nil, err
+	}
+	if g.zone, err = time.LoadLocation("Europe/Paris"); err != nil {
+		return nil, err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	command := []string{program, backupVerb}
+	return &sites.Backups{
+		Repositories: p.Backups(), Sites: p.SitesDir(), Key: c.Secret(config.SecretBackupKey).Reveal,
+		Databases: &sitedb.Dumper{
+			Server: g.databases, Engine: g.engine, Container: "chatiere-" + c.Instance + "-mariadb-sites",
+			User: c.SitesDatabase.AdminUser, Password: password,
+		},
+		Nightly: process.Runner{Command: command, Idle: true}, Waiting: process.Runner{Command: command},
+		Retention: backups.DefaultRetention, Zone: g.zone,
+	}, nil
 }
 
 func (g *graph) reconciler(lists *render.Egress) *provision.Reconciler {
@@ -272,6 +312,7 @@ func (g *graph) recurring() worker.Jobs {
 	checkpoints := audit.Checkpoints{Dir: p.AuditDir()}
 	return worker.Jobs{
 		Sites:    g.jobs,
+		Backups:  &jobs.Backups{Records: g.store, Requests: g.provisioner, Zone: g.zone, Now: c.Now},
 		Entrants: &entrants.Keeper{Issuer: c.Identity.Issuer, Records: g.recent, Files: g.disk, Hooks: g.plans, Now: c.Now, Log: g.log},
 		Monitor: &platform.Monitor{
 			Instance: c.Instance, Roles: platformRoles(c), Self: "worker", File: p.Platform(), ComposeEnv: p.ComposeEnv(),

@@ -146,6 +146,8 @@ func sites() []Story {
 	changing.Running = &history()[0]
 	changing.History = nil
 	manager.Findings = findings()[1:2]
+	manager.Backups, admin.Backups, down.Backups = backups(), &views.Backups{Save: true, Restore: true}, backups()
+	down.Backups.Running, down.Backups.More = "01j000000000000000000004", 9
 	manager.Mail, admin.Mail, down.Mail = mailbox(), &views.Mailbox{Open: true, Hourly: 200, Left: 200}, &views.Mailbox{}
 	return []Story{
 		{"sites", views.Sites{Base: Admin("/sites"), Sites: rows(), Total: 5, Create: true}},

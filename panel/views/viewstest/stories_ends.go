@@ -19,12 +19,15 @@ func ends() []Story {
 	purge.Disk = views.Known(3_412_000_000)
 	mismatch := purge
 	mismatch.Typed = views.Field{Value: "amap", Problem: views.ProblemMismatch}
+	restore := ask(views.ActRecover)
+	restore.Base = Admin(views.RestorePath("s7k2m9qx4p", "k3"))
+	restore.Action, restore.Taken = views.RestorePath("s7k2m9qx4p", "k3"), Now.Add(-9*time.Hour)
 	revoke := views.Confirm{Base: Admin("/account/tokens/t1/revoke"), Act: views.ActRevoke, Action: "/account/tokens/t1/revoke", Back: "/account", Name: "Script de l’accueil"}
 	return []Story{
 		{"bin", views.Bin{Base: flashed(Admin("/bin"), views.FlashRestoreAsked, "Théâtre du Lac"), Sites: binned, Days: 30}},
 		{"bin-empty", views.Bin{Base: Manager("/bin"), Days: 30}},
 		{"confirm-suspend", ask(views.ActSuspend)}, {"confirm-update", ask(views.ActUpdate)}, {"confirm-delete", ask(views.ActDelete)}, {"confirm-purge", purge},
-		{"confirm-purge-mismatch", mismatch}, {"confirm-revoke", revoke},
+		{"confirm-purge-mismatch", mismatch}, {"confirm-recover", restore}, {"confirm-revoke", revoke},
 	}
 }
 

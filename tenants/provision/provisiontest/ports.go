@@ -26,6 +26,9 @@ func (w databases) Exists(_ context.Context, name string) (bool, bool, error) {
 }
 func (w databases) Drop(_ context.Context, name string) error {
 	w.World.Drop("database:"+name, "user:"+name)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.contents, "database:"+name)
 	return nil
 }
 func (w databases) Unlock(_ context.Context, name string) error {
@@ -38,6 +41,9 @@ type disk struct{ *World }
 
 func (w disk) Ensure(ctx context.Context, s tenants.Site) error {
 	w.put("files:" + s.ID)
+	if s.Release.Generation > 1 {
+		w.put(dataOf(s))
+	}
 	return w.EnsureSockets(ctx, s)
 }
 func (w disk) EnsureSockets(_ context.Context, s tenants.Site) error {
@@ -74,7 +80,16 @@ func (w disk) Remove(_ context.Context, id string) error {
 	w.Drop("files:" + id)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	maps.DeleteFunc(w.things, func(name string, _ mark) bool { return strings.HasPrefix(name, socketsOf(id, "")) })
+	maps.DeleteFunc(w.things, func(name string, _ mark) bool {
+		return strings.HasPrefix(name, socketsOf(id, "")) || strings.HasPrefix(name, "files:"+id+"/")
+	})
+	return nil
+}
+func (w disk) RemoveData(_ context.Context, s tenants.Site) error {
+	w.Drop(dataOf(s))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.contents, dataOf(s))
 	return nil
 }
 

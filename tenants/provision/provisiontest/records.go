@@ -25,6 +25,7 @@ type Records struct {
 	sites        map[string]tenants.Site
 	releases     map[string]tenants.Release
 	definitions  map[string]tenants.Definition // by release
+	snapshots    map[string][]tenants.Snapshot // by association
 	nextUID      int
 	Trail        []tenants.AuditEntry
 	NoTrail      bool // appending to the trail fails
@@ -37,7 +38,8 @@ func NewRecords(now func() time.Time) *Records {
 	return &Records{
 		Store: operationstest.NewStore(now), associations: map[string]tenants.Association{}, sites: map[string]tenants.Site{},
 		releases: map[string]tenants.Release{}, definitions: map[string]tenants.Definition{},
-		nextUID: 200000,
+		snapshots: map[string][]tenants.Snapshot{},
+		nextUID:   200000,
 	}
 }
 
@@ -344,4 +346,48 @@ func (r *Records) Audited() []tenants.AuditEntry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.Trail)
+}
+
+// LastGeneration returns the highest generation of a site's releases.
+func (r *Records) LastGeneration(_ context.Context, siteID string) (int, error) {
+	last := 0
+	for _, x := range r.Releases(siteID) {
+		last = max(last, x.Generation)
+	}
+	return last, nil
+}
+
+// SaveSnapshots replaces the list of an association's snapshots.
+func (r *Records) SaveSnapshots(_ context.Context, associationID string, all []tenants.Snapshot) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.snapshots[associationID] = slices.Clone(all)
+	return nil
+}
+
+// Snapshot returns one that the site has.
+func (r *Records) Snapshot(ctx context.Context, siteID, id string) (tenants.Snapshot, error) {
+	all, err := r.Snapshots(ctx, siteID)
+	for _, x := range all {
+		if x.ID == id {
+			return x, err
+		}
+	}
+	return tenants.Snapshot{}, tenants.ErrNotFound
+}
+
+// Snapshots returns those of a site, newest first.
+func (r *Records) Snapshots(_ context.Context, siteID string) ([]tenants.Snapshot, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []tenants.Snapshot
+	for _, all := range r.snapshots {
+		for _, x := range all {
+			if x.SiteID == siteID {
+				out = append(out, x)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b tenants.Snapshot) int { return b.TakenAt.Compare(a.TakenAt) })
+	return out, nil
 }

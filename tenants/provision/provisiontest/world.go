@@ -13,16 +13,20 @@ import (
 type World struct {
 	Records *Records
 
-	mu         sync.Mutex
-	containers map[string]*tenants.Container
-	installed  map[string]bool // by container
-	things     map[string]mark // "database:…", "user:…", "files:…", "sockets:…", "group:…", "egress:…"
-	made       map[string]int  // by site: how often its sockets were made
-	bound      map[string]int  // by container: which of them its last start bound
-	routes     map[string]string
-	places     map[string]bool                 // by site and directory
-	clock      int64                           // counts what the engine does
-	changed    map[*tenants.Container][]string // by hand
+	mu           sync.Mutex
+	containers   map[string]*tenants.Container
+	installed    map[string]bool // by container
+	things       map[string]mark // "database:…", "user:…", "files:…", "sockets:…", "group:…", "egress:…"
+	made         map[string]int  // by site: how often its sockets were made
+	bound        map[string]int  // by container: which of them its last start bound
+	routes       map[string]string
+	places       map[string]bool                 // by site and directory
+	clock        int64                           // counts what the engine does
+	changed      map[*tenants.Container][]string // by hand
+	contents     map[string]string               // of data directories and databases
+	snapshots    []saved                         // in the repositories, oldest first
+	damaged      map[string]bool                 // by snapshot
+	lastSnapshot int
 	// BrokenImages never answer, GoneImages are not on the server.
 	BrokenImages, GoneImages map[string]bool
 	// DeafTo are images of releases that the proxy never serves.
@@ -50,7 +54,7 @@ func NewWorld(r *Records) *World {
 	return &World{
 		Newest:  &Newest{id: FirstImage, built: true},
 		Records: r, containers: map[string]*tenants.Container{}, installed: map[string]bool{},
-		things: map[string]mark{}, made: map[string]int{}, bound: map[string]int{}, routes: map[string]string{}, places: map[string]bool{},
+		contents: map[string]string{}, damaged: map[string]bool{}, things: map[string]mark{}, made: map[string]int{}, bound: map[string]int{}, routes: map[string]string{}, places: map[string]bool{},
 		HalfStarted: map[string]bool{}, FailHook: map[string]bool{}, changed: map[*tenants.Container][]string{}, BrokenImages: map[string]bool{}, GoneImages: map[string]bool{}, DeafTo: map[string]bool{},
 	}
 }
@@ -86,7 +90,7 @@ func (w *World) Inventory() []string {
 func (w *World) Plans(now func() time.Time) *provision.Plans {
 	return &provision.Plans{
 		Instance: "test", Language: "fr", Records: w.Records, Databases: databases{w}, Disk: disk{w}, Groups: groups{w},
-		Routes: routes{w}, Egress: egress{w}, Engine: engine{w: w}, Templates: Templates{w.Newest}, Private: prober{w}, Public: prober{w}, Now: now,
+		Routes: routes{w}, Egress: egress{w}, Engine: engine{w: w}, Backups: backups{w}, Templates: Templates{w.Newest}, Private: prober{w}, Public: prober{w}, Now: now,
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 // Demo fills the instance of a configuration and writes the summary to file. It runs as root on the server itself.
 func Demo(ctx context.Context, c config.Config, file string, say func(string)) (demo.Summary, error) {
-	directory, err := keycloakClient(c)
+	directory, err := Keycloak(c)
 	if err != nil {
 		return demo.Summary{}, err
 	}

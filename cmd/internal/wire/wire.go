@@ -113,9 +113,9 @@ func hosts(c config.Config) tenants.Hosts {
 // administered reports whether we have an account on the realm. For our own realm the configuration requires one.
 func administered(c config.Config) bool { return c.Identity.AdminClientID != "" }
 
-// keycloakClient returns a client with the worker's service account. Our own Keycloak is reached by its own socket, so that
+// Keycloak returns a client with the worker's service account. Our own Keycloak is reached by its own socket, so that
 // associations can be made while the proxy is down.
-func keycloakClient(c config.Config) (*keycloak.Client, error) {
+func Keycloak(c config.Config) (*keycloak.Client, error) {
 	client := &http.Client{Timeout: clientTimeout}
 	if !c.Identity.External {
 		client.Transport = keycloak.Socket(c.Paths().KeycloakSocket())
@@ -129,9 +129,6 @@ func keycloakClient(c config.Config) (*keycloak.Client, error) {
 		HTTPClient: client,
 	})
 }
-
-// Keycloak speaks to the realm as the worker does, for tests that look at what is there.
-func Keycloak(c config.Config) (*keycloak.Client, error) { return keycloakClient(c) }
 
 // entryIssuer signs assertions for entries. Only the panel signs; the worker derives the public key for sites from it.
 func entryIssuer(c config.Config) (*assertion.Issuer, error) {

@@ -170,7 +170,7 @@ func (g *graph) openKeycloak(context.Context) (err error) {
 	if !administered(c) {
 		return nil
 	}
-	if g.keycloak, err = keycloakClient(c); err != nil {
+	if g.keycloak, err = Keycloak(c); err != nil {
 		return err
 	}
 	g.realm = &directory.Realm{

@@ -12,8 +12,8 @@ import (
 	"chatiere/reverseproxy/load"
 )
 
-// settling is how long a program may put itself in order before its memory is read.
-const settling = 5 * time.Second
+// settleTime is how long a program has to free memory before that is read.
+const settleTime = 5 * time.Second
 
 // idleMemory is what a peer takes with no connection, and more with each that is idle; KiB.
 type idleMemory struct {
@@ -80,7 +80,7 @@ func (b *bench) idleConnections(ctx context.Context, p peer, h2 bool) (fresh, he
 }
 
 func settled(ctx context.Context, r *running) (int64, error) {
-	if !testbed.Sleep(ctx, settling) {
+	if !testbed.Sleep(ctx, settleTime) {
 		return 0, ctx.Err()
 	}
 	return proportional(r.pid)

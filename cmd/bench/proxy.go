@@ -102,7 +102,7 @@ func (b *bench) pair() (string, error) {
 	return string(cert) + string(key), err
 }
 
-func (b *bench) askOnce(ctx context.Context, addr string) error {
+func (b *bench) request(ctx context.Context, addr string) error {
 	t, err := b.target(addr)
 	if err != nil {
 		return err

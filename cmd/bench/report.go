@@ -78,7 +78,7 @@ the measurement above. Idle: %d TLS connections that each got the page once.
 
 | | fresh, MiB | per idle h1 connection, KiB | per idle h2 connection, KiB | %d routes, MiB |
 |---|---|---|---|---|
-`, int(settling.Seconds()), b.idle, b.manyRoutes)
+`, int(settleTime.Seconds()), b.idle, b.manyRoutes)
 	for _, p := range peers() {
 		m, ok := f.idle[p.name]
 		if !ok {

@@ -72,14 +72,14 @@ func (r *running) launch(ctx context.Context, b *bench, dir string) error {
 	return nil
 }
 
-// patience is how long a program may take until it answers, with 10,000 routes too.
-const patience = 3 * time.Minute
+// startTimeout is how long a program may take until it answers, with 10,000 routes too.
+const startTimeout = 3 * time.Minute
 
 // await asks for the page until it comes.
 func (r *running) await(ctx context.Context, b *bench) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	return testbed.Await(ctx, patience, 100*time.Millisecond, r.name, func() error { return b.askOnce(ctx, r.addr) })
+	return testbed.Await(ctx, startTimeout, 100*time.Millisecond, r.name, func() error { return b.request(ctx, r.addr) })
 }
 
 func (r *running) stop() error {

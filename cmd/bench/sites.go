@@ -37,8 +37,8 @@ type sitesFigures struct {
 // poll is the time between two looks.
 const poll = 20 * time.Millisecond
 
-// clicksMeasured is how often the way from the wish to the first page is timed.
-const clicksMeasured = 5
+// newSitesMeasured is how often the time from the request to the first page is measured.
+const newSitesMeasured = 5
 
 func sitesSection(ctx context.Context, args []string, log io.Writer) error {
 	flags := flag.NewFlagSet("sites", flag.ContinueOnError)
@@ -71,12 +71,12 @@ func (s *sites) measure(ctx context.Context) (*sitesFigures, error) {
 	if f.one, err = s.measureOne(ctx); err != nil {
 		return nil, fmt.Errorf("one site: %w", err)
 	}
-	for range clicksMeasured {
-		took, err := s.click(ctx)
+	for range newSitesMeasured {
+		took, err := s.timeNewSite(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("click to page: %w", err)
 		}
-		s.say("a click became a page after %s", took.Round(time.Millisecond))
+		s.logf("a click became a page after %s", took.Round(time.Millisecond))
 		f.clicks = append(f.clicks, took)
 	}
 	if f.crowd, err = s.measureCrowd(ctx); err != nil {
@@ -89,13 +89,13 @@ func (s *sites) measure(ctx context.Context) (*sitesFigures, error) {
 	return f, nil
 }
 
-func (s *sites) say(format string, args ...any) { _, _ = fmt.Fprintf(s.log, format+"\n", args...) }
+func (s *sites) logf(format string, args ...any) { _, _ = fmt.Fprintf(s.log, format+"\n", args...) }
 
-// click times one wish for a site, as the panel's button sends it, until a visitor gets its home page.
-func (s *sites) click(ctx context.Context) (time.Duration, error) {
+// timeNewSite measures the time from the request for a site, as the panel's button sends it, until its home page.
+func (s *sites) timeNewSite(ctx context.Context) (time.Duration, error) {
 	name := "Clic " + testbed.Word()
 	began := time.Now()
-	op, err := s.wish(ctx, name)
+	op, err := s.requestSite(ctx, name)
 	if err != nil {
 		return 0, err
 	}
@@ -103,11 +103,11 @@ func (s *sites) click(ctx context.Context) (time.Duration, error) {
 	if err := s.Panel.Get(ctx, api.Item(api.PathSites, op.Site), &site); err != nil {
 		return 0, err
 	}
-	err = testbed.Await(ctx, 2*time.Minute, poll, name, func() error { return s.shows(ctx, site.URL, name) })
+	err = testbed.Await(ctx, 2*time.Minute, poll, name, func() error { return s.checkTitle(ctx, site.URL, name) })
 	return time.Since(began), err
 }
 
-func (s *sites) wish(ctx context.Context, name string) (op api.Operation, err error) {
+func (s *sites) requestSite(ctx context.Context, name string) (op api.Operation, err error) {
 	err = s.Panel.Post(ctx, api.Prefix+api.PathSites, api.NewSite{
 		Association: s.Summary.Association, Template: "wordpress", Name: name, Host: "bench-" + testbed.Word(),
 	}, "", &op)
@@ -117,8 +117,8 @@ func (s *sites) wish(ctx context.Context, name string) (op api.Operation, err er
 // errOther is an answer that is not the page wanted.
 var errOther = errors.New("not the page")
 
-// shows wants a site's home page with its title.
-func (s *sites) shows(ctx context.Context, url, title string) error {
+// checkTitle requests a site's home page, which must show its title.
+func (s *sites) checkTitle(ctx context.Context, url, title string) error {
 	status, body, err := testbed.Page(ctx, s.web, url)
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func (s *sites) measureCrowd(ctx context.Context) (crowd, error) {
 	if err != nil {
 		return c, err
 	}
-	there, err := s.listed(ctx)
+	there, err := s.list(ctx)
 	if err != nil {
 		return c, err
 	}
@@ -43,11 +43,11 @@ func (s *sites) measureCrowd(ctx context.Context) (crowd, error) {
 		return c, err
 	}
 	c.provisioned = time.Since(began)
-	if there, err = s.listed(ctx); err != nil {
+	if there, err = s.list(ctx); err != nil {
 		return c, err
 	}
 	c.sites = len(there)
-	c.own = s.ownTitles(ctx, there)
+	c.own = s.countTitles(ctx, there)
 	if c.rounds, err = s.rounds(ctx); err != nil {
 		return c, err
 	}
@@ -56,10 +56,10 @@ func (s *sites) measureCrowd(ctx context.Context) (crowd, error) {
 		return c, err
 	}
 	c.available = before - after
-	return c, s.weigh(ctx, there, &c)
+	return c, s.sumMemory(ctx, there, &c)
 }
 
-func (s *sites) listed(ctx context.Context) ([]api.Site, error) {
+func (s *sites) list(ctx context.Context) ([]api.Site, error) {
 	var l api.List[api.Site]
 	err := s.Panel.Get(ctx, api.Prefix+api.PathSites, &l)
 	return l.Items, err
@@ -69,7 +69,7 @@ func (s *sites) listed(ctx context.Context) ([]api.Site, error) {
 func (s *sites) provision(ctx context.Context, n int) error {
 	var ops []api.Operation
 	for i := range n {
-		op, err := s.wish(ctx, fmt.Sprintf("Foule %d %s", i, testbed.Word()))
+		op, err := s.requestSite(ctx, fmt.Sprintf("Foule %d %s", i, testbed.Word()))
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (s *sites) provision(ctx context.Context, n int) error {
 	}
 	for i, op := range ops {
 		if i%20 == 0 {
-			s.say("%d of %d sites stand", i, n)
+			s.logf("%d of %d sites stand", i, n)
 		}
 		err := testbed.Await(ctx, 10*time.Minute, poll, "operation "+op.ID, func() error {
 			if err := s.Panel.Get(ctx, api.Item(api.PathOperations, op.ID), &op); err != nil {
@@ -98,8 +98,8 @@ func (s *sites) provision(ctx context.Context, n int) error {
 	return nil
 }
 
-// ownTitles counts the sites that show their own title, a few asked at a time.
-func (s *sites) ownTitles(ctx context.Context, there []api.Site) int {
+// countTitles counts the sites that show their own title, a few asked at a time.
+func (s *sites) countTitles(ctx context.Context, there []api.Site) int {
 	next := make(chan api.Site)
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -107,12 +107,12 @@ func (s *sites) ownTitles(ctx context.Context, there []api.Site) int {
 	for range 8 {
 		all.Go(func() {
 			for site := range next {
-				err := s.shows(ctx, site.URL, site.Name)
+				err := s.checkTitle(ctx, site.URL, site.Name)
 				mu.Lock()
 				if err == nil {
 					own++
 				} else {
-					s.say("%v", err)
+					s.logf("%v", err)
 				}
 				mu.Unlock()
 			}
@@ -144,7 +144,7 @@ func (s *sites) rounds(ctx context.Context) ([]time.Duration, error) {
 		if o.Error != "" {
 			return nil, fmt.Errorf("%w: the round failed: %s", errOther, o.Error)
 		}
-		s.say("the reconciler's round took %s", o.Took)
+		s.logf("the reconciler's round took %s", o.Took)
 		out, last = append(out, o.Took), o.Started
 	}
 	return out, nil
@@ -163,8 +163,8 @@ func (s *sites) job(ctx context.Context, name string) (schedule.Outcome, error) 
 	return schedule.Outcome{}, fmt.Errorf("%w: the worker has no job %s", errOther, name)
 }
 
-// weigh adds up what the sites take, and tells what the platform takes beside them.
-func (s *sites) weigh(ctx context.Context, there []api.Site, c *crowd) error {
+// sumMemory adds up the memory of the sites and of the platform.
+func (s *sites) sumMemory(ctx context.Context, there []api.Site, c *crowd) error {
 	for _, site := range there {
 		kib, err := s.proportional(ctx, site.ID)
 		if err != nil {

@@ -33,7 +33,7 @@ var visited = []string{"/", "/?p=1", "/wp-login.php", "/?s=association", "/wp-js
 func (s *sites) measureOne(ctx context.Context) (oneSite, error) {
 	var one oneSite
 	site := s.Summary.Sites[0]
-	s.say("one site: starting it anew")
+	s.logf("one site: starting it anew")
 	name, err := s.Container(ctx, site.ID)
 	if err != nil {
 		return one, err
@@ -41,17 +41,17 @@ func (s *sites) measureOne(ctx context.Context) (oneSite, error) {
 	if _, err := testbed.Docker(ctx, "restart", name); err != nil {
 		return one, err
 	}
-	err = testbed.Await(ctx, time.Minute, poll, name, func() error { return s.answers(ctx, base(site.URL)+"/") })
+	err = testbed.Await(ctx, time.Minute, poll, name, func() error { return s.checkAnswer(ctx, base(site.URL)+"/") })
 	if err != nil {
 		return one, err
 	}
-	if !testbed.Sleep(ctx, settling) {
+	if !testbed.Sleep(ctx, settleTime) {
 		return one, ctx.Err()
 	}
 	if one.cold, err = s.memory(ctx, site.ID); err != nil {
 		return one, err
 	}
-	s.say("one site: %d requests, then %s of rest", requestsBefore, rest)
+	s.logf("one site: %d requests, then %s of rest", requestsBefore, rest)
 	if err := s.visit(ctx, site.URL, requestsBefore, 4); err != nil {
 		return one, err
 	}
@@ -61,12 +61,12 @@ func (s *sites) measureOne(ctx context.Context) (oneSite, error) {
 	if one.after, err = s.memory(ctx, site.ID); err != nil {
 		return one, err
 	}
-	s.say("one site: one request every %s for %s", trickle, trickling)
-	one.hot, err = s.trickled(ctx, site.URL, site.ID)
+	s.logf("one site: one request every %s for %s", trickle, trickling)
+	one.hot, err = s.steadyVisits(ctx, site.URL, site.ID)
 	return one, err
 }
 
-func (s *sites) answers(ctx context.Context, url string) error {
+func (s *sites) checkAnswer(ctx context.Context, url string) error {
 	status, _, err := testbed.Page(ctx, s.web, url)
 	if err == nil && status >= http.StatusBadRequest {
 		err = fmt.Errorf("%w: %s answers %d", errOther, url, status)
@@ -82,7 +82,7 @@ func (s *sites) visit(ctx context.Context, url string, n, atOnce int) error {
 	for i := range atOnce {
 		all.Go(func() {
 			for path := range next {
-				if err := s.answers(ctx, base(url)+path); err != nil {
+				if err := s.checkAnswer(ctx, base(url)+path); err != nil {
 					failures[i] = err
 				}
 			}
@@ -101,11 +101,11 @@ func (s *sites) visit(ctx context.Context, url string, n, atOnce int) error {
 	return nil
 }
 
-// trickled returns the median of what is seen, once a request, while a visitor comes by steadily.
-func (s *sites) trickled(ctx context.Context, url, id string) (memory, error) {
+// steadyVisits returns the median memory, read once a request, during steady visits.
+func (s *sites) steadyVisits(ctx context.Context, url, id string) (memory, error) {
 	var proportional, charged []float64
 	for began := time.Now(); time.Since(began) < trickling; {
-		if err := s.answers(ctx, base(url)+visited[len(proportional)%len(visited)]); err != nil {
+		if err := s.checkAnswer(ctx, base(url)+visited[len(proportional)%len(visited)]); err != nil {
 			return memory{}, err
 		}
 		if !testbed.Sleep(ctx, trickle) {
@@ -117,10 +117,10 @@ func (s *sites) trickled(ctx context.Context, url, id string) (memory, error) {
 		}
 		proportional, charged = append(proportional, m.proportional), append(charged, m.charged)
 	}
-	return memory{middle(proportional), middle(charged)}, nil
+	return memory{medianOf(proportional), medianOf(charged)}, nil
 }
 
-func middle(values []float64) float64 {
+func medianOf(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[len(sorted)/2]
 }
@@ -137,12 +137,12 @@ func (s *sites) memory(ctx context.Context, role string) (memory, error) {
 	if err != nil {
 		return memory{}, err
 	}
-	charged, err := charge(ctx, name)
+	charged, err := chargedMemory(ctx, name)
 	return memory{mib, charged}, err
 }
 
-// charge is what the engine says a control group is charged, MiB; it leaves inactive files out.
-func charge(ctx context.Context, name string) (float64, error) {
+// chargedMemory returns the memory that the engine reports for a control group, MiB, without inactive files.
+func chargedMemory(ctx context.Context, name string) (float64, error) {
 	out, err := testbed.Docker(ctx, "stats", "--no-stream", "--format", "{{.MemUsage}}", name)
 	if err != nil {
 		return 0, err

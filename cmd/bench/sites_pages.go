@@ -21,14 +21,14 @@ type pageFigure struct {
 	middle, most time.Duration // median and 95th percentile
 }
 
-// looksAtEach is how often each page is asked for.
-const looksAtEach = 60
+// requestsPerPage is how often each page is asked for.
+const requestsPerPage = 60
 
 func (s *sites) measurePages(ctx context.Context) ([]pageFigure, error) {
-	if err := s.enter(ctx); err != nil {
+	if err := s.signIn(ctx); err != nil {
 		return nil, fmt.Errorf("entering the panel: %w", err)
 	}
-	there, err := s.listed(ctx)
+	there, err := s.list(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (s *sites) measurePages(ctx context.Context) ([]pageFigure, error) {
 	}
 	took := map[string][]time.Duration{}
 	size := map[string]int{}
-	for range looksAtEach {
+	for range requestsPerPage {
 		for _, path := range paths {
 			began := time.Now()
 			status, body, err := testbed.Page(ctx, s.web, s.Summary.PanelURL+path)
@@ -67,8 +67,8 @@ func (s *sites) measurePages(ctx context.Context) ([]pageFigure, error) {
 	return out, nil
 }
 
-// enter opens an administrator's session by a break-glass link.
-func (s *sites) enter(ctx context.Context) error {
+// signIn opens an administrator's session by a break-glass link.
+func (s *sites) signIn(ctx context.Context) error {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return err

@@ -80,7 +80,7 @@ Through the proxy over one TLS connection, %d looks at each, as a co-op administ
 
 | page | KiB | median | 95th percentile |
 |---|---|---|---|
-`, f.crowd.sites, looksAtEach)
+`, f.crowd.sites, requestsPerPage)
 	for _, p := range f.pages {
 		fmt.Fprintf(out, "| `%s` | %.0f | %.1f | %.1f |\n", p.path, float64(p.bytes)/kibPerMiB, float64(p.middle.Microseconds())/1000, float64(p.most.Microseconds())/1000)
 	}

@@ -80,3 +80,15 @@ func TestALinkInThePlaceOfADirectoryIsRefused(t *testing.T) {
 		t.Error("lost data were made again, empty")
 	}
 }
+
+func TestASiteWithItsOwnDatabaseIsNotMeasuredByThoseOfOthers(t *testing.T) {
+	root, d, s := fresh(t)
+	must(t, d.Ensure(t.Context(), s))
+	other := filepath.Join(root, "mariadb-sites/data/site_s99999999")
+	must(t, os.MkdirAll(other, 0o755))
+	must(t, os.WriteFile(filepath.Join(other, "table"), make([]byte, 1<<20), 0o644))
+	s.Release.DatabaseEngine = tenants.DatabasePostgreSQL
+	if sum, err := d.SiteUsage(t.Context(), s); err != nil || sum.Bytes >= 1<<20 {
+		t.Errorf("measured %+v (%v)", sum, err)
+	}
+}

@@ -296,6 +296,14 @@ func TestOneSitesTroubleKeepsNobodyFromTheirTurn(t *testing.T) {
 	}
 }
 
+func TestASiteWithItsOwnDatabaseIsMeasuredByItsFiles(t *testing.T) {
+	own := tenants.Release{DatabaseEngine: tenants.DatabasePostgreSQL}
+	f, u := setUp(time.Now(), tenants.Site{ID: "s2", State: tenants.StateReady}, tenants.Site{ID: "s3", State: tenants.StateReady, Release: own})
+	if err := u.MeasureDisk(t.Context()); err != nil || f.disk["s3"] == 0 || f.disk["s3"] >= f.disk["s2"] {
+		t.Errorf("measured %v (%v), want no database for s3", f.disk, err)
+	}
+}
+
 func TestAPanicOverOneSiteKeepsNobodyFromTheirTurn(t *testing.T) {
 	f, u := setUp(time.Now(), tenants.Site{ID: "s1", State: tenants.StateReady}, tenants.Site{ID: "s2", State: tenants.StateReady})
 	f.panics = "s1"

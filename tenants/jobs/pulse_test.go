@@ -51,6 +51,20 @@ func TestASilentSiteIsKnownAndNotedAsDownUntilItAnswers(t *testing.T) {
 	}
 }
 
+// What is no image of ours has no such address: it would be restarted for that it does not answer there.
+func TestOnlyImagesOfOursAreAskedForAPulse(t *testing.T) {
+	site := func(id string, foreign bool) tenants.Site {
+		return tenants.Site{ID: id, State: tenants.StateReady, Release: tenants.Release{
+			Containers: []tenants.ReleaseContainer{{Name: "net"}, {Name: "app", Front: true, Foreign: foreign}},
+		}}
+	}
+	f, u := setUp(time.Now(), site("s1", false), site("s2", true))
+	f.silent["s2"] = errors.New("refused")
+	if err := u.Pulse(t.Context()); err != nil || !slices.Equal(f.pulses, []string{"s1"}) || !u.SilentSince("s2").IsZero() {
+		t.Errorf("asked %v (%v)", f.pulses, err)
+	}
+}
+
 func TestASiteThatAnswersAgainIsProbedAtOnce(t *testing.T) {
 	now := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
 	fresh := tenants.Probe{At: now, Health: tenants.HealthUp}

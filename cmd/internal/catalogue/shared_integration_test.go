@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -207,6 +208,23 @@ func TestASiteOfSeveralContainersLivesOnTheRealEngine(t *testing.T) {
 		p.done(t, op, err)
 	}
 	p.nothingLeft(t, id)
+}
+
+// An image that was built or loaded on the server has no digest of a registry: its own id stands for it.
+func TestAReadyImageThatIsOnTheServerIsNotPulled(t *testing.T) {
+	engine, err := docker.New(docker.Options{Host: "unix:///var/run/docker.sock", Instance: "test", Log: slog.New(slog.DiscardHandler)})
+	must(t, err)
+	t.Cleanup(func() { _ = engine.Close() })
+	id, err := engine.ImageID(t.Context(), debianBase)
+	must(t, err)
+	c := catalogueOf(t, engine, ready(t, "nowhere.invalid/app@"+id), nil)
+	if images, err := c.Images(t.Context(), "vitrine", "1", io.Discard); err != nil || images["web"] != id || images[templates.NetworkContainer] == "" {
+		t.Errorf("found %v (%v)", images, err)
+	}
+	missing := catalogueOf(t, engine, ready(t, "nowhere.invalid/app@"+digest("9111")), nil)
+	if images, err := missing.Images(t.Context(), "vitrine", "1", io.Discard); err == nil {
+		t.Errorf("found %v, which is nowhere", images)
+	}
 }
 
 // confined fails if the site sees anything but itself.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -147,7 +146,6 @@ func TestOneClientHoldsItsShareAndWhoHoldsLeastIsNext(t *testing.T) {
 // stalled is a body of which some comes at once and the rest when it is let go.
 type stalled struct {
 	io.Reader
-	once sync.Once
 	rest chan struct{}
 }
 

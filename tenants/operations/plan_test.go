@@ -10,7 +10,9 @@ import (
 
 func TestPlansAreListedByKindAndVersion(t *testing.T) {
 	step := []operations.Step{{Name: "one"}}
-	plan := func(kind string, version int) operations.Plan { return operations.Plan{Kind: kind, Version: version, Steps: step} }
+	plan := func(kind string, version int) operations.Plan {
+		return operations.Plan{Kind: kind, Version: version, Steps: step}
+	}
 	r := operations.NewRegistry(plan("b", 1), plan("a", 2), plan("b", 2), plan("a", 1))
 	var got []string
 	for _, p := range r.All() {

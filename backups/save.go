@@ -203,13 +203,13 @@ func (s *saver) tree(ctx context.Context, dir string) (tree, manifest Node, err 
 		t := treeBuilder{saver: s, manifest: json.NewEncoder(text)}
 		var err error
 		tree, err = t.build(ctx, queue)
-		text.CloseWithError(err)
+		_ = text.CloseWithError(err)
 		return err
 	})
 	work.Go(func() error {
 		hash := sha256.New()
 		n, err := s.object(ctx, manifestName, io.TeeReader(lines, hash))
-		lines.CloseWithError(err)
+		_ = lines.CloseWithError(err)
 		manifest = n
 		s.snapshot.Manifest = Object{ID: n.Object, Size: n.Size, SHA256: hex.EncodeToString(hash.Sum(nil))}
 		return err

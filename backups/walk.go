@@ -89,7 +89,7 @@ func describe(root *os.Root, name string, info fs.FileInfo) (walked, error) {
 	if !ok {
 		return walked{}, errors.New("this system tells no inodes of files")
 	}
-	w := walked{links: uint64(st.Nlink), entry: Entry{
+	w := walked{links: uint64(st.Nlink), entry: Entry{ //nolint:unconvert // 32 bits on arm64
 		Path: Raw(name), Mode: st.Mode & 0o7777, UID: st.Uid, GID: st.Gid, ModTime: st.Mtim.Nano(), Inode: st.Ino, Change: st.Ctim.Nano(),
 	}}
 	switch info.Mode().Type() {

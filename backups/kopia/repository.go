@@ -7,6 +7,7 @@ package kopia
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,8 +57,7 @@ const cacheBytes = 64 << 20
 
 // Repository is an open repository.
 type Repository struct {
-	repo   repo.DirectRepository
-	config string // a temporary directory
+	repo repo.DirectRepository
 }
 
 // Create makes an empty repository; one that exists already with this password is success.
@@ -89,7 +89,7 @@ func storage(ctx context.Context, dir string, create bool) (blob.Storage, error)
 }
 
 // Open opens a repository. It answers [backups.ErrNotFound] where there is none and [backups.ErrPassword] for another key.
-func Open(ctx context.Context, o Options) (_ *Repository, err error) {
+func Open(ctx context.Context, o Options) (*Repository, error) {
 	st, err := storage(ctx, o.Dir, false)
 	if err != nil {
 		if errors.Is(err, os.ErrNotExist) {
@@ -98,16 +98,10 @@ func Open(ctx context.Context, o Options) (_ *Repository, err error) {
 		return nil, err
 	}
 	defer func() { _ = st.Close(ctx) }() // the open repository has its own
-	config, err := os.MkdirTemp("", "chatiere-kopia-")
+	file, err := configuration(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.RemoveAll(config) // the error is the one to tell
-		}
-	}()
-	file := filepath.Join(config, "repository.config")
 	options := &repo.ConnectOptions{ClientOptions: repo.ClientOptions{Hostname: hostName, Username: userName}}
 	if o.Cache != "" {
 		options.CachingOptions = content.CachingOptions{CacheDirectory: o.Cache, ContentCacheSizeBytes: cacheBytes, MetadataCacheSizeBytes: cacheBytes}
@@ -123,7 +117,15 @@ func Open(ctx context.Context, o Options) (_ *Repository, err error) {
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("%s is no local repository", o.Dir), r.Close(ctx))
 	}
-	return &Repository{repo: direct, config: config}, nil
+	return &Repository{repo: direct}, nil
+}
+
+// configuration is the file in which Kopia wants to find where a repository is; beside it is the lock by which maintenance
+// excludes itself. The same for every process that opens the repository, so that one that is killed leaves nothing over.
+func configuration(dir string) (string, error) {
+	name := sha256.Sum256([]byte(dir))
+	at := filepath.Join(os.TempDir(), fmt.Sprintf("chatiere-kopia-%d-%x", os.Geteuid(), name[:8]))
+	return filepath.Join(at, "repository.config"), os.MkdirAll(at, 0o700)
 }
 
 func opening(dir string, err error) error {
@@ -138,7 +140,7 @@ func opening(dir string, err error) error {
 
 // Close releases the repository.
 func (r *Repository) Close(ctx context.Context) error {
-	return errors.Join(r.repo.Close(ctx), os.RemoveAll(r.config))
+	return r.repo.Close(ctx)
 }
 
 // own makes this program the one that maintains the repository.

@@ -241,3 +241,22 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// A cache has the bytes that were written, and would hide what has become of the storage.
+func TestVerifyingReadsTheStorageAndNoCache(t *testing.T) {
+	f := setUp(t)
+	_, err := f.Save(t.Context(), f.place, f.request(writes(trailer)), nil)
+	must(t, err)
+	packs, err := filepath.Glob(filepath.Join(f.place.Dir, "p*", "*", "*"))
+	must(t, err)
+	if len(packs) == 0 {
+		t.Fatal("the repository has no packs")
+	}
+	for _, pack := range packs {
+		must(t, os.Truncate(pack, 8))
+	}
+	v, err := f.Verify(t.Context(), f.place, "", backups.Part{}, nil)
+	if err != nil || v.DamagedCount == 0 {
+		t.Errorf("verified %+v, %v; want damage", v, err)
+	}
+}

@@ -137,11 +137,11 @@ func (b *Backups) RestoreDatabase(ctx context.Context, s tenants.Site, snapshotI
 	var work errgroup.Group
 	work.Go(func() error {
 		err := b.Databases.Import(ctx, s.Database(), password, read)
-		read.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // ends the writer where the importer has given up
+		_ = read.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // ends the writer where the importer has given up
 		return err
 	})
 	err = b.Waiting.Dump(ctx, place, snapshotID, write)
-	write.CloseWithError(err) // nil: the end
+	_ = write.CloseWithError(err) // nil: the end
 	if failed := work.Wait(); failed != nil && !errors.Is(failed, err) {
 		return fmt.Errorf("importing the dump of snapshot %s: %w", snapshotID, failed)
 	}

@@ -35,6 +35,8 @@ var seeds = []string{
 	 VALUES ('s000000001', 'a000000001', 'wordpress', '1', 'Blog', 'blog.example', 'blog.example', 200000, 'ready', UTC_TIMESTAMP(6))`,
 	`INSERT INTO releases (id, site_id, number, template, version, containers, definition, created_at)
 	 VALUES ('r000000001', 's000000001', 1, 'wordpress', '1', '[]', '{}', UTC_TIMESTAMP(6))`,
+	`INSERT INTO snapshots (id, association_id, site_id, reason, taken_at, ended_at, template, version, files, bytes, database_bytes, missing, missing_count, pinned)
+		VALUES ('k1', 'a000000001', 's000000001', 'daily', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), 'wordpress', '6.8', 1, 2, 3, '[]', 0, FALSE)`,
 	`INSERT INTO operations (id, kind, plan_version, subject, idem_key, spec, state, detail, run_after, created_at)
 	 VALUES ('op1', 'site.provision', 1, 'site:s000000001', 'k', '{}', 'queued', '', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))`,
 	"INSERT INTO operation_holds VALUES ('site:s000000001', '', 'op1')",

@@ -63,15 +63,14 @@ func compare(t *testing.T, want, got []string) {
 	}
 }
 
+// trees is how many are tried: few under the race detector, 200 with the integration tests.
+var trees = 20
+
 func TestTreesComeBackIdentical(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("owners can only be given by root: run the tests as root")
 	}
 	r, _ := open(t)
-	trees := 200
-	if testing.Short() {
-		trees = 20
-	}
 	for seed := range trees {
 		random := rand.New(rand.NewPCG(uint64(seed), 1))
 		dir := t.TempDir()

@@ -1,0 +1,5 @@
+//go:build integration
+
+package kopia_test
+
+func init() { trees = 200 }

@@ -105,10 +105,10 @@ type Dump struct {
 	Locked []string `json:"locked,omitempty"` // tables that were locked, since no transaction covers them
 }
 
-// Missed is an entry that is not in the snapshot, and why.
+// Missed is an entry that is not in the snapshot, or not as it was at one moment, and why.
 type Missed struct {
 	Path string `json:"path"`
-	Why  string `json:"why"` // a code: "unreadable", "special", "changing"
+	Why  string `json:"why"` // a code: "unreadable", "special", "sparse", "changing"; the last is in the snapshot
 }
 
 // MaxMissed bounds the missed entries that a snapshot names.

@@ -173,8 +173,10 @@ func (s *saver) report() {
 // pending is an entry whose content may still be on its way into the repository.
 type pending struct {
 	walked
-	done chan struct{}
-	err  error
+	// further: a name of a file that was listed under another one already, and is read under that.
+	further bool
+	done    chan struct{}
+	err     error
 }
 
 // window is how many entries may be on their way at a time.
@@ -200,7 +202,7 @@ func (s *saver) tree(ctx context.Context, dir string) (tree, manifest Node, err 
 		return s.readAll(ctx, root, queue)
 	})
 	work.Go(func() error {
-		t := treeBuilder{saver: s, manifest: json.NewEncoder(text)}
+		t := treeBuilder{saver: s, root: root, manifest: json.NewEncoder(text)}
 		var err error
 		tree, err = t.build(ctx, queue)
 		_ = text.CloseWithError(err)
@@ -214,44 +216,46 @@ func (s *saver) tree(ctx context.Context, dir string) (tree, manifest Node, err 
 		s.snapshot.Manifest = Object{ID: n.Object, Size: n.Size, SHA256: hex.EncodeToString(hash.Sum(nil))}
 		return err
 	})
-	return tree, manifest, work.Wait()
+	err = work.Wait()
+	return tree, manifest, err
 }
 
 // readAll walks the tree and stores what has changed, several files at a time, in order.
 func (s *saver) readAll(ctx context.Context, root *os.Root, queue chan<- *pending) error {
 	readers, ctx := errgroup.WithContext(ctx)
 	readers.SetLimit(max(2, runtime.GOMAXPROCS(0)))
-	first := map[uint64]Raw{} // by inode, of files with several names
-	err := walk(ctx, root, ".", func(w walked) error {
+	err := s.list(ctx, root, queue, func(p *pending) {
+		readers.Go(func() error {
+			defer close(p.done)
+			p.err = s.readFile(ctx, root, p)
+			return p.err
+		})
+	})
+	return errors.Join(readers.Wait(), err)
+}
+
+// list puts every entry of the tree into the queue, and calls read for those whose content is not known.
+func (s *saver) list(ctx context.Context, root *os.Root, queue chan<- *pending, read func(*pending)) error {
+	seen := map[uint64]bool{} // inodes of files with several names
+	return walk(ctx, root, ".", func(w walked) error {
 		p := &pending{walked: w, done: make(chan struct{})}
 		select {
 		case queue <- p:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		if p.entry.Type != File || p.why != "" {
-			close(p.done)
-			return nil
+		if p.entry.Type == File && p.why == "" {
+			p.carried = s.carryOver(&p.entry)
+			p.further = !p.carried && p.links > 1 && seen[p.entry.Inode]
+			seen[p.entry.Inode] = seen[p.entry.Inode] || p.links > 1
+			if !p.carried && !p.further {
+				read(p)
+				return nil
+			}
 		}
-		p.carried = s.carryOver(&p.entry)
-		known := p.carried
-		if name, seen := first[p.entry.Inode]; seen && p.links > 1 {
-			p.entry.HardTo, known = name, true
-		} else if p.links > 1 {
-			first[p.entry.Inode] = p.entry.Path
-		}
-		if known {
-			close(p.done)
-			return nil
-		}
-		readers.Go(func() error {
-			defer close(p.done)
-			p.err = s.readFile(ctx, root, p)
-			return p.err
-		})
+		close(p.done)
 		return nil
 	})
-	return errors.Join(readers.Wait(), err)
 }
 
 // carryOver completes the entry from the previous snapshot, if the file is still the same and was read recently.
@@ -274,51 +278,69 @@ func hashAge(path Raw) time.Duration {
 	return maxHashAge - 7*24*time.Hour + time.Duration(h.Sum32()%(7*24*60))*time.Minute
 }
 
-// readFile stores a file. One that changes while it is read is read a second time, and then taken as it is.
+// change is what became of a file while it was read.
+type change int
+
+const (
+	unchanged change = iota
+	grown            // bytes were added; those that were read are what they were
+	rewritten
+)
+
+// readFile stores a file. One that changes while it is read is read a second time, and then taken as it is: up to the size
+// that it had, and named where its bytes may be of several moments.
 func (s *saver) readFile(ctx context.Context, root *os.Root, p *pending) error {
+	var became change
 	for range 2 {
-		changed, err := s.readOnce(ctx, root, p)
-		if err != nil || !changed || p.why != "" {
+		var err error
+		if became, err = s.readOnce(ctx, root, p); err != nil || became == unchanged || p.why != "" {
 			return err
 		}
 	}
+	p.torn = became == rewritten
 	return nil
 }
 
-func (s *saver) readOnce(ctx context.Context, root *os.Root, p *pending) (changed bool, err error) {
+func (s *saver) readOnce(ctx context.Context, root *os.Root, p *pending) (became change, err error) {
 	f, err := root.OpenFile(string(p.entry.Path), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		p.why = vanished
-		return false, nil
+		return unchanged, nil
 	}
 	if err != nil {
 		p.why = "unreadable"
-		return false, nil
+		return unchanged, nil
 	}
 	defer func() { _ = f.Close() }() // only read
 	before, err := f.Stat()
 	if err != nil || !before.Mode().IsRegular() {
 		p.why = "unreadable"
-		return false, nil
+		return unchanged, nil
 	}
 	w, err := describe(root, string(p.entry.Path), before)
 	if err != nil {
-		return false, err
+		return unchanged, err
 	}
 	w.entry.Xattrs, w.entry.ReadAt = xattrs(f), s.options.Now().UTC()
 	hash, source := sha256.New(), &failing{r: f}
-	id, size, err := s.writer.Object(ctx, io.TeeReader(source, io.MultiWriter(hash, &counter{s})))
+	id, size, err := s.writer.Object(ctx, io.TeeReader(io.LimitReader(source, before.Size()), io.MultiWriter(hash, &counter{s})))
 	if source.err != nil {
 		p.why = "unreadable"
-		return false, nil
+		return unchanged, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("storing %q: %w", p.entry.Path, err)
+		return unchanged, fmt.Errorf("storing %q: %w", p.entry.Path, err)
 	}
 	w.entry.Object, w.entry.Size, w.entry.SHA256 = id, size, hex.EncodeToString(hash.Sum(nil))
-	p.entry = w.entry
+	p.entry, p.links = w.entry, w.links
 	after, err := f.Stat()
-	return err == nil && (after.Size() != size || !after.ModTime().Equal(before.ModTime())), nil
+	switch {
+	case err != nil || after.Size() == size && after.ModTime().Equal(before.ModTime()):
+		return unchanged, nil
+	case after.Size() > before.Size() && size == before.Size():
+		return grown, nil
+	}
+	return rewritten, nil
 }
 
 // vanished marks an entry that was removed between being listed and being read. It is not missing: it is gone.

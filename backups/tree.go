@@ -3,6 +3,7 @@ package backups
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -13,9 +14,16 @@ import (
 // treeBuilder writes the manifest and the directories of a snapshot from entries in the order of a walk.
 type treeBuilder struct {
 	saver    *saver
+	root     *os.Root
 	manifest *json.Encoder
-	open     []*openDirectory // from the root down
-	linked   map[Raw]Node     // files that have several names, by their first
+	open     []*openDirectory  // from the root down
+	linked   map[identity]Node // files that have several names; the node bears the path of the first
+}
+
+// identity is what two names of one file have in common: the number alone may be another file's by now.
+type identity struct {
+	inode        uint64
+	size, change int64
 }
 
 // openDirectory is a directory whose entries are not all known yet.
@@ -26,7 +34,7 @@ type openDirectory struct {
 
 // build returns the root's node when the queue is closed.
 func (t *treeBuilder) build(ctx context.Context, queue <-chan *pending) (Node, error) {
-	t.linked = map[Raw]Node{}
+	t.linked = map[identity]Node{}
 	for p := range queue {
 		select {
 		case <-p.done:
@@ -36,7 +44,7 @@ func (t *treeBuilder) build(ctx context.Context, queue <-chan *pending) (Node, e
 		if p.err != nil {
 			return Node{}, p.err
 		}
-		if err := t.add(ctx, p.walked); err != nil {
+		if err := t.add(ctx, p); err != nil {
 			return Node{}, err
 		}
 	}
@@ -53,16 +61,21 @@ func (t *treeBuilder) build(ctx context.Context, queue <-chan *pending) (Node, e
 	return root, err
 }
 
-func (t *treeBuilder) add(ctx context.Context, w walked) error {
+func (t *treeBuilder) add(ctx context.Context, p *pending) error {
+	if err := t.resolve(ctx, p); err != nil {
+		return err
+	}
+	w := p.walked
 	if w.why == vanished {
 		return nil
 	}
 	if w.why != "" {
-		s := t.saver.snapshot
-		if s.MissingCount++; len(s.Missing) < MaxMissed {
-			s.Missing = append(s.Missing, Missed{Path: strings.ToValidUTF8(string(w.entry.Path), "\uFFFD"), Why: w.why})
-		}
+		t.missed(w)
 		return nil
+	}
+	if w.torn {
+		w.why = "changing"
+		t.missed(w)
 	}
 	parent := Raw(path.Dir(string(w.entry.Path)))
 	for len(t.open) > 1 && t.open[len(t.open)-1].entry.Path != parent {
@@ -84,6 +97,39 @@ func (t *treeBuilder) add(ctx context.Context, w walked) error {
 	last := t.open[len(t.open)-1]
 	last.children = append(last.children, node)
 	return nil
+}
+
+// resolve makes an entry a further name of a file that is stored already. Where the name under which that was listed has
+// vanished or become another file meanwhile, the file is read under this one.
+func (t *treeBuilder) resolve(ctx context.Context, p *pending) error {
+	if p.links < 2 || p.entry.Type != File || p.why != "" {
+		return nil
+	}
+	first, known := t.linked[p.entry.identity()]
+	if !known && p.further {
+		if err := t.saver.readFile(ctx, t.root, p); err != nil || p.why != "" {
+			return err
+		}
+		first, known = t.linked[p.entry.identity()]
+	}
+	if known {
+		p.entry.HardTo = Raw(first.Name)
+		return nil
+	}
+	node := nodeOf(p.entry)
+	node.Name = string(p.entry.Path)
+	t.linked[p.entry.identity()] = node
+	return nil
+}
+
+func (e Entry) identity() identity { return identity{e.Inode, e.Size, e.Change} }
+
+// missed names an entry that is not saved, or not as it was at one moment.
+func (t *treeBuilder) missed(w walked) {
+	s := t.saver.snapshot
+	if s.MissingCount++; len(s.Missing) < MaxMissed {
+		s.Missing = append(s.Missing, Missed{Path: strings.ToValidUTF8(string(w.entry.Path), "\uFFFD"), Why: w.why})
+	}
 }
 
 // line writes an entry to the manifest.
@@ -110,10 +156,8 @@ func (t *treeBuilder) leaf(ctx context.Context, w walked) (Node, error) {
 		node.Object, node.Size, err = t.saver.writer.Object(ctx, strings.NewReader(string(w.entry.Target)))
 		return node, err
 	case w.entry.HardTo != "":
-		first := t.linked[w.entry.HardTo]
+		first := t.linked[w.entry.identity()]
 		node.Object, node.Size = first.Object, first.Size
-	case w.links > 1:
-		t.linked[w.entry.Path] = node
 	}
 	return node, nil
 }

@@ -38,8 +38,7 @@ type DamagedEntry struct {
 }
 
 // Verify reads the objects of the snapshots again and compares them with their hashes, each once however many snapshots
-// share it. Manifests and dumps are read always. The repository should have been opened without a cache, which would hide
-// what has become of its storage. An error means that it could not be told; damage is in the result.
+// share it. Manifests and dumps are read always. An error means that it could not be told; damage is in the result.
 func Verify(ctx context.Context, repository Repository, snapshots []Snapshot, part Part, progress func(Progress)) (Verified, error) {
 	v := verifier{repository: repository, part: part, progress: progress, seen: map[string]error{}}
 	for _, s := range snapshots {

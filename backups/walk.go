@@ -14,6 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// maxSparse is the size, in bytes, up to which a file may consist of holes: reading them costs time and stores nothing, and
+// anybody can make a file of terabytes with one call.
+const maxSparse = 64 << 30
+
 // walked is an entry of a directory tree as lstat sees it, or the reason why there is none.
 type walked struct {
 	entry Entry
@@ -21,6 +25,8 @@ type walked struct {
 	why   string // why it cannot be saved, see Missed
 	// carried: its content is known from the previous snapshot.
 	carried bool
+	// torn: it was written while it was read, so that its bytes may be of several moments.
+	torn bool
 }
 
 // walk yields what lies below root in the order of a manifest. The tree may change meanwhile, and its owner may be hostile:
@@ -95,6 +101,9 @@ func describe(root *os.Root, name string, info fs.FileInfo) (walked, error) {
 	switch info.Mode().Type() {
 	case 0:
 		w.entry.Type, w.entry.Size = File, st.Size
+		if st.Size > maxSparse && st.Blocks*512 < st.Size/2 {
+			w.why = "sparse"
+		}
 	case fs.ModeDir:
 		w.entry.Type, w.links = Directory, 1
 		w.entry.Xattrs = xattrsAt(root, name)

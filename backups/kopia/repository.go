@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"chatiere/backups"
@@ -24,7 +25,6 @@ import (
 	"github.com/kopia/kopia/repo"
 	"github.com/kopia/kopia/repo/blob"
 	"github.com/kopia/kopia/repo/blob/filesystem"
-	"github.com/kopia/kopia/repo/content"
 	"github.com/kopia/kopia/repo/maintenance"
 	"github.com/kopia/kopia/repo/manifest"
 	"github.com/kopia/kopia/repo/object"
@@ -47,13 +47,7 @@ const compressor = "zstd-fastest"
 type Options struct {
 	Dir      string // of the repository's blobs
 	Password string
-	// Cache is a directory for cached indexes and contents; "": every byte is read from the repository, which checking
-	// needs.
-	Cache string
 }
-
-// cacheBytes bounds each of the two caches.
-const cacheBytes = 64 << 20
 
 // Repository is an open repository.
 type Repository struct {
@@ -77,7 +71,10 @@ func Create(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(r.own(ctx), r.Close(ctx))
+	if !r.owned(ctx) {
+		err = r.own(ctx)
+	}
+	return errors.Join(err, r.Close(ctx))
 }
 
 func storage(ctx context.Context, dir string, create bool) (blob.Storage, error) {
@@ -88,7 +85,7 @@ func storage(ctx context.Context, dir string, create bool) (blob.Storage, error)
 	return st, nil
 }
 
-// Open opens a repository. It answers [backups.ErrNotFound] where there is none and [backups.ErrPassword] for another key.
+// Open opens a repository, without a cache, which would hide what becomes of its storage. It answers [backups.ErrNotFound] where there is none and [backups.ErrPassword] for another key.
 func Open(ctx context.Context, o Options) (*Repository, error) {
 	st, err := storage(ctx, o.Dir, false)
 	if err != nil {
@@ -103,9 +100,6 @@ func Open(ctx context.Context, o Options) (*Repository, error) {
 		return nil, err
 	}
 	options := &repo.ConnectOptions{ClientOptions: repo.ClientOptions{Hostname: hostName, Username: userName}}
-	if o.Cache != "" {
-		options.CachingOptions = content.CachingOptions{CacheDirectory: o.Cache, ContentCacheSizeBytes: cacheBytes, MetadataCacheSizeBytes: cacheBytes}
-	}
 	if err := repo.Connect(ctx, file, st, o.Password, options); err != nil {
 		return nil, opening(o.Dir, err)
 	}
@@ -153,7 +147,14 @@ func (r *Repository) own(ctx context.Context) error {
 		})
 }
 
-// Snapshots implements [backups.Repository].
+// owned reports whether this program maintains the repository already.
+func (r *Repository) owned(ctx context.Context) bool {
+	p, err := maintenance.GetParams(ctx, r.repo)
+	return err == nil && p.Owner == r.repo.ClientOptions().UsernameAtHost()
+}
+
+// Snapshots implements [backups.Repository]. What somebody else saved in the repository, as the stock program does, is left
+// out.
 func (r *Repository) Snapshots(ctx context.Context) ([]backups.Snapshot, error) {
 	ids, err := snapshot.ListSnapshotManifests(ctx, r.repo, nil, nil)
 	if err != nil {
@@ -165,24 +166,20 @@ func (r *Repository) Snapshots(ctx context.Context) ([]backups.Snapshot, error) 
 	}
 	out := make([]backups.Snapshot, 0, len(manifests))
 	for _, m := range manifests {
-		s, err := r.describe(ctx, m)
-		if err != nil {
-			return nil, err
+		var s backups.Snapshot
+		if json.Unmarshal([]byte(m.Description), &s) != nil || m.Source != source(s.Subject) {
+			continue
 		}
+		s.ID, s.Pinned = string(m.ID), len(m.Pins) > 0
 		out = append(out, s)
 	}
 	slices.SortFunc(out, func(a, b backups.Snapshot) int { return a.TakenAt.Compare(b.TakenAt) })
 	return out, nil
 }
 
-// describe reads what a snapshot says of itself.
-func (r *Repository) describe(ctx context.Context, m *snapshot.Manifest) (backups.Snapshot, error) {
-	var s backups.Snapshot
-	if err := json.Unmarshal([]byte(m.Description), &s); err != nil {
-		return s, fmt.Errorf("the description of snapshot %s: %w: %w", m.ID, backups.ErrDamaged, err)
-	}
-	s.ID, s.Pinned = string(m.ID), len(m.Pins) > 0
-	return s, nil
+// source is whose history a snapshot belongs to.
+func source(subject string) snapshot.SourceInfo {
+	return snapshot.SourceInfo{Host: hostName, UserName: userName, Path: "/" + subject}
 }
 
 // Open implements [backups.Repository].
@@ -209,9 +206,11 @@ func (c *checkedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// damaged tells a repository that lacks bytes, or has others, from a disk or network that does not answer.
+// damaged tells a repository that lacks bytes, or has others, from a disk that does not answer and a process that is short of
+// something: those may pass.
 func damaged(err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrPermission) {
+	var system syscall.Errno
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &system) && system != syscall.ENOENT {
 		return err
 	}
 	return fmt.Errorf("%w: %w", backups.ErrDamaged, err)
@@ -295,7 +294,7 @@ func (w writer) Save(ctx context.Context, s backups.Snapshot, root backups.Node)
 		return "", err
 	}
 	id, err := snapshot.SaveSnapshot(ctx, w, &snapshot.Manifest{
-		Source:      snapshot.SourceInfo{Host: hostName, UserName: userName, Path: "/" + s.Subject},
+		Source:      source(s.Subject),
 		Description: string(text), StartTime: fs.UTCTimestampFromTime(s.TakenAt), EndTime: fs.UTCTimestampFromTime(s.EndedAt), RootEntry: e,
 	})
 	return string(id), err

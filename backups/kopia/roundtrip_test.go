@@ -245,3 +245,58 @@ func TestChosenPathsAreRestoredAlone(t *testing.T) {
 		}
 	}
 }
+
+// writing changes a file whenever it is read, as its owner may, until the save is over.
+func writing(t *testing.T, path string, change func(f *os.File) error) func(backups.Progress) {
+	t.Helper()
+	return func(backups.Progress) {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		must(t, err)
+		must(t, errors.Join(change(f), f.Close()))
+	}
+}
+
+func TestAFileThatChangesWhileItIsRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		change  func(f *os.File) error
+		missing int64
+	}{
+		"grows without end": {func(f *os.File) error {
+			_, err := f.Seek(0, io.SeekEnd)
+			return errors.Join(err, second(f.Write(bytes.Repeat([]byte("+"), 100_000))))
+		}, 0},
+		"is written over": {func(f *os.File) error { return second(f.WriteAt([]byte(time.Now().String()), 0)) }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, _ := open(t)
+			dir := t.TempDir()
+			file := filepath.Join(dir, "f")
+			must(t, os.WriteFile(file, bytes.Repeat([]byte("0"), 300_000), 0o600))
+			s, err := backups.Save(t.Context(), r, backups.Source{Dir: dir}, backups.Options{
+				Subject: "site:s1", Now: time.Now, Progress: writing(t, file, c.change),
+			})
+			must(t, err)
+			if s.MissingCount != c.missing || c.missing == 1 && s.Missing[0] != (backups.Missed{Path: "f", Why: "changing"}) {
+				t.Errorf("missing: %d %v, want %d", s.MissingCount, s.Missing, c.missing)
+			}
+			got, err := os.ReadFile(filepath.Join(restore(t, r, s), "f"))
+			if err != nil || len(got) < 300_000 {
+				t.Errorf("restored %d bytes, %v", len(got), err)
+			}
+		})
+	}
+}
+
+func second(_ int, err error) error { return err }
+
+func TestAHugeFileThatIsNearlyAllHolesIsNamed(t *testing.T) {
+	r, _ := open(t)
+	dir := t.TempDir()
+	f, err := os.Create(filepath.Join(dir, "huge"))
+	must(t, err)
+	must(t, errors.Join(f.Truncate(1<<40), f.Close()))
+	s := save(t, r, dir, nil)
+	if s.MissingCount != 1 || s.Missing[0].Why != "sparse" || s.ReadSize != 0 {
+		t.Errorf("missing: %v, %d bytes read", s.Missing, s.ReadSize)
+	}
+}

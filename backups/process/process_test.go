@@ -40,7 +40,7 @@ func setUp(t *testing.T) fixture {
 	must(t, os.WriteFile(filepath.Join(dir, "page"), []byte("une page"), 0o640))
 	return fixture{
 		Runner: process.Runner{Command: []string{program}},
-		place:  process.Place{Dir: filepath.Join(t.TempDir(), "repository"), Password: "secret", Cache: t.TempDir()},
+		place:  process.Place{Dir: filepath.Join(t.TempDir(), "repository"), Password: "secret"},
 		dir:    dir,
 	}
 }
@@ -242,8 +242,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// A cache has the bytes that were written, and would hide what has become of the storage.
-func TestVerifyingReadsTheStorageAndNoCache(t *testing.T) {
+// A cache would hide what has become of the storage.
+func TestVerifyingReadsTheStorage(t *testing.T) {
 	f := setUp(t)
 	_, err := f.Save(t.Context(), f.place, f.request(writes(trailer)), nil)
 	must(t, err)
@@ -258,5 +258,45 @@ func TestVerifyingReadsTheStorageAndNoCache(t *testing.T) {
 	v, err := f.Verify(t.Context(), f.place, "", backups.Part{}, nil)
 	if err != nil || v.DamagedCount == 0 {
 		t.Errorf("verified %+v, %v; want damage", v, err)
+	}
+}
+
+// The importer may be slower than the child, which is gone when the last bytes are still in the pipe.
+func TestADumpIsReadToItsEndAfterTheChildHasEnded(t *testing.T) {
+	f := setUp(t)
+	dump := strings.Repeat("INSERT INTO x VALUES (1);\n", 3000) + trailer
+	s, err := f.Save(t.Context(), f.place, f.request(writes(dump)), nil)
+	must(t, err)
+	slow := &slowReader{t: t}
+	if err := f.Dump(t.Context(), f.place, s.ID, slow); err != nil || slow.got.String() != dump {
+		t.Errorf("%d of %d bytes came, %v", slow.got.Len(), len(dump), err)
+	}
+}
+
+// slowReader takes its first bytes when no child is left.
+type slowReader struct {
+	got bytes.Buffer
+	t   *testing.T
+}
+
+func (s *slowReader) Write(p []byte) (int, error) {
+	for s.got.Len() == 0 && len(childrenOf(s.t, os.Getpid())) > 0 {
+		time.Sleep(time.Millisecond) // between two looks
+	}
+	return s.got.Write(p)
+}
+
+// A child that gives up ends the program that writes the dump, and its own error is the one to tell.
+func TestADumpEndsWithItsChild(t *testing.T) {
+	f := setUp(t)
+	_, err := f.Save(t.Context(), f.place, f.request(writes(trailer)), nil)
+	must(t, err)
+	f.place.Password = "another"
+	_, err = f.Save(t.Context(), f.place, f.request(func(ctx context.Context, _ io.Writer) ([]string, error) {
+		<-ctx.Done() // it waits for a lock
+		return nil, ctx.Err()
+	}), nil)
+	if !errors.Is(err, backups.ErrPassword) {
+		t.Errorf("saving ended with %v", err)
 	}
 }

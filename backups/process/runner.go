@@ -81,7 +81,6 @@ func (r Runner) List(ctx context.Context, at Place) ([]backups.Snapshot, error) 
 
 // Verify reads a part of a snapshot again, or of all of them ("").
 func (r Runner) Verify(ctx context.Context, at Place, snapshotID string, part backups.Part, progress func(backups.Progress)) (backups.Verified, error) {
-	at.Cache = "" // it would hide what became of the storage
 	done, err := r.run(ctx, job{progress: progress, request: request{
 		Task: taskVerify, Place: at, Idle: r.Idle, Snapshot: snapshotID, Part: part,
 	}})
@@ -159,13 +158,16 @@ func (r Runner) run(asked context.Context, j job) (result, error) {
 		cancel()
 	}
 	waited := cmd.Wait()
-	_ = closeAll(ours) // ends a transfer that nobody reads any more
-	transferred := transfer.Wait()
+	if j.produce != nil { // nobody reads any more
+		cancel()
+		_ = closeAll(ours)
+	}
+	transferred := transfer.Wait() // a dump that comes out is read to its end: the child's last bytes may still be in the pipe
 	switch {
 	case asked.Err() != nil:
 		return result{}, context.Cause(asked)
-	case done.Error != "" && j.produce != nil && transferred != nil && !errors.Is(transferred, syscall.EPIPE):
-		return result{}, transferred // the cause, where the child only knows that there was one
+	case done.Error != "" && done.Code == "" && j.produce != nil && causes(transferred):
+		return result{}, transferred // where the child only knows that the dump failed
 	case done.Error != "":
 		return result{}, done.err()
 	case err != nil || waited != nil:
@@ -207,12 +209,14 @@ func (j job) transfer(ctx context.Context, ours *os.File, stdin io.Writer) error
 		return errors.Join(err, ours.Close())
 	case j.consume != nil:
 		_, err := io.Copy(j.consume, ours)
-		if err != nil {
-			return errors.Join(err, ours.Close()) // the child's next write fails
-		}
-		return nil
+		return errors.Join(err, ours.Close()) // after an error the child's next write fails
 	}
 	return nil
+}
+
+// causes reports whether a transfer failed by itself, and not because its child had ended.
+func causes(err error) bool {
+	return err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, os.ErrClosed) && !errors.Is(err, context.Canceled)
 }
 
 // events reads the child's output until it is done.

@@ -106,7 +106,7 @@ func (c *child) send(e event) {
 func (c *child) progress(p backups.Progress) { c.send(event{Progress: &p}) }
 
 func (c *child) run(ctx context.Context) (r result, err error) {
-	o := kopia.Options{Dir: c.request.Place.Dir, Password: c.request.Place.Password, Cache: c.request.Place.Cache}
+	o := kopia.Options{Dir: c.request.Place.Dir, Password: c.request.Place.Password}
 	if c.request.Task == taskSave {
 		if err := kopia.Create(ctx, o); err != nil {
 			return r, err

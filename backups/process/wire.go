@@ -13,7 +13,6 @@ import (
 type Place struct {
 	Dir      string `json:"dir"`
 	Password string `json:"password"`
-	Cache    string `json:"cache,omitempty"` // "": without one, so that every byte comes from the repository
 }
 
 // task is what a child does.

@@ -155,7 +155,6 @@ func (b *Backups) place(associationID string) (process.Place, error) {
 		return process.Place{}, err
 	}
 	password, err := backups.Password(master, "association:"+associationID)
-	// Without a cache: the repository is on a disk of this machine already.
 	return process.Place{Dir: filepath.Join(b.Repositories, associationID), Password: password}, err
 }
 
